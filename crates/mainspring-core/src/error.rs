@@ -1,0 +1,58 @@
+//! The one error type of the core.
+
+use std::fmt;
+
+/// What sort of thing went wrong; the binding maps each kind to a Python exception type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A value is outside what the parameter allows (Python: `ValueError`).
+    InvalidValue,
+    /// A date or instant lies outside the years 1 to 9999 (Python: `OverflowError`).
+    OutOfRange,
+    /// A job id exists already in the store (Python: `ConflictingIdError`).
+    ConflictingId,
+    /// No job by that id or key (Python: `JobLookupError`).
+    JobLookup,
+    /// A call into the host language failed; the host keeps the exception itself.
+    Host,
+    /// The operating system refused something (Python: `OSError`).
+    Os,
+}
+
+/// An error with its kind and a message fit for the user's eyes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+}
+
+impl Error {
+    /// Makes an error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// An [`ErrorKind::InvalidValue`] error.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidValue, message)
+    }
+
+    /// The kind of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The message, without its kind.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
