@@ -1,0 +1,34 @@
+//! The core's errors as Python exceptions, and Python exceptions through the core and back.
+
+use std::cell::RefCell;
+
+use mainspring_core::{Error, ErrorKind};
+use pyo3::PyErr;
+use pyo3::exceptions::{PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PyValueError};
+
+thread_local! {
+    /// What Python raised while the core called it; the core's error only carries the text.
+    static RAISED: RefCell<Option<PyErr>> = const { RefCell::new(None) };
+}
+
+/// Keeps `err` for [`to_py`] and gives the core something to return.
+pub fn host_error(err: PyErr) -> Error {
+    let message = err.to_string();
+    RAISED.with(|slot| slot.replace(Some(err)));
+    Error::new(ErrorKind::Host, message)
+}
+
+/// The exception that stands for `error`; for one that Python raised in this thread, that very one.
+pub fn to_py(error: Error) -> PyErr {
+    let message = error.message().to_owned();
+    match error.kind() {
+        ErrorKind::InvalidValue | ErrorKind::ConflictingId => PyValueError::new_err(message),
+        ErrorKind::OutOfRange => PyOverflowError::new_err(message),
+        ErrorKind::JobLookup => PyKeyError::new_err(message),
+        ErrorKind::Os => PyOSError::new_err(message),
+        ErrorKind::Host => {
+            RAISED.with(RefCell::take).unwrap_or_else(|| PyRuntimeError::new_err(message))
+        }
+        _ => PyRuntimeError::new_err(message),
+    }
+}

@@ -1,0 +1,109 @@
+//! `BaseTrigger`: what a trigger is to Python.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use crate::convert::Std;
+
+/// Base class of all triggers, and the one to derive your own from.
+///
+/// A subclass says in ``get_next_fire_time`` when its jobs run; its constructor may take what it likes.
+///
+/// >>> class EveryHourOnTheHour(BaseTrigger):
+/// ...     def get_next_fire_time(self, previous_fire_time, now):
+/// ...         return now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+#[pyclass(subclass, frozen, module = "mainspring.triggers.base")]
+pub struct BaseTrigger;
+
+#[pymethods]
+impl BaseTrigger {
+    #[classattr]
+    #[pyo3(name = "__slots__")]
+    const SLOTS: () = ();
+
+    #[new]
+    #[classmethod]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "()")]
+    fn new(
+        cls: &Bound<'_, PyType>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let method = intern!(cls.py(), "get_next_fire_time");
+        if cls.getattr(method)?.is(cls.py().get_type::<Self>().getattr(method)?) {
+            return Err(PyTypeError::new_err(format!(
+                "Can't instantiate abstract class {} without an implementation for abstract method '{method}'",
+                cls.name()?
+            )));
+        }
+        refuse_abstract(cls)?;
+        Ok(Self)
+    }
+
+    /// Return when to fire next.
+    ///
+    /// :param previous_fire_time: the fire time before, ``None`` for the first one
+    /// :param now: the current time
+    /// :return: an aware datetime, or ``None`` to fire no more
+    #[pyo3(signature = (previous_fire_time, now))]
+    fn get_next_fire_time(&self, previous_fire_time: &Bound<'_, PyAny>, now: &Bound<'_, PyAny>) {
+        let _ = (previous_fire_time, now);
+    }
+
+    /// Return ``next_fire_time`` delayed by a random time.
+    ///
+    /// The delay is elapsed time, so it is never longer than asked for, whatever the clocks do meanwhile.
+    ///
+    /// :param next_fire_time: the fire time; ``None`` stays ``None``
+    /// :param jitter: the longest delay in seconds; ``None`` or 0 for none
+    /// :param now: the current time
+    #[pyo3(signature = (next_fire_time, jitter, now))]
+    fn _apply_jitter<'py>(
+        &self,
+        next_fire_time: Bound<'py, PyAny>,
+        jitter: &Bound<'py, PyAny>,
+        now: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let _ = now;
+        apply_jitter(next_fire_time, jitter)
+    }
+}
+
+/// `next_fire_time` plus a random part of `jitter` seconds of elapsed time.
+pub fn apply_jitter<'py>(
+    next_fire_time: Bound<'py, PyAny>,
+    jitter: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if next_fire_time.is_none() || !jitter.is_truthy()? {
+        return Ok(next_fire_time);
+    }
+    let py = jitter.py();
+    let kwargs = PyDict::new(py);
+    kwargs.set_item(intern!(py, "seconds"), draw_seconds(jitter)?)?;
+    let delay = Std::get(py)?.timedelta.bind(py).call((), Some(&kwargs))?;
+    py.import("mainspring.util")?.getattr("datetime_utc_add")?.call1((next_fire_time, delay))
+}
+
+/// `random.uniform(0, longest)`: Python's generator, so that `random.seed` governs it.
+pub fn draw_seconds<'py>(longest: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = longest.py();
+    py.import(intern!(py, "random"))?.call_method1(intern!(py, "uniform"), (0, longest))
+}
+
+/// What `object.__new__` does for the abstract methods of other bases of a user's class.
+fn refuse_abstract(cls: &Bound<'_, PyType>) -> PyResult<()> {
+    let abstract_methods = match cls.getattr_opt(intern!(cls.py(), "__abstractmethods__"))? {
+        Some(names) if names.is_truthy()? => names,
+        _ => return Ok(()),
+    };
+    let mut names = abstract_methods.try_iter()?.map(|n| n?.extract()).collect::<PyResult<Vec<String>>>()?;
+    names.sort();
+    Err(PyTypeError::new_err(format!(
+        "Can't instantiate abstract class {} without an implementation for abstract method{} '{}'",
+        cls.name()?,
+        if names.len() == 1 { "" } else { "s" },
+        names.join("', '")
+    )))
+}
