@@ -11,12 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mainspring_core::UtcMicros;
 use mainspring_core::job::{JobId, JobKey, RunPolicy};
 use mainspring_core::store::NewJob;
+use mainspring_core::trigger::Trigger;
+use pyo3::intern;
 use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::changes::Changes;
 use crate::convert;
+use crate::convert::zone::TimeZone;
 use crate::python;
 use crate::record::{self, FuncRef, Record, Route, Store};
 use crate::trigger;
@@ -50,6 +53,7 @@ struct Link {
 pub struct Seen {
     pub id: JobId,
     pub record: Arc<Record>,
+    pub trigger: Arc<Trigger>,
     pub policy: RunPolicy,
     pub next: Option<UtcMicros>,
 }
@@ -61,6 +65,7 @@ impl Seen {
             s.get_retired(key).map(|view| Self {
                 id: Arc::clone(view.id),
                 record: Arc::clone(view.payload),
+                trigger: Arc::clone(view.trigger),
                 policy: view.policy,
                 next: view.next,
             })
@@ -78,7 +83,7 @@ struct State {
 /// A scheduled job: its options and its current schedule.
 ///
 /// Made by the scheduler, never by the user.
-#[pyclass(module = "mainspring.job", weakref, subclass)]
+#[pyclass(module = "mainspring.job", weakref, subclass, frozen)]
 pub struct Job {
     state: Mutex<State>,
 }
@@ -158,7 +163,7 @@ impl Job {
         };
         let record = &seen.record;
         let next = match seen.next {
-            Some(next) => Some(convert::to_datetime(py, next, &self.zone(py, record)?)?.unbind()),
+            Some(next) => Some(self.zone(py, record)?.datetime(py, next)?.unbind()),
             None => None,
         };
         Ok(Fields {
@@ -177,9 +182,10 @@ impl Job {
         })
     }
 
-    /// The tzinfo in which the fire times of a linked job are shown.
-    fn zone<'py>(&self, py: Python<'py>, record: &Record) -> PyResult<Bound<'py, PyAny>> {
-        zone_of(py, record, self.lock().scheduler.as_ref().map(|s| s.clone_ref(py)))
+    /// The time zone in which the fire times of a linked job are shown.
+    fn zone(&self, py: Python<'_>, record: &Record) -> PyResult<Arc<TimeZone>> {
+        let scheduler = self.lock().scheduler.as_ref().map(|s| s.clone_ref(py));
+        zone_of(py, record, scheduler.as_ref().map(|s| s.bind(py)))
     }
 
     fn scheduler_of<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -229,7 +235,7 @@ impl Job {
     ) -> PyResult<bool> {
         let mut fields = self.fields(py)?;
         drop(changes.write_to(py, &mut fields));
-        let job = new_job(py, fields)?;
+        let job = new_job(py, fields, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
         let result: Result<_, mainspring_core::Error> = store.change(|s| {
             let mut old = None;
             if changes.touches_record() {
@@ -250,13 +256,17 @@ impl Job {
 }
 
 /// What a native store needs to take in a job with these fields, all of which must be set.
-pub fn new_job(py: Python<'_>, fields: Fields) -> PyResult<NewJob<Arc<Record>>> {
+pub fn new_job(
+    py: Python<'_>,
+    fields: Fields,
+    scheduler: Option<&Bound<'_, PyAny>>,
+) -> PyResult<NewJob<Arc<Record>>> {
     let need = |name| move || unset(name);
     let func = fields.func.ok_or_else(need("func"))?;
     let trigger = fields.trigger.ok_or_else(need("trigger"))?;
     let executor = fields.executor.ok_or_else(need("executor"))?;
     let next = match fields.next_run_time.ok_or_else(need("next_run_time"))? {
-        Some(at) => Some(convert::to_micros(at.bind(py))?),
+        Some(at) => Some(convert::instant(at.bind(py))?),
         None => None,
     };
     let route = Route {
@@ -265,7 +275,7 @@ pub fn new_job(py: Python<'_>, fields: Fields) -> PyResult<NewJob<Arc<Record>>> 
     };
     Ok(NewJob {
         id: fields.id.ok_or_else(need("id"))?,
-        trigger: trigger::core_trigger(trigger.bind(py))?,
+        trigger: trigger::core_trigger(trigger.bind(py), &scheduler_zone(py, scheduler)?)?,
         policy: RunPolicy {
             misfire_grace_seconds: fields.misfire_grace_time.ok_or_else(need("misfire_grace_time"))?,
             coalesce: fields.coalesce.ok_or_else(need("coalesce"))?,
@@ -286,16 +296,23 @@ pub fn new_job(py: Python<'_>, fields: Fields) -> PyResult<NewJob<Arc<Record>>> 
     })
     }
 
-/// The tzinfo in which fire times of a job are shown: its trigger's, else its scheduler's.
-pub fn zone_of<'py>(
-    py: Python<'py>,
+/// The time zone in which fire times of a job are shown: its trigger's, else its scheduler's.
+pub fn zone_of(
+    py: Python<'_>,
     record: &Record,
-    scheduler: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyAny>> {
+    scheduler: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Arc<TimeZone>> {
     match (&record.zone, scheduler) {
-        (Some(zone), _) => Ok(zone.bind(py).clone()),
-        (None, Some(scheduler)) => scheduler.bind(py).getattr(pyo3::intern!(py, "timezone")),
-        (None, None) => convert::utc(py),
+        (Some(zone), _) => Ok(Arc::clone(zone)),
+        (None, scheduler) => scheduler_zone(py, scheduler),
+    }
+}
+
+/// The time zone of `scheduler`; UTC without one.
+pub fn scheduler_zone(py: Python<'_>, scheduler: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<TimeZone>> {
+    match scheduler {
+        Some(scheduler) => TimeZone::of(&scheduler.getattr(intern!(py, "timezone"))?),
+        None => TimeZone::of(convert::Std::get(py)?.utc.bind(py)),
     }
 }
 
@@ -428,7 +445,7 @@ impl Job {
     fn next_run_time(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         match self.seen() {
             Some(Seen { next: Some(next), record, .. }) => {
-                Ok(Some(convert::to_datetime(py, next, &self.zone(py, &record)?)?.unbind()))
+                Ok(Some(self.zone(py, &record)?.datetime(py, next)?.unbind()))
             }
             Some(_) => Ok(None),
             None => self.field("next_run_time", |f| {
@@ -513,11 +530,11 @@ impl Job {
     ) -> PyResult<Bound<'py, PyList>> {
         let py = slf.py();
         let run_times = PyList::empty(py);
-        let end = convert::to_micros(now)?;
+        let end = convert::instant(now)?;
         let trigger = slf.get().trigger(py)?;
         let mut next = slf.get().next_run_time(py)?;
         while let Some(at) = next {
-            if convert::to_micros(at.bind(py))? > end {
+            if convert::instant(at.bind(py))? > end {
                 break;
             }
             run_times.append(&at)?;

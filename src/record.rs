@@ -11,6 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple};
 
+use crate::convert::zone::TimeZone;
 use crate::python;
 
 /// A native store of the binding.
@@ -25,8 +26,8 @@ pub struct Record {
     pub name: Py<PyString>,
     pub executor: Py<PyString>,
     pub trigger: Py<PyAny>,
-    /// The tzinfo in which the job's fire times are shown; `None`: the scheduler's.
-    pub zone: Option<Py<PyAny>>,
+    /// The time zone in which the job's fire times are shown; `None`: the scheduler's.
+    pub zone: Option<Arc<TimeZone>>,
 }
 
 /// The textual reference to a job's function.

@@ -11,7 +11,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use crate::convert;
 use crate::hub::Hub;
 use crate::job::{self, Job, Seen};
 use crate::python;
@@ -214,7 +213,6 @@ impl Run {
     }
 
     pub fn datetime<'py>(&self, env: &Env<'py>, at: UtcMicros) -> PyResult<Bound<'py, PyAny>> {
-        let zone = job::zone_of(env.py, &self.seen.record, Some(env.scheduler.clone().unbind()))?;
-        convert::to_datetime(env.py, at, &zone)
+        job::zone_of(env.py, &self.seen.record, Some(&env.scheduler))?.datetime(env.py, at)
     }
 }

@@ -9,20 +9,20 @@ use std::sync::Arc;
 use mainspring_core::UtcMicros;
 use mainspring_core::dispatch::{Firing, Item, StoreId};
 use mainspring_core::job::JobKey;
-use mainspring_core::policy::{self, MAX_RUN_TIMES, RunTimes};
+use mainspring_core::policy::{self, RunTimes};
 use mainspring_core::store::HostVerdict;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::convert;
 use crate::hub::Hub;
-use crate::job::{self, Seen};
+use crate::job::Seen;
 use crate::loop_inbox::Work;
 use crate::python;
 use crate::record::{Route, Store};
 use crate::report::{Env, Outcome, code};
+use crate::trigger::PythonJitter;
 
 /// A firing on its way through its run times.
 pub struct Run {
@@ -236,17 +236,16 @@ fn log_about(
 fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
     let Some(shared) = env.hub.store(store) else { return };
     let Some(seen) = Seen::read(&shared, key) else { return };
-    match host_run_times(env, &seen, due) {
-        Ok((run_times, next)) => {
-            let ends = next.is_none();
-            let kept = run_times.clone();
-            let verdict = shared.change(|s| s.settle_host(key, run_times, next));
-            if verdict == HostVerdict::Stale {
-                return;
-            }
-            match verdict {
+    let now = env.hub.clock.now();
+    let mut jitter = PythonJitter::new(env.py);
+    let due = policy::due(&seen.trigger, seen.policy, due, now, &mut jitter);
+    match jitter.or_raised(due) {
+        Ok(due) => {
+            let ends = due.next.is_none();
+            match shared.change(|s| s.settle_host(key, due.run_times, due.next)) {
                 HostVerdict::Run(firing) => env.hub.send(firing),
-                _ => skipped(env, store, key, kept),
+                HostVerdict::Skipped(run_times) => skipped(env, store, key, run_times),
+                HostVerdict::Stale => return,
             }
             if ends {
                 env.never_fails(ended(env, store, key));
@@ -266,42 +265,6 @@ fn log_parked(env: &Env<'_>, seen: &Seen, error: &PyErr) -> PyResult<()> {
     let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
     let arguments = (message, job, error.value(env.py));
     env.scheduler_logger()?.call_method("error", arguments, Some(&options)).map(drop)
-}
-
-/// The run times of a job due at `due` and its next fire time, asked of its trigger in Python.
-fn host_run_times(
-    env: &Env<'_>,
-    seen: &Seen,
-    due: UtcMicros,
-) -> PyResult<(RunTimes, Option<UtcMicros>)> {
-    let py = env.py;
-    let now = env.hub.clock.now();
-    let scheduler_zone = env.scheduler.getattr(intern!(py, "timezone"))?;
-    let now_datetime = convert::to_datetime(py, now, &scheduler_zone)?;
-    let zone = job::zone_of(py, &seen.record, Some(env.scheduler.clone().unbind()))?;
-    let mut previous = convert::to_datetime(py, due, &zone)?;
-    let mut run_times = vec![due];
-    loop {
-        let arguments = (&previous, &now_datetime);
-        let next = seen.record.trigger.bind(py).call_method1("get_next_fire_time", arguments)?;
-        if next.is_none() {
-            return Ok((run_times.into(), None));
-        }
-        let at = convert::to_micros(&next)?;
-        if run_times.last().is_some_and(|&last| at <= last) {
-            return Err(PyValueError::new_err(format!(
-                "the trigger returned {next}, which is not after the previous fire time {previous}"
-            )));
-        }
-        if at > now || run_times.len() == MAX_RUN_TIMES {
-            return Ok((run_times.into(), Some(at)));
-        }
-        if seen.policy.coalesce {
-            run_times.clear();
-        }
-        run_times.push(at);
-        previous = next;
-    }
 }
 
 /// Whether `error` is Ctrl-C, which must reach the user's program.

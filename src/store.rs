@@ -79,10 +79,11 @@ impl NativeStore {
     /// Takes `job` in, and makes it a handle on its entry.
     fn add(&self, job: &Bound<'_, Job>) -> PyResult<()> {
         let py = job.py();
-        let new = job::new_job(py, job.get().fields(py)?)?;
+        let new = job::new_job(py, job.get().fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
         let seen = Seen {
             id: Arc::clone(&new.id),
             record: Arc::clone(&new.payload),
+            trigger: Arc::clone(&new.trigger),
             policy: new.policy,
             next: new.next,
         };
@@ -110,7 +111,7 @@ impl NativeStore {
         if job.get().key_in(&self.store) == Some(key) {
             return Ok(());
         }
-        let new = job::new_job(py, job.get().fields(py)?)?;
+        let new = job::new_job(py, job.get().fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
         let replaced = self.store.change(|s| {
             let old = s.update(key, new.trigger, new.policy, new.route, new.payload)?;
             s.set_next(key, new.next)?;
@@ -155,7 +156,7 @@ impl NativeStore {
         py: Python<'py>,
         now: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let now = convert::to_micros(now)?;
+        let now = convert::instant(now)?;
         let entries = self.store.read(|s| {
             s.due(now)
                 .filter_map(|key| s.get(key))
@@ -167,11 +168,9 @@ impl NativeStore {
 
     fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(next) = self.store.read(MemoryStore::next_deadline) else { return Ok(None) };
-        let zone = match self.owner(py).0 {
-            Some(scheduler) => scheduler.bind(py).getattr("timezone")?,
-            None => convert::utc(py)?,
-        };
-        convert::to_datetime(py, next, &zone).map(Some)
+        let scheduler = self.owner(py).0;
+        let zone = job::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
+        zone.datetime(py, next).map(Some)
     }
 
     fn __len__(&self) -> usize {

@@ -51,7 +51,7 @@ pub struct JobView<'a, P> {
     pub trigger: &'a Arc<Trigger>,
     /// The rules its runs obey.
     pub policy: RunPolicy,
-    /// Its next fire time; `None` while paused or parked.
+    /// Its next fire time, or the last one where its trigger has ended; `None` while paused or parked.
     pub next: Option<UtcMicros>,
     /// How many runs of it are under way.
     pub running: u32,
@@ -323,7 +323,7 @@ impl<P> MemoryStore<P> {
             return HostVerdict::Stale;
         };
         entry.host_pending = false;
-        entry.next = next;
+        entry.next = next.or(entry.next);
         let sequence = entry.sequence;
         let verdict = match entry.admit(store, key, run_times) {
             Item::Run(firing) => HostVerdict::Run(firing),
@@ -370,7 +370,7 @@ impl<P> MemoryStore<P> {
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Host, "the trigger panicked")));
         match result {
             Ok(due) => {
-                entry.next = due.next;
+                entry.next = due.next.or(entry.next);
                 let sequence = entry.sequence;
                 out.push(entry.admit(store, key, due.run_times));
                 match due.next {
@@ -398,7 +398,6 @@ impl<P> MemoryStore<P> {
     fn retire(&mut self, slot: u32) {
         let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
         entry.retired = true;
-        entry.next = None;
         let hash = self.hasher.hash_one(&*entry.id);
         if let Ok(found) = self.index.find_entry(hash, |&s| s == slot) {
             found.remove();
