@@ -44,9 +44,9 @@ impl Changes {
         };
         let mut approved = Self::default();
         if let Some(id) = take("id")? {
-            let id = id.cast_into::<PyString>().map_err(|e| {
-                type_error("id must be a nonempty string", &e.into_inner())
-            })?;
+            let id = id
+                .cast_into::<PyString>()
+                .map_err(|e| type_error("id must be a nonempty string", &e.into_inner()))?;
             if job.get().job_id().is_ok() {
                 return Err(PyValueError::new_err("The job ID may not be changed"));
             }
@@ -208,7 +208,8 @@ fn type_error(message: &'static str, given: &Bound<'_, PyAny>) -> PyErr {
     let error = PyTypeError::new_err(message);
     if let Ok(given) = given.repr() {
         // Without notes, or without a repr, the message alone must do.
-        let _without = error.value(given.py()).call_method1("add_note", (format!("given: {given}"),)).is_err();
+        let _without =
+            error.value(given.py()).call_method1("add_note", (format!("given: {given}"),)).is_err();
     }
     error
 }

@@ -12,8 +12,8 @@ use mainspring_core::UtcMicros;
 use mainspring_core::job::{JobId, JobKey, RunPolicy};
 use mainspring_core::store::NewJob;
 use mainspring_core::trigger::Trigger;
-use pyo3::intern;
 use pyo3::exceptions::{PyAttributeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
@@ -294,7 +294,7 @@ pub fn new_job(
             trigger,
         }),
     })
-    }
+}
 
 /// The time zone in which fire times of a job are shown: its trigger's, else its scheduler's.
 pub fn zone_of(
@@ -524,10 +524,7 @@ impl Job {
     }
 
     /// The fire times from `next_run_time` to `now`, both included.
-    fn _get_run_times<'py>(
-        slf: &Bound<'py, Self>,
-        now: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyList>> {
+    fn _get_run_times<'py>(slf: &Bound<'py, Self>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let py = slf.py();
         let run_times = PyList::empty(py);
         let end = convert::instant(now)?;
@@ -608,10 +605,7 @@ impl Job {
         Ok(())
     }
 
-    fn __eq__<'py>(
-        slf: &Bound<'py, Self>,
-        other: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         match other.cast::<Self>() {
             Ok(other) => {

@@ -9,7 +9,6 @@
 //! `tasks` are touched by attached threads only, and nothing of Python is dropped under their locks.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,14 +55,13 @@ pub struct Inbox {
     #[cfg(unix)]
     wake_fd: WakeFd,
     wake_thread: Mutex<Option<WakeThread>>,
-    bound: Mutex<Option<Bound_>>,
+    bound: Mutex<Option<Binding>>,
     /// Strong references to the tasks of suspended runs, by address: the loop's own are weak.
     tasks: Mutex<HashMap<usize, Py<PyAny>>>,
-    closed: AtomicBool,
 }
 
 /// The loop an inbox is bound to.
-struct Bound_ {
+struct Binding {
     /// The loop and the context in which jobs run.
     locals: TaskLocals,
     /// Keyword arguments for `asyncio.Task`, where tasks can start eagerly (CPython 3.12).
@@ -80,7 +78,6 @@ impl Inbox {
             wake_thread: Mutex::default(),
             bound: Mutex::default(),
             tasks: Mutex::default(),
-            closed: AtomicBool::new(false),
         })
     }
 
@@ -88,7 +85,7 @@ impl Inbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_bound(&self) -> MutexGuard<'_, Option<Bound_>> {
+    fn lock_bound(&self) -> MutexGuard<'_, Option<Binding>> {
         self.bound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -129,6 +126,15 @@ impl Inbox {
         chunk.extend(queue.work.drain(..count));
     }
 
+    /// Takes everything and disarms.
+    fn take_all(&self) -> VecDeque<Work> {
+        let mut queue = self.lock();
+        #[cfg(unix)]
+        self.wake_fd.clear();
+        queue.armed = false;
+        std::mem::take(&mut queue.work)
+    }
+
     /// Puts work that was taken back in front of the rest, and sees to it that the loop comes back.
     fn put_back(&self, chunk: &mut VecDeque<Work>) {
         let mut queue = self.lock();
@@ -148,8 +154,8 @@ impl Inbox {
     }
 
     /// The loop and context, for awaiting Rust futures on that loop.
-    pub fn locals(&self, py: Python<'_>) -> Option<TaskLocals> {
-        self.lock_bound().as_ref().map(|bound| bound.locals.clone_ref(py))
+    fn locals(&self) -> Option<TaskLocals> {
+        self.lock_bound().as_ref().map(|bound| bound.locals.clone())
     }
 
     /// A context for one run: a copy of the one the loop was bound with.
@@ -188,7 +194,11 @@ impl LoopInbox {
     fn drain_some(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
-        let Some(env) = Env::new(py, hub) else { return Ok(()) };
+        let Some(env) = Env::new(py, hub) else {
+            // The scheduler is gone, and with it whoever could run this.
+            drop(inbox.take_all());
+            return Ok(());
+        };
         let end = Instant::now() + BUDGET;
         let mut chunk = Chunk { inbox, work: VecDeque::new() };
         let tasks = TaskStarter::new(slf, &env)?;
@@ -277,8 +287,7 @@ impl LoopInbox {
         };
         let locals = TaskLocals::new(event_loop.clone()).with_context(context);
         let inbox = &slf.get().inbox;
-        *inbox.lock_bound() = Some(Bound_ { locals, eager, registered: false });
-        inbox.closed.store(false, Ordering::SeqCst);
+        *inbox.lock_bound() = Some(Binding { locals, eager, registered: false });
         if is_running_here(&event_loop)? {
             Self::register(slf)
         } else {
@@ -345,6 +354,14 @@ impl LoopInbox {
     /// Called by the loop when there is work.
     fn _drain(slf: &Bound<'_, Self>) -> PyResult<()> {
         Self::drain_some(slf)
+    }
+
+    /// Handles everything that is queued, in the calling thread.
+    fn _drain_all(slf: &Bound<'_, Self>) -> PyResult<()> {
+        while !slf.get().inbox.lock().work.is_empty() {
+            Self::drain_some(slf)?;
+        }
+        Ok(())
     }
 
     fn _register(slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -477,7 +494,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let address = task.as_ptr() as usize;
         let resume = Resume { inbox: self.inbox.clone().unbind(), run: Mutex::new(Some(run)) };
         let options = PyDict::new(py);
-        if let Some(locals) = inbox.inbox.locals(py) {
+        if let Some(locals) = inbox.inbox.locals() {
             options.set_item(intern!(py, "context"), locals.context(py))?;
         }
         task.call_method(intern!(py, "add_done_callback"), (Bound::new(py, resume)?,), Some(&options))?;

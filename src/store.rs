@@ -151,11 +151,7 @@ impl NativeStore {
         self.handles(py, entries)
     }
 
-    fn due_jobs<'py>(
-        &self,
-        py: Python<'py>,
-        now: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyList>> {
+    fn due_jobs<'py>(&self, py: Python<'py>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let now = convert::instant(now)?;
         let entries = self.store.read(|s| {
             s.due(now)
@@ -182,7 +178,9 @@ impl NativeStore {
 fn jitter_seed() -> u64 {
     static STORES: AtomicU64 = AtomicU64::new(0);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
-    since ^ STORES.fetch_add(1, Ordering::Relaxed).rotate_left(32) ^ u64::from(std::process::id()).rotate_left(48)
+    since
+        ^ STORES.fetch_add(1, Ordering::Relaxed).rotate_left(32)
+        ^ u64::from(std::process::id()).rotate_left(48)
 }
 
 fn lookup(py: Python<'_>, id: &str) -> PyErr {

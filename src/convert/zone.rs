@@ -216,7 +216,9 @@ fn tzif(py: Python<'_>, key: &str) -> PyResult<Option<Vec<u8>>> {
     let package = format!("tzdata.zoneinfo.{}", folder.replace('/', "."));
     let files = py.import("importlib.resources")?.getattr("files")?;
     match files.call1((package.trim_end_matches('.'),)) {
-        Ok(package) => package.call_method1("joinpath", (name,))?.call_method0("read_bytes")?.extract().map(Some),
+        Ok(package) => {
+            package.call_method1("joinpath", (name,))?.call_method0("read_bytes")?.extract().map(Some)
+        }
         Err(_) => Ok(None),
     }
 }
