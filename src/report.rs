@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use mainspring_core::UtcMicros;
 use pyo3::intern;
@@ -13,6 +14,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::hub::Hub;
 use crate::job::{self, Job, Seen};
+use crate::loop_inbox::Work;
 use crate::python;
 use crate::runner::Run;
 
@@ -34,6 +36,8 @@ pub struct Env<'py> {
     pub hub: Arc<Hub>,
     pub scheduler: Bound<'py, PyAny>,
     mask: u32,
+    /// Whether events are sent to the control loop instead of being handed to listeners here.
+    defers_events: bool,
     loggers: RefCell<Vec<(u32, Logger<'py>)>>,
 }
 
@@ -58,8 +62,15 @@ impl<'py> Env<'py> {
             hub: Arc::clone(hub),
             scheduler: hub.scheduler(py)?,
             mask: hub.mask(),
+            defers_events: false,
             loggers: RefCell::default(),
         })
+    }
+
+    /// The same in a worker thread, where a scheduler may not want its listeners called.
+    pub fn in_worker(py: Python<'py>, hub: &Arc<Hub>) -> Option<Self> {
+        let defers_events = hub.events_on_loop.load(Ordering::Relaxed);
+        Self::new(py, hub).map(|env| Self { defers_events, ..env })
     }
 
     pub fn wants(&self, code: u32) -> bool {
@@ -88,6 +99,10 @@ impl<'py> Env<'py> {
 
     /// Hands an event to the scheduler, which tells its listeners. What a listener raises the scheduler logs.
     pub fn dispatch(&self, event: &Bound<'py, PyAny>) -> PyResult<()> {
+        if self.defers_events {
+            self.hub.control.push(vec![Work::Event(event.clone().unbind())]);
+            return Ok(());
+        }
         self.scheduler.call_method1(intern!(self.py, "_dispatch_event"), (event,)).map(drop)
     }
 
