@@ -56,7 +56,10 @@ impl Std {
 }
 
 /// 1970-01-01T00:00:00 on the clocks of `tzinfo`, as a `datetime`.
-fn civil_epoch<'py>(datetime: &Bound<'py, PyType>, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+fn civil_epoch<'py>(
+    datetime: &Bound<'py, PyType>,
+    tzinfo: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     datetime.call1((1970, 1, 1, 0, 0, 0, 0, tzinfo))
 }
 

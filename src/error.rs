@@ -26,9 +26,7 @@ pub fn to_py(error: Error) -> PyErr {
         ErrorKind::OutOfRange => PyOverflowError::new_err(message),
         ErrorKind::JobLookup => PyKeyError::new_err(message),
         ErrorKind::Os => PyOSError::new_err(message),
-        ErrorKind::Host => {
-            RAISED.with(RefCell::take).unwrap_or_else(|| PyRuntimeError::new_err(message))
-        }
+        ErrorKind::Host => RAISED.with(RefCell::take).unwrap_or_else(|| PyRuntimeError::new_err(message)),
         _ => PyRuntimeError::new_err(message),
     }
 }

@@ -42,8 +42,14 @@ impl CivilMicros {
     }
 
     /// Microseconds since midnight, in `0..MICROS_PER_DAY`.
-    pub(crate) fn micros_of_day(self) -> i64 {
+    pub fn micros_of_day(self) -> i64 {
         self.0.rem_euclid(MICROS_PER_DAY)
+    }
+
+    /// The date.
+    pub fn date(self) -> CivilDate {
+        let (year, month, day) = date_of(self.day());
+        CivilDate { year: year as i16, month, day }
     }
 }
 
