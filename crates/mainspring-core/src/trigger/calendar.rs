@@ -62,6 +62,9 @@ pub struct CivilDate {
 }
 
 impl CivilDate {
+    /// 9999-12-31.
+    pub const MAX: Self = Self { year: 9999, month: 12, day: 31 };
+
     /// The date `year`-`month`-`day`.
     ///
     /// # Errors
@@ -83,6 +86,9 @@ impl CivilDate {
 
     /// The date `days` after 1970-01-01; `None` outside the years 1 to 9999.
     pub(crate) fn from_epoch_day(days: i32) -> Option<Self> {
+        if days > Self::MAX.epoch_day() {
+            return None;
+        }
         let (year, month, day) = date_of(days);
         Self::checked(year, month, day)
     }

@@ -1,10 +1,10 @@
 //! Fires every so many years, months, weeks and days, always at the same time of day.
 
-use super::calendar::CivilDate;
+use super::calendar::{CivilDate, CivilMicros, MICROS_PER_DAY};
 use super::jitter::{self, JitterSource};
-use super::zone::Zone;
+use super::zone::{Resolution, Zone};
 use crate::error::Error;
-use crate::time::UtcMicros;
+use crate::time::{MICROS_PER_SECOND, UtcMicros};
 
 /// The distance between two fire dates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +59,15 @@ impl TimeOfDay {
 }
 
 /// Fires at the same time of day on dates that lie a calendar step apart.
+///
+/// Each date is reached from the one before: first the years and months are added, again and again until
+/// the month has that day; then the weeks and days. The first date is the start date, even when it has
+/// passed (so does APScheduler 3.11, though its documentation says otherwise).
+///
+/// A date on which a gap skips the time of day is passed over, and the next one is counted from it. In a
+/// fold the earlier of the two instants is taken. Both are APScheduler's documented rules; 3.11 counts from
+/// the date after the gap instead when the gap spans midnight, which APScheduler's own repository has
+/// recognised as a mistake (pull request 1138).
 #[derive(Clone, Debug)]
 pub struct CalendarIntervalTrigger {
     step: CalendarStep,
@@ -133,7 +142,116 @@ impl CalendarIntervalTrigger {
         previous: Option<UtcMicros>,
         source: &mut dyn JitterSource,
     ) -> Result<Option<UtcMicros>, Error> {
-        let _ = (previous, source);
+        let mut next = match previous {
+            Some(previous) => self.date_at(previous)?.and_then(|date| self.date_after(date)),
+            None => Some(self.start_date),
+        };
+        while let Some(date) = next.filter(|date| self.end_date.is_none_or(|end| *date <= end)) {
+            if let Some(t) = self.fire_time_on(date)? {
+                return Ok(Some(jitter::add(t, self.jitter, source)));
+            }
+            next = self.date_after(date);
+        }
         Ok(None)
     }
+
+    /// See [`super::Trigger::latest_fire_time`]. Arithmetic where the step is of days alone or of months
+    /// alone; where it has both, each date depends on the one before, and the dates are walked.
+    pub(crate) fn latest_fire_time(&self, due: UtcMicros, now: UtcMicros) -> Result<UtcMicros, Error> {
+        let (Some(first), Some(mut last)) = (self.date_at(due)?, self.date_at(now)?) else { return Ok(due) };
+        last = self.end_date.map_or(last, |end| last.min(end));
+        if self.months() > 0 && self.days() > 0 {
+            let (mut latest, mut next) = (due, self.date_after(first));
+            while let Some(date) = next.filter(|date| *date <= last) {
+                latest = self.fire_time_on(date)?.filter(|t| *t <= now).unwrap_or(latest);
+                next = self.date_after(date);
+            }
+            return Ok(latest);
+        }
+        let (distance, step) = if self.months() > 0 {
+            (month_number(last) - month_number(first), self.months())
+        } else {
+            (i64::from(last.epoch_day()) - i64::from(first.epoch_day()), self.days())
+        };
+        // The dates from the last one back, down to the first after that of `due`.
+        for steps in (1..=distance.max(0) / step).rev() {
+            let date = if self.months() > 0 {
+                date_in_month(month_number(first) + steps * step, first.day())
+            } else {
+                day_number(i64::from(first.epoch_day()) + steps * step)
+            };
+            let Some(date) = date.filter(|date| *date <= last) else { continue };
+            if let Some(t) = self.fire_time_on(date)?.filter(|t| *t <= now) {
+                return Ok(t.max(due));
+            }
+        }
+        Ok(due)
+    }
+
+    /// The instant until which, from `t` on, the answer to "what comes after `t`?" stays the same: the end
+    /// of its civil day.
+    pub(crate) fn same_day_until(&self, t: UtcMicros) -> Result<UtcMicros, Error> {
+        let civil = self.zone.civil_at(t)?;
+        let left = MICROS_PER_DAY - civil.micros_of_day();
+        // A change of the offset can end the day early, but not by more than it adds or takes.
+        let Some(end) = t.checked_add(left) else { return Ok(t) };
+        if self.zone.offset_at(end)? == self.zone.offset_at(t)? { Ok(end) } else { Ok(t) }
+    }
+
+    /// The step's years and months, in months.
+    fn months(&self) -> i64 {
+        i64::from(self.step.years) * 12 + i64::from(self.step.months)
+    }
+
+    /// The step's weeks and days, in days.
+    fn days(&self) -> i64 {
+        i64::from(self.step.weeks) * 7 + i64::from(self.step.days)
+    }
+
+    /// The date on the clock of the zone at `t`.
+    fn date_at(&self, t: UtcMicros) -> Result<Option<CivilDate>, Error> {
+        Ok(CivilDate::from_epoch_day(self.zone.civil_at(t)?.day()))
+    }
+
+    /// The date one step after `date`; `None` after the year 9999.
+    fn date_after(&self, date: CivilDate) -> Option<CivilDate> {
+        let mut month = month_number(date) + self.months();
+        let date = loop {
+            match date_in_month(month, date.day()) {
+                Some(date) => break date,
+                None if month > month_number(CivilDate::MAX) => return None,
+                None => month += self.months(),
+            }
+        };
+        day_number(i64::from(date.epoch_day()) + self.days())
+    }
+
+    /// The instant of the time of day on `date`: the earlier one in a fold, `None` in a gap.
+    fn fire_time_on(&self, date: CivilDate) -> Result<Option<UtcMicros>, Error> {
+        let TimeOfDay { hour, minute, second } = self.time;
+        let seconds = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
+        let micros = i64::from(date.epoch_day()) * MICROS_PER_DAY + seconds * MICROS_PER_SECOND;
+        let Some(civil) = CivilMicros::new(micros) else { return Ok(None) };
+        Ok(match self.zone.resolve(civil)? {
+            Resolution::Unique(offset) | Resolution::Fold { before: offset, .. } => {
+                UtcMicros::new(micros - offset)
+            }
+            Resolution::Gap { .. } => None,
+        })
+    }
+}
+
+/// Months since January of the year 0.
+fn month_number(date: CivilDate) -> i64 {
+    i64::from(date.year()) * 12 + i64::from(date.month()) - 1
+}
+
+/// The `day`th of a month counted from January of the year 0; `None` when it is not there.
+fn date_in_month(month: i64, day: u8) -> Option<CivilDate> {
+    CivilDate::checked(i32::try_from(month.div_euclid(12)).ok()?, month.rem_euclid(12) as u8 + 1, day)
+}
+
+/// A day counted from 1970-01-01.
+fn day_number(days: i64) -> Option<CivilDate> {
+    CivilDate::from_epoch_day(i32::try_from(days).ok()?)
 }

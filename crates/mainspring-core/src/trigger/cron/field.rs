@@ -105,9 +105,22 @@ impl Field {
         Ok(Self { name, is_default: false, exprs: exprs? })
     }
 
-    /// A field of the expressions `exprs`, which were parsed for a field of this name.
-    pub fn new(name: FieldName, exprs: Vec<Expr>, is_default: bool) -> Self {
-        Self { name, is_default, exprs: exprs.into() }
+    /// A field made of `exprs`, as they come out of a pickle.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::InvalidValue`] when there are none, or the field cannot hold one of them.
+    pub fn new(name: FieldName, exprs: Vec<Expr>, is_default: bool) -> Result<Self, Error> {
+        if exprs.is_empty() {
+            return Err(Error::invalid(format!("field \"{}\" needs an expression", name.as_str())));
+        }
+        exprs.iter().try_for_each(|expr| expr.check(name))?;
+        Ok(Self { name, is_default, exprs: exprs.into() })
+    }
+
+    /// A field that was left out and has the one expression `expr`.
+    pub(crate) fn left_out(name: FieldName, expr: Expr) -> Self {
+        Self { name, is_default: true, exprs: Box::new([expr]) }
     }
 
     /// Which field it is.

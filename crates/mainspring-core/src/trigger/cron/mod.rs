@@ -2,9 +2,13 @@
 
 pub mod expr;
 pub mod field;
+mod quartz;
+mod search;
+mod sets;
 
 use self::expr::Expr;
 use self::field::{Field, FieldName};
+use self::sets::FieldSets;
 use super::jitter::{self, JitterSource};
 use super::zone::Zone;
 use crate::error::Error;
@@ -14,6 +18,7 @@ use crate::time::UtcMicros;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CronFields {
     fields: Box<[Field; 8]>,
+    sets: FieldSets,
 }
 
 impl CronFields {
@@ -31,10 +36,8 @@ impl CronFields {
         for (i, (name, text)) in FieldName::ALL.into_iter().zip(given).enumerate() {
             fields.push(match text {
                 Some(text) => Field::parse(name, text)?,
-                None if last_given.is_some_and(|last| i > last) => {
-                    Field::new(name, vec![name.default_expr()], true)
-                }
-                None => Field::new(name, vec![Expr::All { step: None }], true),
+                None if last_given.is_some_and(|last| i > last) => Field::left_out(name, name.default_expr()),
+                None => Field::left_out(name, Expr::All { step: None }),
             });
         }
         Self::from_fields(fields)
@@ -53,14 +56,17 @@ impl CronFields {
         Self::parse([None, Some(month), Some(day), None, Some(day_of_week), Some(hour), Some(minute), None])
     }
 
-    /// Parses a Quartz expression, "second minute hour day-of-month month day-of-week [year]".
+    /// Parses a Quartz expression, "second minute hour day-of-month month day-of-week [year]", by the rules
+    /// of the `cron` crate. Sunday is 1 there; `?` stands for `*` in the two day fields.
+    ///
+    /// When both day fields are restricted, a day must match both. (Quartz refuses that; the UNIX cron takes
+    /// a day that matches either.) Quartz's `L`, `W`, `#` and `C` are not supported.
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::InvalidValue`] that names what is wrong or not supported.
     pub fn from_quartz(text: &str) -> Result<Self, Error> {
-        let _ = text;
-        Err(Error::invalid("not yet"))
+        quartz::parse(text)
     }
 
     /// Puts eight fields together, as they come out of a pickle.
@@ -73,7 +79,7 @@ impl CronFields {
             return Err(Error::invalid("a cron trigger takes all eight fields, the most significant first"));
         }
         match <Box<[Field; 8]>>::try_from(fields.into_boxed_slice()) {
-            Ok(fields) => Ok(Self { fields }),
+            Ok(fields) => Ok(Self { sets: FieldSets::new(&fields), fields }),
             Err(_) => Err(Error::invalid("a cron trigger takes eight fields")),
         }
     }
@@ -136,7 +142,9 @@ impl CronTrigger {
         self.jitter
     }
 
-    /// See [`super::Trigger::next_fire_time`].
+    /// See [`super::Trigger::next_fire_time`]. The search starts just after `previous` or, without one, at
+    /// `now` or the start, whichever is later. As in APScheduler, it starts at `now` already when that is
+    /// before `previous`, and `start` is looked at only without a `previous`.
     ///
     /// # Errors
     ///
@@ -147,7 +155,21 @@ impl CronTrigger {
         now: UtcMicros,
         source: &mut dyn JitterSource,
     ) -> Result<Option<UtcMicros>, Error> {
-        let _ = (previous, now, source);
-        Ok(None)
+        let from = match previous {
+            Some(previous) if now < previous => Some(now),
+            Some(previous) => previous.checked_add(1),
+            None => Some(self.start.map_or(now, |start| start.max(now))),
+        };
+        let Some(from) = from else { return Ok(None) };
+        let next = search::next(&self.fields.sets, &self.zone, from)?;
+        let end = self.end.unwrap_or(UtcMicros::MAX);
+        Ok(next.filter(|t| *t <= end).map(|t| jitter::add(t, self.jitter, source).min(end)))
+    }
+
+    /// See [`super::Trigger::latest_fire_time`].
+    pub(crate) fn latest_fire_time(&self, due: UtcMicros, now: UtcMicros) -> Result<UtcMicros, Error> {
+        let until = now.min(self.end.unwrap_or(UtcMicros::MAX));
+        let latest = search::previous(&self.fields.sets, &self.zone, until)?;
+        Ok(latest.map_or(due, |t| t.max(due)))
     }
 }
