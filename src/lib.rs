@@ -33,6 +33,12 @@ mod _mainspring {
     #[pymodule_export]
     use crate::store::NativeStore;
 
+    #[pymodule_export]
+    use crate::trigger::{
+        AndTrigger, BaseCombiningTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger,
+        IntervalTrigger, OrTrigger,
+    };
+
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
         m.add("__version__", env!("CARGO_PKG_VERSION"))

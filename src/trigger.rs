@@ -1,27 +1,158 @@
-use crate::convert::zone::TimeZone;
-use mainspring_core::trigger::{JitterSource, Trigger};
-use pyo3::prelude::*;
+//! The trigger classes of Python over the core's triggers.
+//!
+//! Each object holds the core's trigger and what of its attributes cannot be derived from it. An object is
+//! made empty and filled by `__init__` or `__setstate__`, as pickles and the subclasses of users expect.
+
+mod args;
+mod base;
+mod calendar_interval;
+mod combining;
+mod cron;
+mod date;
+mod host;
+mod interval;
+
 use std::sync::Arc;
+
+use mainspring_core::trigger::{JitterSource, Trigger};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+pub use self::base::BaseTrigger;
+pub use self::calendar_interval::CalendarIntervalTrigger;
+pub use self::combining::{AndTrigger, BaseCombiningTrigger, OrTrigger};
+pub use self::cron::CronTrigger;
+pub use self::date::DateTrigger;
+pub use self::host::PythonTrigger;
+pub use self::interval::IntervalTrigger;
+use crate::convert::zone::TimeZone;
+
+/// Draws jitter from Python's `random.uniform`, so that `random.seed` governs it.
 pub struct PythonJitter<'py> {
     py: Python<'py>,
+    error: Option<PyErr>,
 }
+
 impl<'py> PythonJitter<'py> {
+    /// A source for one calculation.
     pub fn new(py: Python<'py>) -> Self {
-        Self { py }
+        Self { py, error: None }
     }
+
+    /// The `result` of the calculation that drew from this source, or what `random.uniform` raised.
     pub fn or_raised<T>(self, result: Result<T, mainspring_core::Error>) -> PyResult<T> {
-        let _ = self.py;
-        result.map_err(crate::error::to_py)
+        match self.error {
+            Some(error) => Err(error),
+            None => result.map_err(crate::error::to_py),
+        }
     }
 }
+
 impl JitterSource for PythonJitter<'_> {
-    fn draw(&mut self, _m: i64) -> i64 {
-        0
+    fn draw(&mut self, max_micros: i64) -> i64 {
+        let longest = max_micros as f64 / 1e6;
+        let drawn = longest
+            .into_pyobject(self.py)
+            .map_err(PyErr::from)
+            .and_then(|longest| base::draw_seconds(&longest)?.extract::<f64>());
+        match drawn {
+            Ok(seconds) => (seconds * 1e6).round_ties_even() as i64,
+            Err(error) => {
+                self.error = Some(error);
+                0
+            }
+        }
     }
 }
-pub fn core_trigger(_o: &Bound<'_, PyAny>, _z: &Arc<TimeZone>) -> PyResult<Arc<Trigger>> {
-    Err(pyo3::exceptions::PyTypeError::new_err("x"))
+
+/// The zones in which triggers written in Python are given their times.
+pub struct HostZones {
+    /// That of `now`: the scheduler's.
+    pub now: Arc<TimeZone>,
+    /// That of `previous_fire_time`, as long as the trigger has not given a fire time itself.
+    pub previous: Arc<TimeZone>,
 }
-pub fn trigger_zone(_o: &Bound<'_, PyAny>) -> PyResult<Option<Arc<TimeZone>>> {
+
+/// The core's trigger for any trigger object.
+///
+/// Objects of the built-in classes share theirs; so do those of subclasses that leave the calculation
+/// alone. Everything else becomes [`Trigger::Host`], which calls the object's `get_next_fire_time`.
+pub fn core_trigger(obj: &Bound<'_, PyAny>, zones: &HostZones) -> PyResult<Arc<Trigger>> {
+    Ok(match native_trigger(obj, zones)? {
+        Some(trigger) => trigger,
+        None => Arc::new(Trigger::Host(Arc::new(PythonTrigger::new(obj, zones)))),
+    })
+}
+
+/// The zone in which fire times of a built-in trigger are shown; `None` for a user-written one.
+pub fn trigger_zone<'py>(obj: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if let Ok(trigger) = obj.cast::<DateTrigger>() {
+        trigger.getattr(intern!(obj.py(), "run_date"))?.getattr(intern!(obj.py(), "tzinfo")).map(Some)
+    } else if let Ok(trigger) = obj.cast::<BaseCombiningTrigger>() {
+        match combining::members_of(trigger)?.first() {
+            Some(first) => trigger_zone(first),
+            None => Ok(None),
+        }
+    } else if obj.is_instance_of::<IntervalTrigger>()
+        || obj.is_instance_of::<CronTrigger>()
+        || obj.is_instance_of::<CalendarIntervalTrigger>()
+    {
+        obj.getattr(intern!(obj.py(), "timezone")).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn native_trigger(obj: &Bound<'_, PyAny>, zones: &HostZones) -> PyResult<Option<Arc<Trigger>>> {
+    let py = obj.py();
+    if let Ok(trigger) = obj.cast::<IntervalTrigger>() {
+        if keeps_calculation(obj, &py.get_type::<IntervalTrigger>())? {
+            return trigger.borrow().core().map(Some);
+        }
+    } else if let Ok(trigger) = obj.cast::<CronTrigger>() {
+        if keeps_calculation(obj, &py.get_type::<CronTrigger>())? {
+            return trigger.borrow().core().map(Some);
+        }
+    } else if let Ok(trigger) = obj.cast::<DateTrigger>() {
+        if keeps_calculation(obj, &py.get_type::<DateTrigger>())? {
+            return trigger.borrow().core().map(Some);
+        }
+    } else if let Ok(trigger) = obj.cast::<CalendarIntervalTrigger>() {
+        if keeps_calculation(obj, &py.get_type::<CalendarIntervalTrigger>())? {
+            return trigger.borrow().core().map(Some);
+        }
+    } else if let Ok(trigger) = obj.cast::<AndTrigger>() {
+        if keeps_calculation(obj, &py.get_type::<AndTrigger>())? {
+            return combining::combine(trigger.as_super(), Trigger::And, zones).map(Some);
+        }
+    } else if let Ok(trigger) = obj.cast::<OrTrigger>() {
+        if keeps_calculation(obj, &py.get_type::<OrTrigger>())? {
+            return combining::combine(trigger.as_super(), Trigger::Or, zones).map(Some);
+        }
+    }
     Ok(None)
+}
+
+/// Whether the class of `obj`, which is `builtin` or derives from it, leaves the calculation to it.
+fn keeps_calculation(obj: &Bound<'_, PyAny>, builtin: &Bound<'_, PyType>) -> PyResult<bool> {
+    let class = obj.get_type();
+    let same = |method| -> PyResult<bool> { Ok(class.getattr(method)?.is(builtin.getattr(method)?)) };
+    Ok(class.is(builtin)
+        || (same(intern!(obj.py(), "get_next_fire_time"))? && same(intern!(obj.py(), "_apply_jitter"))?))
+}
+
+/// `get_next_fire_time` of a built-in trigger that is shown in `zone`.
+fn next_fire_time<'py>(
+    py: Python<'py>,
+    core: &Trigger,
+    zone: &TimeZone,
+    previous: &Bound<'py, PyAny>,
+    now: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let previous = zone.optional_instant(previous, "previous_fire_time")?;
+    let now = zone.instant(now, "now")?;
+    let mut jitter = PythonJitter::new(py);
+    let next = core.next_fire_time(previous, now, &mut jitter);
+    jitter.or_raised(next)?.map(|t| zone.datetime(py, t)).transpose()
 }

@@ -71,6 +71,15 @@ impl TimeZone {
         Ok(zone)
     }
 
+    /// The time zone of an aware `datetime`, which was given for the parameter `name`.
+    pub fn of_datetime(dt: &Bound<'_, PyAny>, name: &str) -> PyResult<Arc<Self>> {
+        if !is_datetime(dt)? {
+            return Err(wrong_type(name, "an aware datetime", dt));
+        }
+        let tzinfo = dt.getattr(intern!(dt.py(), "tzinfo"))?;
+        if tzinfo.is_none() { Err(naive(dt, name)) } else { Self::of(&tzinfo) }
+    }
+
     /// The Python object.
     pub fn tzinfo<'a, 'py>(&'a self, py: Python<'py>) -> &'a Bound<'py, PyAny> {
         self.tzinfo.bind(py)
@@ -91,10 +100,7 @@ impl TimeZone {
         }
         let tzinfo = dt.getattr(intern!(py, "tzinfo"))?;
         if tzinfo.is_none() {
-            return Err(PyTypeError::new_err(format!(
-                "{name} must have a time zone, got the naive datetime {dt}; for UTC pass \
-                 datetime.now(timezone.utc)"
-            )));
+            return Err(naive(dt, name));
         }
         if !tzinfo.is(&self.tzinfo) || self.core.needs_host() {
             return instant(dt);
@@ -147,6 +153,10 @@ impl TimeZone {
             && dt.getattr(intern!(py, "tzinfo"))?.is(&self.tzinfo)
             && self.datetime(py, t)?.eq(dt)?)
     }
+}
+
+fn naive(dt: &Bound<'_, PyAny>, name: &str) -> PyErr {
+    PyTypeError::new_err(format!("{name} must be an aware datetime, got {dt} without a time zone"))
 }
 
 fn in_civil_range(micros: i64) -> PyResult<CivilMicros> {

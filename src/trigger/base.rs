@@ -31,13 +31,6 @@ impl BaseTrigger {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let method = intern!(cls.py(), "get_next_fire_time");
-        if cls.getattr(method)?.is(cls.py().get_type::<Self>().getattr(method)?) {
-            return Err(PyTypeError::new_err(format!(
-                "Can't instantiate abstract class {} without an implementation for abstract method '{method}'",
-                cls.name()?
-            )));
-        }
         refuse_abstract(cls)?;
         Ok(Self)
     }
@@ -92,13 +85,21 @@ pub fn draw_seconds<'py>(longest: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyA
     py.import(intern!(py, "random"))?.call_method1(intern!(py, "uniform"), (0, longest))
 }
 
-/// What `object.__new__` does for the abstract methods of other bases of a user's class.
-fn refuse_abstract(cls: &Bound<'_, PyType>) -> PyResult<()> {
-    let abstract_methods = match cls.getattr_opt(intern!(cls.py(), "__abstractmethods__"))? {
-        Some(names) if names.is_truthy()? => names,
-        _ => return Ok(()),
+/// What `object.__new__` does: refuses to make an object of a class with abstract methods, which is what
+/// `get_next_fire_time` is here.
+pub fn refuse_abstract(cls: &Bound<'_, PyType>) -> PyResult<()> {
+    let py = cls.py();
+    let mut names: Vec<String> = match cls.getattr_opt(intern!(py, "__abstractmethods__"))? {
+        Some(names) => names.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>()?,
+        None => Vec::new(),
     };
-    let mut names = abstract_methods.try_iter()?.map(|n| n?.extract()).collect::<PyResult<Vec<String>>>()?;
+    let method = intern!(py, "get_next_fire_time");
+    if cls.getattr(method)?.is(py.get_type::<BaseTrigger>().getattr(method)?) {
+        names.push(method.to_string());
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
     names.sort();
     Err(PyTypeError::new_err(format!(
         "Can't instantiate abstract class {} without an implementation for abstract method{} '{}'",

@@ -1,0 +1,219 @@
+//! Arguments and state that several triggers take.
+
+use mainspring_core::UtcMicros;
+use pyo3::exceptions::{PyAttributeError, PyOverflowError, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyModule, PyTuple};
+
+use crate::convert::{Std, is_datetime, wrong_type};
+
+/// A trigger's Python module, where it looks up `get_localzone` and `datetime`: so that whoever replaces
+/// those names there, as tools that freeze time do, is obeyed as in APScheduler.
+pub struct Home {
+    name: &'static str,
+    module: PyOnceLock<Py<PyModule>>,
+}
+
+impl Home {
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, module: PyOnceLock::new() }
+    }
+
+    fn module<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyModule>> {
+        Ok(self.module.get_or_try_init(py, || Ok::<_, PyErr>(py.import(self.name)?.unbind()))?.bind(py))
+    }
+
+    /// The machine's time zone.
+    pub fn local_zone<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.module(py)?.getattr(intern!(py, "get_localzone"))?.call0()
+    }
+
+    /// The time now in `tzinfo`.
+    pub fn now<'py>(&self, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = tzinfo.py();
+        let datetime = self.module(py)?.getattr(intern!(py, "datetime"))?;
+        datetime.call_method1(intern!(py, "now"), (tzinfo,))
+    }
+
+    /// The date today on the machine's own clock.
+    pub fn today<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.module(py)?.getattr(intern!(py, "date"))?.call_method0(intern!(py, "today"))
+    }
+
+    /// The zone of a trigger: the one given, else that of the first aware datetime among `dates`, else the
+    /// machine's.
+    pub fn zone<'py>(
+        &self,
+        timezone: &Bound<'py, PyAny>,
+        dates: [&Bound<'py, PyAny>; 2],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if timezone.is_truthy()? {
+            return astimezone(timezone);
+        }
+        for date in dates {
+            if is_aware(date)? {
+                return astimezone(&date.getattr(intern!(date.py(), "tzinfo"))?);
+            }
+        }
+        self.local_zone(timezone.py())
+    }
+}
+
+fn util<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyModule>> {
+    static UTIL: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    Ok(UTIL.get_or_try_init(py, || Ok::<_, PyErr>(py.import("mainspring.util")?.unbind()))?.bind(py))
+}
+
+/// `mainspring.util.astimezone`, which leaves these two classes as they are.
+pub fn astimezone<'py>(zone: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let std = Std::get(zone.py())?;
+    let class = zone.get_type();
+    if class.is(&std.zoneinfo) || class.is(&std.timezone) {
+        return Ok(zone.clone());
+    }
+    util(zone.py())?.getattr(intern!(zone.py(), "astimezone"))?.call1((zone,))
+}
+
+/// Whether `value` is a datetime with a zone.
+pub fn is_aware(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(is_datetime(value)? && !value.getattr(intern!(value.py(), "tzinfo"))?.is_none())
+}
+
+/// `mainspring.util.convert_to_datetime`, which leaves aware datetimes as they are. `None` stays `None`.
+pub fn convert_to_datetime<'py>(
+    value: &Bound<'py, PyAny>,
+    tzinfo: &Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    if value.is_none() || is_aware(value)? {
+        return Ok(value.clone());
+    }
+    util(py)?.getattr(intern!(py, "convert_to_datetime"))?.call1((value, tzinfo, name))
+}
+
+/// `mainspring.util.asdate`.
+pub fn asdate<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    util(value.py())?.getattr(intern!(value.py(), "asdate"))?.call1((value,))
+}
+
+/// `mainspring.util.datetime_repr`.
+pub fn datetime_repr(dt: &Bound<'_, PyAny>) -> PyResult<String> {
+    util(dt.py())?.getattr(intern!(dt.py(), "datetime_repr"))?.call1((dt,))?.extract()
+}
+
+/// `mainspring.util.timezone_repr`.
+pub fn timezone_repr(tzinfo: &Bound<'_, PyAny>) -> PyResult<String> {
+    util(tzinfo.py())?.getattr(intern!(tzinfo.py(), "timezone_repr"))?.call1((tzinfo,))?.extract()
+}
+
+/// Adds to a `repr` what is there of start, end and jitter.
+pub fn push_common_options(
+    options: &mut Vec<String>,
+    start_date: Option<&Bound<'_, PyAny>>,
+    end_date: &Bound<'_, PyAny>,
+    jitter: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    if let Some(start_date) = start_date.filter(|date| !date.is_none()) {
+        options.push(format!("start_date='{}'", datetime_repr(start_date)?));
+    }
+    if !end_date.is_none() {
+        options.push(format!("end_date='{}'", datetime_repr(end_date)?));
+    }
+    if jitter.is_truthy()? {
+        options.push(format!("jitter={jitter}"));
+    }
+    Ok(())
+}
+
+/// A jitter in seconds as microseconds; `None` is none.
+pub fn jitter_micros(jitter: &Bound<'_, PyAny>) -> PyResult<i64> {
+    if jitter.is_none() {
+        return Ok(0);
+    }
+    let Ok(seconds) = jitter.extract::<f64>() else {
+        return Err(wrong_type("jitter", "a number of seconds or None", jitter));
+    };
+    let micros = (seconds * 1e6).round_ties_even();
+    if !(0.0..=UtcMicros::MAX.get() as f64).contains(&micros) {
+        return Err(PyValueError::new_err(format!("jitter must be 0 seconds or more, got {jitter}")));
+    }
+    Ok(micros as i64)
+}
+
+/// Refuses keyword arguments that are none of `allowed`.
+pub fn refuse_unknown(class: &str, unknown: Option<&Bound<'_, PyDict>>, allowed: &[&str]) -> PyResult<()> {
+    match unknown.and_then(|unknown| unknown.iter().next()) {
+        None => Ok(()),
+        Some((name, _)) => Err(PyTypeError::new_err(format!(
+            "{class}() got an unexpected keyword argument '{name}'; it takes {}",
+            allowed.join(", ")
+        ))),
+    }
+}
+
+/// What is said of an object that `__init__` has not filled yet.
+pub fn not_initialized(class: &str) -> PyErr {
+    PyAttributeError::new_err(format!(
+        "this {class} has no attributes yet: its __init__() has not been called"
+    ))
+}
+
+/// A pickled state as a dictionary, of a version up to `newest`.
+///
+/// APScheduler 3.0 pickled `(None, {...})`.
+pub fn state_dict<'py>(
+    state: &Bound<'py, PyAny>,
+    class: &Bound<'_, PyAny>,
+    newest: u32,
+) -> PyResult<Bound<'py, PyDict>> {
+    let state = match state.cast::<PyTuple>() {
+        Ok(pair) => pair.get_item(1)?,
+        Err(_) => state.clone(),
+    };
+    let state =
+        state.cast_into::<PyDict>().map_err(|e| wrong_type("state", "a dictionary", &e.into_inner()))?;
+    let version = state.get_item(intern!(state.py(), "version"))?;
+    let version: u32 = version.map_or(Ok(1), |v| v.extract())?;
+    if version > newest {
+        let allowed = if newest == 1 { "version 1".into() } else { format!("versions up to {newest}") };
+        return Err(PyValueError::new_err(format!(
+            "Got serialized data for version {version} of {}, but only {allowed} can be handled",
+            class.get_type().name()?
+        )));
+    }
+    Ok(state)
+}
+
+/// The value of `key` in a pickled state; `KeyError` if there is none.
+pub fn required<'py>(state: &Bound<'py, PyDict>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+    state.as_any().get_item(key)
+}
+
+/// The value of `key` in a pickled state, `None` if there is none.
+pub fn optional<'py>(state: &Bound<'py, PyDict>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+    Ok(state.get_item(key)?.unwrap_or_else(|| state.py().None().into_bound(state.py())))
+}
+
+/// What `__reduce__` returns.
+pub type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyAny>,), Bound<'py, PyAny>);
+
+/// For pickle: a new object of the same class, filled by `__setstate__`.
+pub fn reduce<'py>(obj: &Bound<'py, PyAny>) -> PyResult<Reduced<'py>> {
+    let py = obj.py();
+    let newobj = py.import("copyreg")?.getattr("__newobj__")?;
+    Ok((newobj, (obj.get_type().into_any(),), obj.call_method0("__getstate__")?))
+}
+
+/// The number of microseconds that is `count` units of `unit` microseconds, for whole counts.
+///
+/// `None` if `count` is no `int` and takes Python's arithmetic.
+pub fn whole_micros(count: &Bound<'_, PyAny>, unit: i64) -> PyResult<Option<i64>> {
+    if !count.is_exact_instance_of::<pyo3::types::PyInt>() {
+        return Ok(None);
+    }
+    let count: i64 = count.extract()?;
+    count.checked_mul(unit).map(Some).ok_or_else(|| PyOverflowError::new_err("the interval is too long"))
+}

@@ -1,0 +1,309 @@
+//! `AndTrigger` and `OrTrigger`.
+
+use std::sync::Arc;
+
+use mainspring_core::trigger::{Combination, Trigger};
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
+
+use super::args::{self, not_initialized};
+use super::base::{self, BaseTrigger};
+use super::{HostZones, PythonJitter, core_trigger, trigger_zone};
+use crate::convert::zone::TimeZone;
+use crate::error::to_py;
+
+/// Base class of the triggers that are made of others.
+///
+/// :param triggers: the triggers to combine, a list
+/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :raises TypeError: if one of them has no ``get_next_fire_time``
+#[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.combining")]
+pub struct BaseCombiningTrigger {
+    state: Option<State>,
+}
+
+struct State {
+    /// The list that the user gave: who changes it changes the trigger.
+    triggers: Py<PyAny>,
+    jitter: Py<PyAny>,
+}
+
+impl BaseCombiningTrigger {
+    fn state(&self) -> PyResult<&State> {
+        self.state.as_ref().ok_or_else(|| not_initialized("combining trigger"))
+    }
+
+    fn empty() -> PyClassInitializer<Self> {
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None })
+    }
+
+    fn fill(slf: &Bound<'_, Self>, triggers: Bound<'_, PyAny>, jitter: Bound<'_, PyAny>) -> PyResult<()> {
+        args::jitter_micros(&jitter)?;
+        let triggers = if triggers.is_instance_of::<PyList>() || triggers.is_instance_of::<PyTuple>() {
+            triggers
+        } else {
+            let given = triggers.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+            PyList::new(slf.py(), given)?.into_any()
+        };
+        for trigger in triggers.try_iter()? {
+            let trigger = trigger?;
+            if !trigger.hasattr(intern!(slf.py(), "get_next_fire_time"))? {
+                return Err(PyTypeError::new_err(format!(
+                    "triggers must be triggers, got {} of type {}",
+                    trigger.repr()?,
+                    trigger.get_type().qualname()?
+                )));
+            }
+        }
+        slf.borrow_mut().state = Some(State { triggers: triggers.unbind(), jitter: jitter.unbind() });
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl BaseCombiningTrigger {
+    #[classattr]
+    #[pyo3(name = "__slots__")]
+    const SLOTS: (&str, &str) = ("jitter", "triggers");
+
+    #[new]
+    #[classmethod]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(triggers, jitter=None)")]
+    fn new(
+        cls: &Bound<'_, PyType>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        base::refuse_abstract(cls)?;
+        Ok(Self::empty())
+    }
+
+    #[pyo3(signature = (triggers, jitter=None))]
+    fn __init__<'py>(
+        slf: &Bound<'py, Self>,
+        triggers: Bound<'py, PyAny>,
+        jitter: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        Self::fill(slf, triggers, jitter.unwrap_or_else(|| slf.py().None().into_bound(slf.py())))
+    }
+
+    /// The combined triggers.
+    #[getter]
+    fn triggers(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(self.state()?.triggers.clone_ref(py))
+    }
+
+    #[setter]
+    fn set_triggers<'py>(slf: &Bound<'py, Self>, triggers: Bound<'py, PyAny>) -> PyResult<()> {
+        let jitter = slf.borrow().jitter(slf.py())?;
+        Self::fill(slf, triggers, jitter.into_bound(slf.py()))
+    }
+
+    /// How many seconds late a fire time may come.
+    #[getter]
+    fn jitter(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(self.state()?.jitter.clone_ref(py))
+    }
+
+    #[setter]
+    fn set_jitter<'py>(slf: &Bound<'py, Self>, jitter: Bound<'py, PyAny>) -> PyResult<()> {
+        let triggers = slf.borrow().triggers(slf.py())?;
+        Self::fill(slf, triggers.into_bound(slf.py()), jitter)
+    }
+
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let py = slf.py();
+        let reference = py.import("mainspring.util")?.getattr("obj_to_ref")?;
+        let members = PyList::empty(py);
+        for trigger in members_of(slf)? {
+            members
+                .append((reference.call1((trigger.get_type(),))?, trigger.call_method0("__getstate__")?))?;
+        }
+        let state = PyDict::new(py);
+        state.set_item("version", 1)?;
+        state.set_item("triggers", members)?;
+        state.set_item("jitter", slf.borrow().jitter(py)?)?;
+        Ok(state)
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let state = args::state_dict(state, slf, 1)?;
+        let jitter = args::required(&state, "jitter")?;
+        let find = py.import("mainspring.util")?.getattr("ref_to_obj")?;
+        let triggers = PyList::empty(py);
+        for member in args::required(&state, "triggers")?.try_iter()? {
+            let (reference, state): (Bound<'_, PyAny>, Bound<'_, PyAny>) = member?.extract()?;
+            let class = find.call1((reference,))?;
+            let trigger = class.call_method1("__new__", (&class,))?;
+            trigger.call_method1("__setstate__", (state,))?;
+            triggers.append(trigger)?;
+        }
+        Self::fill(slf, triggers.into_any(), jitter)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<args::Reduced<'py>> {
+        args::reduce(slf)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let py = slf.py();
+        let (triggers, jitter) = (slf.borrow().triggers(py)?, slf.borrow().jitter(py)?);
+        let mut options = vec![triggers.bind(py).str()?.to_string()];
+        if jitter.bind(py).is_truthy()? {
+            options.push(format!("jitter={jitter}"));
+        }
+        Ok(format!("<{}({})>", slf.get_type().name()?, options.join(", ")))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match &self.state {
+            Some(state) => visit.call(&state.triggers).and_then(|()| visit.call(&state.jitter)),
+            None => Ok(()),
+        }
+    }
+
+    fn __clear__(&mut self) {
+        self.state = None;
+    }
+}
+
+/// The triggers that `combining` is made of.
+pub fn members_of<'py>(combining: &Bound<'py, BaseCombiningTrigger>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let triggers = combining.borrow().triggers(combining.py())?;
+    triggers.bind(combining.py()).try_iter()?.collect()
+}
+
+/// The core's trigger of a combination; `zones` is for triggers written in Python.
+pub fn combine(
+    combining: &Bound<'_, BaseCombiningTrigger>,
+    kind: impl FnOnce(Arc<Combination>) -> Trigger,
+    zones: &HostZones,
+) -> PyResult<Arc<Trigger>> {
+    let py = combining.py();
+    let members = members_of(combining)?;
+    let members = members.iter().map(|member| Ok(Trigger::clone(&*core_trigger(member, zones)?)));
+    let members = members.collect::<PyResult<Vec<_>>>()?;
+    let jitter = args::jitter_micros(combining.borrow().jitter(py)?.bind(py))?;
+    Ok(Arc::new(kind(Arc::new(Combination::new(members, jitter).map_err(to_py)?))))
+}
+
+/// Fires when all its triggers do, at the earliest time on which they agree; when one of them is finished,
+/// so is it.
+///
+/// Meant for triggers that fire at certain times of the day. Interval triggers with different starts may
+/// never agree: the search gives up after a bounded number of steps and returns ``None``.
+///
+/// :param triggers: the triggers to combine, a list
+/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :raises TypeError: if one of them has no ``get_next_fire_time``
+///
+/// >>> str(AndTrigger([CronTrigger(day="1st fri", timezone="UTC"), CronTrigger(hour=8, timezone="UTC")]))
+/// "and[cron[day='1st fri'], cron[hour='8']]"
+#[pyclass(extends = BaseCombiningTrigger, subclass, module = "mainspring.triggers.combining")]
+pub struct AndTrigger;
+
+/// Fires whenever one of its triggers does; when all of them are finished, so is it.
+///
+/// Each trigger is given the fire time before of the combination, not its own: those that count from there,
+/// such as interval triggers, start again at each fire time.
+///
+/// :param triggers: the triggers to combine, a list
+/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :raises TypeError: if one of them has no ``get_next_fire_time``
+///
+/// >>> str(OrTrigger([CronTrigger(hour=8, timezone="UTC"), CronTrigger(hour=20, timezone="UTC")]))
+/// "or[cron[hour='8'], cron[hour='20']]"
+#[pyclass(extends = BaseCombiningTrigger, subclass, module = "mainspring.triggers.combining")]
+pub struct OrTrigger;
+
+#[pymethods]
+impl AndTrigger {
+    #[classattr]
+    #[pyo3(name = "__slots__")]
+    const SLOTS: () = ();
+
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(triggers, jitter=None)")]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
+        BaseCombiningTrigger::empty().add_subclass(Self)
+    }
+
+    /// Return the next time on which all triggers agree, in the zone of the first one.
+    ///
+    /// :raises TypeError: if one of the times is naive
+    #[pyo3(signature = (previous_fire_time, now))]
+    fn get_next_fire_time<'py>(
+        slf: &Bound<'py, Self>,
+        previous_fire_time: &Bound<'py, PyAny>,
+        now: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        next_fire_time(slf.as_super(), Trigger::And, previous_fire_time, now)
+    }
+
+    fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        describe("and", slf.as_super())
+    }
+}
+
+#[pymethods]
+impl OrTrigger {
+    #[classattr]
+    #[pyo3(name = "__slots__")]
+    const SLOTS: () = ();
+
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(triggers, jitter=None)")]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
+        BaseCombiningTrigger::empty().add_subclass(Self)
+    }
+
+    /// Return the earliest next fire time of all triggers, in the zone of the first one.
+    ///
+    /// :raises TypeError: if one of the times is naive
+    #[pyo3(signature = (previous_fire_time, now))]
+    fn get_next_fire_time<'py>(
+        slf: &Bound<'py, Self>,
+        previous_fire_time: &Bound<'py, PyAny>,
+        now: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        next_fire_time(slf.as_super(), Trigger::Or, previous_fire_time, now)
+    }
+
+    fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        describe("or", slf.as_super())
+    }
+}
+
+fn describe(kind: &str, combining: &Bound<'_, BaseCombiningTrigger>) -> PyResult<String> {
+    let members =
+        members_of(combining)?.iter().map(|m| Ok(m.str()?.to_string())).collect::<PyResult<Vec<_>>>()?;
+    Ok(format!("{kind}[{}]", members.join(", ")))
+}
+
+fn next_fire_time<'py>(
+    combining: &Bound<'py, BaseCombiningTrigger>,
+    kind: impl FnOnce(Arc<Combination>) -> Trigger,
+    previous: &Bound<'py, PyAny>,
+    now: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = combining.py();
+    let zone = TimeZone::of_datetime(now, "now")?;
+    let previous_zone = if previous.is_none() {
+        Arc::clone(&zone)
+    } else {
+        TimeZone::of_datetime(previous, "previous_fire_time")?
+    };
+    let core = combine(combining, kind, &HostZones { now: Arc::clone(&zone), previous: previous_zone })?;
+    let previous = zone.optional_instant(previous, "previous_fire_time")?;
+    let mut jitter = PythonJitter::new(py);
+    let next = core.next_fire_time(previous, zone.instant(now, "now")?, &mut jitter);
+    let Some(next) = jitter.or_raised(next)? else { return Ok(None) };
+    match trigger_zone(combining)? {
+        Some(tzinfo) => TimeZone::of(&tzinfo)?.datetime(py, next).map(Some),
+        None => zone.datetime(py, next).map(Some),
+    }
+}
