@@ -274,13 +274,22 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
     match jitter.or_raised(due) {
         Ok(due) => {
             let ends = due.next.is_none();
-            match shared.change(|s| s.settle_host(key, due.run_times, due.next)) {
-                HostVerdict::Run(firing) => env.hub.send(firing),
-                HostVerdict::Skipped(run_times) => skipped(env, store, key, run_times),
-                HostVerdict::Stale => return,
-            }
-            if ends {
-                env.never_fails(ended(env, store, key));
+            let verdict = shared.change(|s| s.settle_host(key, due.run_times, due.next));
+            let ended = || {
+                if ends {
+                    env.never_fails(ended(env, store, key));
+                }
+            };
+            match verdict {
+                HostVerdict::Run(firing) => {
+                    ended();
+                    env.hub.send(firing);
+                }
+                HostVerdict::Skipped(run_times) => {
+                    skipped(env, store, key, run_times);
+                    ended();
+                }
+                HostVerdict::Stale => {}
             }
         }
         Err(error) => {
