@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mainspring._mainspring import __VERSION__ as __version__
+from mainspring._mainspring import __version__
 
 if TYPE_CHECKING:
     from mainspring.events import (
