@@ -1,9 +1,9 @@
 """Runs the workloads for every subject and prints what came out.
 
-    python -m benchmarks.quick                                    everything, under 3 minutes
-    python -m benchmarks.quick --only burst --only pool           two workloads
-    python -m benchmarks.quick --rounds 7 --save                  for publication
-    python -m benchmarks.quick --python .venv-3.11/bin/python     another interpreter's environment
+    python -m benchmarks.quick                                 everything, under 3 minutes
+    python -m benchmarks.quick --only burst --only pool        two workloads
+    python -m benchmarks.quick --rounds 7 --out benchmarks/results     for publication
+    python -m benchmarks.quick --python .venv-3.11/bin/python  another interpreter's environment
 
 Every measurement is a process of its own. A round measures each subject once, one right after the
 other, so that what the machine does at the time falls on all alike; the next round begins with
@@ -28,7 +28,10 @@ from benchmarks.workloads import WORKLOADS
 ROOT = Path(__file__).resolve().parent.parent
 #: Rounds unless --rounds says otherwise: those that vary little or take long get fewer.
 ROUNDS = {"burst": 3, "lateness": 2, "pool": 3, "memory": 1, "add_job": 1}
+#: In seconds, for one measurement.
 TIMEOUT = 300
+#: What one measures for oneself is not for the repository.
+LOCAL = Path("benchmarks/results/local")
 
 # Run by the interpreter that is measured: what it is and which libraries it has.
 DESCRIBE = """
@@ -99,9 +102,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="for every workload; default: a few")
     parser.add_argument("--python", default=sys.executable, help="the interpreter to measure")
     parser.add_argument("--scale", type=float, default=1.0, help="of the sizes; for a trial")
-    parser.add_argument(
-        "--save", action="store_true", help="write to benchmarks/results/, not results/local/"
-    )
+    parser.add_argument("--out", type=Path, default=LOCAL, help="folder for the figures as JSON")
     options = parser.parse_args()
 
     about = subprocess.run([options.python, "-c", DESCRIBE], capture_output=True, check=True)
@@ -112,11 +113,7 @@ def main() -> None:
         run_rounds(options.python, series, options.scale)
         print(report.table(series), flush=True)
         measured.append(series)
-    folder = ROOT / "benchmarks" / "results"
-    if not options.save:
-        folder /= "local"
-    path = report.save(folder, environment, options.scale, measured)
-    print(f"\nwritten to {path.relative_to(ROOT)}")
+    print("\nwritten to", report.save(options.out, environment, options.scale, measured))
 
 
 if __name__ == "__main__":
