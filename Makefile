@@ -88,6 +88,16 @@ test-all-pythons: ## The Python suite on every CPython >= 3.10 found here
 	    $(MAKE) --no-print-directory test-python PYTHON="$$python" VENV=".venv-$$version" || exit 1; \
 	done
 
+.PHONY: test-sdist
+test-sdist: $(VENV)/.installed ## Build the source distribution, install it into a fresh environment, use it
+	$(call heading,source distribution)
+	@rm -rf dist .venv-sdist
+	@env -u CONDA_PREFIX $(VENV)/$(BIN)/maturin sdist --out dist
+	@tools/make-venv '$(PYTHON)' .venv-sdist
+	$(call heading,installation of it with pip)
+	@.venv-sdist/$(BIN)/python -m pip install --quiet dist/*.tar.gz
+	@cd dist && ../.venv-sdist/$(BIN)/python ../tools/smoke.py
+
 .PHONY: fmt
 fmt: $(VENV)/.installed ## Format Rust and Python in place
 	cargo fmt --all

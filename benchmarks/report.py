@@ -85,7 +85,8 @@ def save(folder: Path, environment: dict[str, Any], scale: float, measured: list
     """Writes everything as JSON, every round's figures included."""
     folder.mkdir(parents=True, exist_ok=True)
     python = "".join(environment["python"].split(".")[:2])
-    path = folder / f"{environment['date'][:10]}-cp{python}.json"
+    moment = environment["date"][:19].replace(":", "")
+    path = folder / f"{moment}-cp{python}.json"
     content = {**environment, "scale": scale, "series": [asdict(series) for series in measured]}
     path.write_text(json.dumps(content, indent=1) + "\n")
     return path
