@@ -33,6 +33,7 @@ from mainspring.events import (
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_MISSED,
     JobEvent,
+    JobExecutionEvent,
 )
 from mainspring.schedulers.asyncio import AsyncIOScheduler
 
@@ -71,7 +72,7 @@ class Report:
     skipped: int = 0
 
     def __call__(self, event: JobEvent) -> None:
-        if event.code == EVENT_JOB_EXECUTED:
+        if isinstance(event, JobExecutionEvent) and event.code == EVENT_JOB_EXECUTED:
             run: Run = event.retval
             late = (run.started - event.scheduled_run_time).total_seconds() * 1000
             self.lateness_ms.append(late)
@@ -79,7 +80,7 @@ class Report:
             due = event.scheduled_run_time.astimezone().strftime("%H:%M:%S.%f")[:-3]
             print(f"run {len(self.lateness_ms):>3}  scheduled {due}  started {late:+.2f} ms late")
             print(*run.pages, sep="\n", flush=True)
-        elif event.code == EVENT_JOB_ERROR:
+        elif isinstance(event, JobExecutionEvent) and event.code == EVENT_JOB_ERROR:
             print(f"the job failed: {event.exception!r}", flush=True)
         else:
             self.skipped += 1
