@@ -68,7 +68,7 @@ lint-python: $(VENV)/.built
 	@$(VENV)/$(BIN)/python -m mypy.stubtest mainspring._mainspring
 
 .PHONY: test-rust
-test-rust: ## Tests of the core, with no Python interpreter to be found
+test-rust: | rust ## Tests of the core, with no Python interpreter to be found
 	$(call heading,cargo test of the core without Python)
 	@PYO3_PYTHON=/nonexistent cargo test --locked --quiet -p mainspring-core
 
@@ -132,8 +132,13 @@ $(1)/$(BIN)/python:
 endef
 $(foreach venv,$(VENV) $(VENV_DEMO) $(VENV_BENCH),$(eval $(call venv_rule,$(venv))))
 
+.PHONY: rust
+rust:
+	@command -v cargo >/dev/null || \
+	    { echo 'cargo was not found: install Rust 1.85 or later, see https://rustup.rs' >&2; exit 1; }
+
 # .installed and .built are stamps: as new as the last installation that went through.
-$(VENV)/.installed: requirements/test.txt | $(VENV)/$(BIN)/python
+$(VENV)/.installed: requirements/test.txt | rust $(VENV)/$(BIN)/python
 	$(call heading,test requirements)
 	@$(VENV)/$(BIN)/python -m pip install --quiet -r requirements/test.txt
 	@touch $@
@@ -143,12 +148,12 @@ $(VENV)/.built: $(RUST_SOURCES) $(VENV)/.installed
 	@env -u CONDA_PREFIX VIRTUAL_ENV=$(abspath $(VENV)) $(VENV)/$(BIN)/maturin develop
 	@touch $@
 
-$(VENV_DEMO)/.installed: $(PACKAGE_SOURCES) | $(VENV_DEMO)/$(BIN)/python
+$(VENV_DEMO)/.installed: $(PACKAGE_SOURCES) | rust $(VENV_DEMO)/$(BIN)/python
 	$(call heading,release build and installation (a few minutes the first time))
 	@$(VENV_DEMO)/$(BIN)/python -m pip install --quiet '.[examples]'
 	@touch $@
 
-$(VENV_BENCH)/.installed: $(PACKAGE_SOURCES) requirements/bench.txt | $(VENV_BENCH)/$(BIN)/python
+$(VENV_BENCH)/.installed: $(PACKAGE_SOURCES) requirements/bench.txt | rust $(VENV_BENCH)/$(BIN)/python
 	$(call heading,release build and installation (a few minutes the first time))
 	@$(VENV_BENCH)/$(BIN)/python -m pip install --quiet -r requirements/bench.txt .
 	@touch $@
