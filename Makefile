@@ -82,11 +82,9 @@ test-nightly: ## The Python suite with ten times the generated examples
 	@HYPOTHESIS_PROFILE=nightly $(MAKE) --no-print-directory test-python
 
 .PHONY: test-all-pythons
-test-all-pythons: ## The Python suite on every CPython >= 3.10 found here
-	@for python in $$(tools/find-pythons); do \
-	    version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
-	    $(MAKE) --no-print-directory test-python PYTHON="$$python" VENV=".venv-$$version" || exit 1; \
-	done
+test-all-pythons: $(VENV)/.installed ## The Python suite on every CPython >= 3.10 found here, with one wheel
+	$(call heading,one abi3 wheel)
+	@tools/test-all-pythons $(VENV)/$(BIN)/maturin $(ARGS)
 
 .PHONY: test-sdist
 test-sdist: $(VENV)/.installed ## Build the source distribution, install it into a fresh environment, use it
