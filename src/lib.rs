@@ -1,19 +1,45 @@
 //! The Python binding of mainspring: `mainspring._mainspring`. No scheduling rule lives here.
 
+mod changes;
 mod convert;
+mod engine;
 mod error;
+mod hub;
+mod job;
+mod loop_inbox;
+mod pool;
+mod python;
+mod record;
+mod report;
+mod runner;
+mod store;
 mod trigger;
+mod wake;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _mainspring {
-    #[pymodule_export]
-    const __VERSION__: &str = env!("CARGO_PKG_VERSION");
+    use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::job::Job;
+    #[pymodule_export]
+    use crate::loop_inbox::LoopInbox;
+    #[pymodule_export]
+    use crate::pool::WorkerPool;
+    #[pymodule_export]
+    use crate::store::NativeStore;
     #[pymodule_export]
     use crate::trigger::{
         AndTrigger, BaseCombiningTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger,
         IntervalTrigger, OrTrigger,
     };
+
+    #[pymodule_init]
+    fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        m.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

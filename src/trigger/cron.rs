@@ -114,6 +114,11 @@ impl CronTrigger {
         Ok(Arc::clone(&self.state()?.core))
     }
 
+    /// The zone in which its fire times are shown.
+    pub fn zone(&self) -> PyResult<Arc<TimeZone>> {
+        Ok(Arc::clone(&self.state()?.zone))
+    }
+
     fn parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
         let state = self.state()?;
         let bound = |value: &Option<Py<PyAny>>| match value {
@@ -425,7 +430,8 @@ fn read_fields(fields: &Bound<'_, PyAny>) -> PyResult<CronFields> {
         };
         let text: String = field.str()?.extract()?;
         let parsed = Field::parse(name, &text).map_err(to_py)?;
-        read.push(Field::new(name, parsed.exprs().to_vec(), field.getattr("is_default")?.is_truthy()?));
+        let is_default = field.getattr("is_default")?.is_truthy()?;
+        read.push(Field::new(name, parsed.exprs().to_vec(), is_default).map_err(to_py)?);
     }
     CronFields::from_fields(read).map_err(to_py)
 }

@@ -7,8 +7,16 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+pub mod clock;
+pub mod dispatch;
+pub mod engine;
 pub mod error;
+pub mod job;
+pub mod policy;
+pub mod rng;
+pub mod store;
 pub mod time;
+pub mod timer;
 pub mod trigger;
 
 pub use error::{Error, ErrorKind};

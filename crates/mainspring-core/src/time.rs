@@ -24,6 +24,15 @@ impl UtcMicros {
         if micros < Self::MIN.0 || micros > Self::MAX.0 { None } else { Some(Self(micros)) }
     }
 
+    /// The instant `micros` after the epoch, held within the years 1 to 9999.
+    pub const fn clamped(micros: i64) -> Self {
+        match Self::new(micros) {
+            Some(at) => at,
+            None if micros < 0 => Self::MIN,
+            None => Self::MAX,
+        }
+    }
+
     /// Microseconds since the epoch.
     pub const fn get(self) -> i64 {
         self.0
@@ -39,11 +48,7 @@ impl UtcMicros {
 
     /// This instant plus `micros`, held within the years 1 to 9999.
     pub const fn saturating_add(self, micros: i64) -> Self {
-        match self.checked_add(micros) {
-            Some(sum) => sum,
-            None if micros < 0 => Self::MIN,
-            None => Self::MAX,
-        }
+        Self::clamped(self.0.saturating_add(micros))
     }
 
     /// Microseconds from `earlier` to this instant; negative when `earlier` is the later one.

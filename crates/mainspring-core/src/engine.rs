@@ -1,0 +1,290 @@
+//! The engine: a sweep over the job stores, and the thread that drives it.
+//!
+//! [`Engine::sweep`] is a plain state machine: no thread, no clock, no lock of its own. Three things drive
+//! it: [`EngineHandle`]'s timer thread, a test or testing kit with a
+//! [`ManualClock`](crate::clock::ManualClock), and a user's own scheduler that asks for one sweep at a time.
+//!
+//! Ground rules of the timer thread:
+//! - it never runs code of the host and never waits for it, so the host's locks cannot delay it;
+//! - it holds a store's lock for at most [`PASS`] jobs at a time, and no lock at all while it dispatches or
+//!   sleeps;
+//! - it sleeps at most [`LONGEST_SLEEP`], and so notices within that time that the wall clock has stepped;
+//! - while it is awake, [`Waker`] says so, and every earlier deadline makes it sweep once more: a deadline
+//!   that arrives between the sweep and the sleep is not lost.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::clock::{Clock, StepDetector};
+use crate::dispatch::{Dispatch, Item, StoreId};
+use crate::error::{Error, ErrorKind};
+use crate::store::Sweep;
+use crate::time::UtcMicros;
+
+/// How many jobs one pass takes from one store.
+pub const PASS: usize = 512;
+
+/// How long the timer thread sleeps at most.
+pub const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// The stores of one scheduler, swept in turn.
+#[derive(Default)]
+pub struct Engine {
+    stores: Vec<(StoreId, Arc<dyn Sweep>)>,
+}
+
+impl Engine {
+    /// An engine without stores.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sweeps `store` from now on.
+    pub fn attach(&mut self, id: StoreId, store: Arc<dyn Sweep>) {
+        self.stores.push((id, store));
+    }
+
+    /// No longer sweeps the store attached as `id`.
+    pub fn detach(&mut self, id: StoreId) {
+        self.stores.retain(|(other, _)| *other != id);
+    }
+
+    /// One pass: takes what is due at `now`, at most [`PASS`] jobs from each store, into `out`. Returns the
+    /// next deadline, which is not after `now` when there is more to take.
+    pub fn sweep(&self, now: UtcMicros, out: &mut Vec<Item>) -> Option<UtcMicros> {
+        self.stores.iter().filter_map(|(_, store)| store.sweep(now, PASS, out)).min()
+    }
+}
+
+/// Wakes the timer thread, if it sleeps past a given deadline.
+#[derive(Debug)]
+pub struct Waker {
+    /// The deadline that is slept for; `AWAKE` while the thread is not asleep.
+    asleep_until: AtomicI64,
+    woken: Mutex<bool>,
+    condition: Condvar,
+}
+
+const AWAKE: i64 = i64::MAX;
+
+impl Waker {
+    fn new() -> Self {
+        Self { asleep_until: AtomicI64::new(AWAKE), woken: Mutex::new(false), condition: Condvar::new() }
+    }
+
+    /// Wakes the timer thread unless it wakes by itself at or before `deadline`.
+    pub fn wake_before(&self, deadline: UtcMicros) {
+        if deadline.get() < self.asleep_until.load(Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    /// Wakes the timer thread, or lets it sweep once more before it sleeps.
+    pub fn wake(&self) {
+        *self.lock() = true;
+        self.condition.notify_one();
+    }
+
+    /// Sleeps for `time`, or until woken.
+    fn sleep(&self, time: Duration) {
+        let woken = self.lock();
+        let mut woken = match self.condition.wait_timeout_while(woken, time, |woken| !*woken) {
+            Ok((woken, _)) => woken,
+            Err(poisoned) => poisoned.into_inner().0,
+        };
+        *woken = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Shared {
+    engine: Mutex<Engine>,
+    clock: Arc<dyn Clock>,
+    dispatch: Arc<dyn Dispatch>,
+    waker: Arc<Waker>,
+    paused: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    /// One pass and its dispatch; returns the next deadline, or `None` while paused.
+    fn pass(&self, batch: &mut Vec<Item>) -> (UtcMicros, Option<UtcMicros>) {
+        let now = self.clock.now();
+        if self.paused.load(Ordering::SeqCst) {
+            return (now, None);
+        }
+        let next = self.lock().sweep(now, batch);
+        if !batch.is_empty() {
+            self.dispatch.dispatch(batch);
+            batch.clear();
+        }
+        (now, next)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        set_timer_slack();
+        let mut batch = Vec::new();
+        let mut steps = StepDetector::new(&*self.clock);
+        while !self.stopping.load(Ordering::SeqCst) {
+            self.waker.asleep_until.store(AWAKE, Ordering::SeqCst);
+            if let Some(step) = steps.check(&*self.clock) {
+                batch.push(Item::ClockStepped(step));
+                self.dispatch.dispatch(&mut batch);
+                batch.clear();
+            }
+            let (now, next) = self.pass(&mut batch);
+            let time = match next {
+                Some(next) if next <= now => continue,
+                Some(next) => self.until(next),
+                None => LONGEST_SLEEP,
+            };
+            if !time.is_zero() {
+                self.waker.asleep_until.store(next.map_or(AWAKE, UtcMicros::get), Ordering::SeqCst);
+                self.waker.sleep(time.min(LONGEST_SLEEP));
+            }
+        }
+    }
+
+    /// How long to sleep for the deadline `next`.
+    fn until(&self, next: UtcMicros) -> Duration {
+        Duration::from_micros(u64::try_from(next.micros_since(self.clock.now())).unwrap_or(0))
+    }
+}
+
+/// An engine that several threads share, with its timer thread.
+pub struct EngineHandle {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EngineHandle {
+    /// An engine without stores whose thread is not started.
+    pub fn new(clock: Arc<dyn Clock>, dispatch: Arc<dyn Dispatch>) -> Self {
+        let shared = Shared {
+            engine: Mutex::new(Engine::new()),
+            clock,
+            dispatch,
+            waker: Arc::new(Waker::new()),
+            paused: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared), thread: Mutex::new(None) }
+    }
+
+    /// The clock the engine goes by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
+    /// What wakes the timer thread.
+    pub fn waker(&self) -> &Arc<Waker> {
+        &self.shared.waker
+    }
+
+    /// Sweeps `store` from now on.
+    pub fn attach(&self, id: StoreId, store: Arc<dyn Sweep>) {
+        self.shared.lock().attach(id, store);
+        self.shared.waker.wake();
+    }
+
+    /// No longer sweeps the store attached as `id`.
+    pub fn detach(&self, id: StoreId) {
+        self.shared.lock().detach(id);
+    }
+
+    /// Starts the timer thread; does nothing when it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Os`] when the operating system gives no thread.
+    pub fn start(&self) -> Result<(), Error> {
+        let mut thread = self.lock_thread();
+        if thread.as_ref().is_some_and(|t| !t.is_finished()) {
+            return Ok(());
+        }
+        self.shared.stopping.store(false, Ordering::SeqCst);
+        let shared = Arc::clone(&self.shared);
+        let run = move || {
+            // A panic here is a bug of ours; it must cost one pass, not the scheduler.
+            while catch_unwind(AssertUnwindSafe(|| shared.run())).is_err() {
+                shared.waker.sleep(LONGEST_SLEEP);
+            }
+        };
+        let spawned = std::thread::Builder::new().name("mainspring-timer".into()).spawn(run);
+        *thread =
+            Some(spawned.map_err(|e| {
+                Error::new(ErrorKind::Os, format!("the timer thread could not be started: {e}"))
+            })?);
+        Ok(())
+    }
+
+    /// Stops the timer thread and waits for its end, which is at most one pass away. The engine can be
+    /// started again.
+    pub fn stop(&self) {
+        let thread = self.lock_thread().take();
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.waker.wake();
+        if let Some(thread) = thread {
+            // The thread catches its own panics; there is nothing to learn from how it ended.
+            drop(thread.join());
+        }
+    }
+
+    /// Whether the timer thread lives.
+    pub fn is_running(&self) -> bool {
+        self.lock_thread().as_ref().is_some_and(|t| !t.is_finished())
+    }
+
+    /// Stops or resumes looking for due jobs.
+    pub fn set_paused(&self, paused: bool) {
+        self.shared.paused.store(paused, Ordering::SeqCst);
+        self.shared.waker.wake();
+    }
+
+    /// Lets the timer thread look at the stores now.
+    pub fn wake(&self) {
+        self.shared.waker.wake();
+    }
+
+    /// Sweeps in the calling thread until nothing more is due, dispatching what is. Returns the time until
+    /// the next deadline, or `None` when there is none or the engine is paused.
+    pub fn process(&self) -> Option<Duration> {
+        let mut batch = Vec::new();
+        loop {
+            match self.shared.pass(&mut batch) {
+                (now, Some(next)) if next <= now => {}
+                (_, next) => return next.map(|next| self.shared.until(next)),
+            }
+        }
+    }
+
+    fn lock_thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for EngineHandle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Asks the kernel to wake this thread when it said, not up to 50 microseconds later.
+#[cfg(target_os = "linux")]
+fn set_timer_slack() {
+    // Where the kernel refuses, the thread is merely less punctual.
+    let _refused = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1)).is_err();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_timer_slack() {}

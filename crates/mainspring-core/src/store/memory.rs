@@ -1,0 +1,460 @@
+//! The memory store: jobs in a slab, an index by id, and a timer queue.
+//!
+//! A plain data structure without a lock or a clock; [`SharedStore`](super::SharedStore) adds the lock.
+//! `P` is what the host keeps with each job (its function, arguments and so on); the store never looks
+//! into it and never drops it inside a call: whatever leaves the store is returned to the caller, because
+//! dropping a host object may run code of the host.
+//!
+//! A job that is removed, or whose trigger has ended, while runs of it are under way stays in its slot,
+//! *retired*: out of the index and the queue, but readable through its key until the last run is done.
+
+use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::dispatch::{Firing, Item, StoreId};
+use crate::error::{Error, ErrorKind};
+use crate::job::{JobId, JobKey, RunPolicy};
+use crate::policy::{self, RunTimes};
+use crate::rng::SplitMix64;
+use crate::time::UtcMicros;
+use crate::timer::TimerQueue;
+use crate::trigger::Trigger;
+
+/// A job on its way into the store.
+#[derive(Debug)]
+pub struct NewJob<P> {
+    /// Unique in the store.
+    pub id: JobId,
+    /// When it fires.
+    pub trigger: Arc<Trigger>,
+    /// The rules its runs obey.
+    pub policy: RunPolicy,
+    /// Where its runs are sent; opaque to the core.
+    pub route: u32,
+    /// Its first fire time; `None` adds it paused.
+    pub next: Option<UtcMicros>,
+    /// What the host keeps with it.
+    pub payload: P,
+}
+
+/// A job as it stands in the store.
+#[derive(Debug)]
+pub struct JobView<'a, P> {
+    /// The job's key.
+    pub key: JobKey,
+    /// Its id.
+    pub id: &'a JobId,
+    /// When it fires.
+    pub trigger: &'a Arc<Trigger>,
+    /// The rules its runs obey.
+    pub policy: RunPolicy,
+    /// Its next fire time, or the last one where its trigger has ended; `None` while paused or parked.
+    pub next: Option<UtcMicros>,
+    /// How many runs of it are under way.
+    pub running: u32,
+    /// What the host keeps with it.
+    pub payload: &'a P,
+}
+
+/// What becomes of a job whose trigger the host has evaluated.
+#[derive(Debug, PartialEq, Eq)]
+pub enum HostVerdict {
+    /// Run it: this firing owns an instance slot.
+    Run(Firing),
+    /// It has too many runs under way.
+    Skipped(RunTimes),
+    /// It was paused, rescheduled or removed in the meantime: do nothing.
+    Stale,
+}
+
+#[derive(Debug)]
+struct Entry<P> {
+    id: JobId,
+    trigger: Arc<Trigger>,
+    payload: P,
+    next: Option<UtcMicros>,
+    policy: RunPolicy,
+    route: u32,
+    sequence: u32,
+    running: u32,
+    /// Out of the index; waits for its runs and, if `ending`, for the notice of its end.
+    retired: bool,
+    ending: bool,
+    /// The host has been asked to evaluate the trigger; the entry is not in the queue.
+    host_pending: bool,
+}
+
+#[derive(Debug)]
+struct Slot<P> {
+    generation: u32,
+    entry: Option<Entry<P>>,
+}
+
+/// Jobs in memory. See the module's documentation.
+#[derive(Debug)]
+pub struct MemoryStore<P> {
+    id: StoreId,
+    slots: Vec<Slot<P>>,
+    free: Vec<u32>,
+    index: HashTable<u32>,
+    hasher: RandomState,
+    queue: TimerQueue,
+    sequence: u32,
+    jitter: SplitMix64,
+}
+
+impl<P> MemoryStore<P> {
+    /// An empty store. `seed` governs the jitter of its jobs.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            id: StoreId(0),
+            slots: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+            queue: TimerQueue::new(),
+            sequence: 0,
+            jitter: SplitMix64::new(seed),
+        }
+    }
+
+    /// Sets the number that this store's messages carry.
+    pub fn set_id(&mut self, id: StoreId) {
+        self.id = id;
+    }
+
+    /// How many jobs the store holds, retired ones not counted.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether the store holds no job.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// The earliest fire time of all jobs.
+    pub fn next_deadline(&self) -> Option<UtcMicros> {
+        self.queue.next_deadline()
+    }
+
+    /// Adds a job.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ConflictingId`] when the id exists; the job comes back with it.
+    // The job must come back whole, because only the caller may drop its payload.
+    #[allow(clippy::result_large_err)]
+    pub fn add(&mut self, job: NewJob<P>) -> Result<JobKey, (Error, NewJob<P>)> {
+        let hash = self.hasher.hash_one(&*job.id);
+        if self.find(hash, &job.id).is_some() {
+            let error = Error::new(
+                ErrorKind::ConflictingId,
+                format!("Job identifier ({}) conflicts with an existing job", job.id),
+            );
+            return Err((error, job));
+        }
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                let Ok(slot) = u32::try_from(self.slots.len()) else {
+                    return Err((Error::new(ErrorKind::OutOfRange, "the store holds 2^32 jobs"), job));
+                };
+                self.slots.push(Slot { generation: 0, entry: None });
+                slot
+            }
+        };
+        let sequence = self.sequence;
+        // After four thousand million jobs only the order of ties suffers.
+        self.sequence = self.sequence.wrapping_add(1);
+        if let Some(next) = job.next {
+            self.queue.set(slot, next, sequence);
+        }
+        let place = &mut self.slots[slot as usize];
+        place.entry = Some(Entry {
+            id: job.id,
+            trigger: job.trigger,
+            payload: job.payload,
+            next: job.next,
+            policy: job.policy,
+            route: job.route,
+            sequence,
+            running: 0,
+            retired: false,
+            ending: false,
+            host_pending: false,
+        });
+        let key = JobKey { slot, generation: place.generation };
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.index.insert_unique(hash, slot, |&s| {
+            slots[s as usize].entry.as_ref().map_or(0, |e| hasher.hash_one(&*e.id))
+        });
+        Ok(key)
+    }
+
+    /// The key of the job with this id.
+    pub fn key(&self, id: &str) -> Option<JobKey> {
+        let slot = self.find(self.hasher.hash_one(id), id)?;
+        Some(JobKey { slot, generation: self.slots[slot as usize].generation })
+    }
+
+    /// The job under `key`, while the store holds it.
+    pub fn get(&self, key: JobKey) -> Option<JobView<'_, P>> {
+        self.get_retired(key).filter(|_| self.entry(key).is_some_and(|e| !e.retired))
+    }
+
+    /// The job under `key`, also while it is only kept for the runs of it that are under way.
+    pub fn get_retired(&self, key: JobKey) -> Option<JobView<'_, P>> {
+        let entry = self.entry(key)?;
+        Some(JobView {
+            key,
+            id: &entry.id,
+            trigger: &entry.trigger,
+            policy: entry.policy,
+            next: entry.next,
+            running: entry.running,
+            payload: &entry.payload,
+        })
+    }
+
+    /// Every job of the store, in no order.
+    pub fn jobs(&self) -> impl Iterator<Item = JobView<'_, P>> {
+        self.index.iter().filter_map(|&slot| self.get(self.key_of(slot)))
+    }
+
+    /// The keys of the jobs due at `now`, in no order.
+    pub fn due(&self, now: UtcMicros) -> impl Iterator<Item = JobKey> {
+        self.queue.due(now).map(|slot| self.key_of(slot))
+    }
+
+    /// Gives the job another fire time, or none (which pauses it).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::JobLookup`] when the store no longer holds the job.
+    pub fn set_next(&mut self, key: JobKey, next: Option<UtcMicros>) -> Result<(), Error> {
+        let entry = self.live_mut(key)?;
+        entry.next = next;
+        entry.host_pending = false;
+        let sequence = entry.sequence;
+        match next {
+            Some(next) => self.queue.set(key.slot, next, sequence),
+            None => drop(self.queue.cancel(key.slot)),
+        }
+        Ok(())
+    }
+
+    /// Changes what the store knows of the job, but for its id and fire time. Returns the old payload when
+    /// a new one is given.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::JobLookup`] when the store no longer holds the job.
+    pub fn update(
+        &mut self,
+        key: JobKey,
+        trigger: Arc<Trigger>,
+        policy: RunPolicy,
+        route: u32,
+        payload: P,
+    ) -> Result<P, Error> {
+        let entry = self.live_mut(key)?;
+        entry.trigger = trigger;
+        entry.policy = policy;
+        entry.route = route;
+        Ok(std::mem::replace(&mut entry.payload, payload))
+    }
+
+    /// Sends the job's runs elsewhere from now on.
+    pub fn set_route(&mut self, key: JobKey, route: u32) {
+        if let Some(entry) = self.entry_mut(key) {
+            entry.route = route;
+        }
+    }
+
+    /// Removes a job. Its payload is returned, unless runs of it are under way: then the last of them
+    /// returns it from [`finish`](Self::finish).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::JobLookup`] when there is no job by that id.
+    pub fn remove(&mut self, id: &str) -> Result<Option<P>, Error> {
+        let key = self.key(id).ok_or_else(|| lookup_error(id))?;
+        self.queue.cancel(key.slot);
+        self.retire(key.slot);
+        Ok(self.free_if_done(key))
+    }
+
+    /// Removes every job; returns the payloads of those that have no run under way.
+    pub fn remove_all(&mut self) -> Vec<P> {
+        self.queue.clear();
+        let keys: Vec<JobKey> = self.index.iter().map(|&slot| self.key_of(slot)).collect();
+        let mut payloads = Vec::with_capacity(keys.len());
+        for key in keys {
+            self.retire(key.slot);
+            payloads.extend(self.free_if_done(key));
+        }
+        payloads
+    }
+
+    /// Gives back one instance slot of the job. Returns the payload when the job is gone and this was the
+    /// last thing that needed it.
+    pub fn finish(&mut self, key: JobKey) -> Option<P> {
+        let entry = self.entry_mut(key)?;
+        entry.running = entry.running.saturating_sub(1);
+        self.free_if_done(key)
+    }
+
+    /// Gives back the key that came with [`Item::Ended`]. Returns the payload when no run needs it any more.
+    pub fn release(&mut self, key: JobKey) -> Option<P> {
+        self.entry_mut(key)?.ending = false;
+        self.free_if_done(key)
+    }
+
+    /// Takes what the host worked out for a job that came with [`Item::HostDue`]: the runs that are due and
+    /// the next fire time. Without a next fire time the job leaves the store and the caller owes a
+    /// [`release`](Self::release), as after [`Item::Ended`].
+    pub fn settle_host(&mut self, key: JobKey, run_times: RunTimes, next: Option<UtcMicros>) -> HostVerdict {
+        let store = self.id;
+        let Some(entry) = self.entry_mut(key).filter(|e| e.host_pending && !e.retired) else {
+            return HostVerdict::Stale;
+        };
+        entry.host_pending = false;
+        entry.next = next.or(entry.next);
+        let sequence = entry.sequence;
+        let verdict = match entry.admit(store, key, run_times) {
+            Item::Run(firing) => HostVerdict::Run(firing),
+            Item::Skipped { run_times, .. } => HostVerdict::Skipped(run_times),
+            _ => HostVerdict::Stale,
+        };
+        match next {
+            Some(next) => self.queue.set(key.slot, next, sequence),
+            None => self.end(key.slot),
+        }
+        verdict
+    }
+
+    /// Parks a job that came with [`Item::HostDue`] and whose trigger failed.
+    pub fn park_host(&mut self, key: JobKey) {
+        if let Some(entry) = self.entry_mut(key).filter(|e| e.host_pending) {
+            entry.host_pending = false;
+            entry.next = None;
+        }
+    }
+
+    /// See [`Sweep::sweep`](super::Sweep::sweep).
+    pub fn sweep(&mut self, now: UtcMicros, limit: usize, out: &mut Vec<Item>) -> Option<UtcMicros> {
+        let enough = out.len() + limit;
+        while out.len() < enough {
+            let Some((slot, due)) = self.queue.pop_due(now) else { break };
+            self.fire(slot, due, now, out);
+        }
+        self.queue.next_deadline()
+    }
+
+    /// Advances the job in `slot`, which has just been taken out of the queue.
+    fn fire(&mut self, slot: u32, due: UtcMicros, now: UtcMicros, out: &mut Vec<Item>) {
+        let (store, key) = (self.id, self.key_of(slot));
+        let jitter = &mut self.jitter;
+        let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
+        if entry.trigger.needs_host() {
+            entry.host_pending = true;
+            out.push(Item::HostDue { store, key, due });
+            return;
+        }
+        let (trigger, policy) = (&entry.trigger, entry.policy);
+        let result = catch_unwind(AssertUnwindSafe(|| policy::due(trigger, policy, due, now, jitter)))
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Host, "the trigger panicked")));
+        match result {
+            Ok(due) => {
+                entry.next = due.next.or(entry.next);
+                let sequence = entry.sequence;
+                out.push(entry.admit(store, key, due.run_times));
+                match due.next {
+                    Some(next) => self.queue.set(slot, next, sequence),
+                    None => {
+                        self.end(slot);
+                        out.push(Item::Ended { store, key });
+                    }
+                }
+            }
+            Err(error) => {
+                entry.next = None;
+                out.push(Item::Parked { store, key, error });
+            }
+        }
+    }
+
+    fn end(&mut self, slot: u32) {
+        if let Some(entry) = self.slots[slot as usize].entry.as_mut() {
+            entry.ending = true;
+        }
+        self.retire(slot);
+    }
+
+    fn retire(&mut self, slot: u32) {
+        let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
+        entry.retired = true;
+        let hash = self.hasher.hash_one(&*entry.id);
+        if let Ok(found) = self.index.find_entry(hash, |&s| s == slot) {
+            found.remove();
+        }
+    }
+
+    fn free_if_done(&mut self, key: JobKey) -> Option<P> {
+        let slot = &mut self.slots[key.slot as usize];
+        if slot.entry.as_ref().is_none_or(|e| !e.retired || e.ending || e.running > 0) {
+            return None;
+        }
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(key.slot);
+        slot.entry.take().map(|e| e.payload)
+    }
+
+    fn find(&self, hash: u64, id: &str) -> Option<u32> {
+        let same = |&slot: &u32| self.slots[slot as usize].entry.as_ref().is_some_and(|e| &*e.id == id);
+        self.index.find(hash, same).copied()
+    }
+
+    fn key_of(&self, slot: u32) -> JobKey {
+        JobKey { slot, generation: self.slots[slot as usize].generation }
+    }
+
+    fn entry(&self, key: JobKey) -> Option<&Entry<P>> {
+        self.slots.get(key.slot as usize).filter(|s| s.generation == key.generation)?.entry.as_ref()
+    }
+
+    fn entry_mut(&mut self, key: JobKey) -> Option<&mut Entry<P>> {
+        self.slots.get_mut(key.slot as usize).filter(|s| s.generation == key.generation)?.entry.as_mut()
+    }
+
+    fn live_mut(&mut self, key: JobKey) -> Result<&mut Entry<P>, Error> {
+        self.entry_mut(key)
+            .filter(|e| !e.retired)
+            .ok_or_else(|| Error::new(ErrorKind::JobLookup, "the job has left its job store"))
+    }
+}
+
+impl<P> Entry<P> {
+    /// Takes an instance slot for these runs, or says that there is none left.
+    fn admit(&mut self, store: StoreId, key: JobKey, run_times: RunTimes) -> Item {
+        if self.running >= self.policy.max_instances {
+            return Item::Skipped { store, key, run_times };
+        }
+        self.running += 1;
+        Item::Run(Firing {
+            store,
+            key,
+            route: self.route,
+            misfire_grace_seconds: self.policy.misfire_grace_seconds,
+            run_times,
+        })
+    }
+}
+
+fn lookup_error(id: &str) -> Error {
+    Error::new(ErrorKind::JobLookup, format!("No job by the id of {id} was found"))
+}

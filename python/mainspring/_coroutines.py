@@ -1,0 +1,13 @@
+"""Coroutines that the binding needs and only Python can write."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def awaited(awaitable: Awaitable[T]) -> T:
+    """Await any awaitable, so that it can be the coroutine of a task."""
+    return await awaitable

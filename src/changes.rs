@@ -1,0 +1,215 @@
+//! Validated changes to a job: `Job._modify` and the constructor.
+
+use mainspring_core::job::JobId;
+use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyString};
+
+use crate::job::{Fields, Job};
+use crate::python;
+use crate::record::FuncRef;
+
+/// Changes that passed validation. A field that is `None` stays as it is.
+#[derive(Default)]
+pub struct Changes {
+    id: Option<JobId>,
+    call: Option<Call>,
+    name: Option<Py<PyString>>,
+    misfire_grace_time: Option<Option<u32>>,
+    coalesce: Option<bool>,
+    max_instances: Option<u32>,
+    trigger: Option<Py<PyAny>>,
+    executor: Option<Py<PyString>>,
+    pub next_run_time: Option<Option<Py<PyAny>>>,
+}
+
+struct Call {
+    func: Py<PyAny>,
+    func_ref: FuncRef,
+    args: Py<PyAny>,
+    kwargs: Py<PyAny>,
+}
+
+impl Changes {
+    /// Checks `changes` against `job`, with the rules, exceptions and messages of APScheduler 3.x.
+    pub fn validate(job: &Bound<'_, Job>, changes: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let py = job.py();
+        let left = changes.copy()?;
+        let take = |name: &str| -> PyResult<Option<Bound<'_, PyAny>>> {
+            let value = left.get_item(name)?;
+            if value.is_some() {
+                left.del_item(name)?;
+            }
+            Ok(value)
+        };
+        let mut approved = Self::default();
+        if let Some(id) = take("id")? {
+            let id = id
+                .cast_into::<PyString>()
+                .map_err(|e| type_error("id must be a nonempty string", &e.into_inner()))?;
+            if job.get().job_id().is_ok() {
+                return Err(PyValueError::new_err("The job ID may not be changed"));
+            }
+            approved.id = Some(id.to_str()?.into());
+        }
+        let call = (take("func")?, take("args")?, take("kwargs")?);
+        let mut name = take("name")?;
+        if call.0.is_some() || call.1.is_some() || call.2.is_some() {
+            let call = Call::validate(job, call)?;
+            if name.as_ref().is_none_or(|n| n.is_none()) && !job.as_any().hasattr("name")? {
+                name = Some(python::get_callable_name(py)?.call1((&call.func,))?);
+            }
+            approved.call = Some(call);
+        }
+        if let Some(name) = name {
+            match name.cast::<PyString>() {
+                Ok(text) if !text.is_empty()? => approved.name = Some(text.clone().unbind()),
+                _ => return Err(type_error("name must be a nonempty string", &name)),
+            }
+        }
+        if let Some(grace) = take("misfire_grace_time")? {
+            approved.misfire_grace_time = Some(if grace.is_none() {
+                None
+            } else {
+                Some(positive(&grace, "misfire_grace_time must be either None or a positive integer")?)
+            });
+        }
+        if let Some(coalesce) = take("coalesce")? {
+            approved.coalesce = Some(coalesce.is_truthy()?);
+        }
+        if let Some(max_instances) = take("max_instances")? {
+            approved.max_instances =
+                Some(positive(&max_instances, "max_instances must be a positive integer")?);
+        }
+        if let Some(trigger) = take("trigger")? {
+            if !trigger.is_instance(python::base_trigger(py)?)? {
+                return Err(PyTypeError::new_err(format!(
+                    "Expected a trigger instance, got {} instead",
+                    trigger.get_type().name()?
+                )));
+            }
+            approved.trigger = Some(trigger.unbind());
+        }
+        if let Some(executor) = take("executor")? {
+            let executor = executor
+                .cast_into::<PyString>()
+                .map_err(|e| type_error("executor must be a string", &e.into_inner()))?;
+            approved.executor = Some(executor.unbind());
+        }
+        if let Some(next) = take("next_run_time")? {
+            let next = if next.is_none() {
+                None
+            } else {
+                let zone = job.getattr("_scheduler")?.getattr("timezone")?;
+                Some(python::convert_to_datetime(py)?.call1((next, zone, "next_run_time"))?.unbind())
+            };
+            approved.next_run_time = Some(next);
+        }
+        if !left.is_empty() {
+            let names: Vec<String> = left.keys().iter().map(|k| k.to_string()).collect();
+            return Err(PyAttributeError::new_err(format!(
+                "The following are not modifiable attributes of Job: {}",
+                names.join(", ")
+            )));
+        }
+        Ok(approved)
+    }
+
+    /// Whether anything but the fire time changes.
+    pub fn touches_record(&self) -> bool {
+        self.call.is_some()
+            || self.name.is_some()
+            || self.misfire_grace_time.is_some()
+            || self.coalesce.is_some()
+            || self.max_instances.is_some()
+            || self.trigger.is_some()
+            || self.executor.is_some()
+    }
+
+    /// Writes the changes into `fields`; returns what was there before, for the caller to drop.
+    #[must_use]
+    pub fn write_to(&self, py: Python<'_>, fields: &mut Fields) -> Fields {
+        let mut old = Fields::default();
+        if let Some(id) = &self.id {
+            fields.id = Some(id.clone());
+        }
+        if let Some(call) = &self.call {
+            old.func = fields.func.replace(call.func.clone_ref(py));
+            old.func_ref = fields.func_ref.replace(call.func_ref.clone_ref(py));
+            old.args = fields.args.replace(call.args.clone_ref(py));
+            old.kwargs = fields.kwargs.replace(call.kwargs.clone_ref(py));
+        }
+        if let Some(name) = &self.name {
+            old.name = fields.name.replace(name.clone_ref(py));
+        }
+        if let Some(trigger) = &self.trigger {
+            old.trigger = fields.trigger.replace(trigger.clone_ref(py));
+        }
+        if let Some(executor) = &self.executor {
+            old.executor = fields.executor.replace(executor.clone_ref(py));
+        }
+        if let Some(next) = &self.next_run_time {
+            let next = next.as_ref().map(|at| at.clone_ref(py));
+            old.next_run_time = fields.next_run_time.replace(next);
+        }
+        fields.misfire_grace_time = self.misfire_grace_time.or(fields.misfire_grace_time);
+        fields.coalesce = self.coalesce.or(fields.coalesce);
+        fields.max_instances = self.max_instances.or(fields.max_instances);
+        old
+    }
+}
+
+type Given<'py> = Option<Bound<'py, PyAny>>;
+
+impl Call {
+    fn validate<'py>(
+        job: &Bound<'py, Job>,
+        (func, args, kwargs): (Given<'py>, Given<'py>, Given<'py>),
+    ) -> PyResult<Self> {
+        let py = job.py();
+        let or_current = |given: Given<'py>, name: &str| match given {
+            Some(value) => Ok(value),
+            None => job.getattr(name),
+        };
+        let func = or_current(func, "func")?;
+        let args = or_current(args, "args")?;
+        let kwargs = or_current(kwargs, "kwargs")?;
+        let (func, func_ref) = match func.cast_into::<PyString>() {
+            Ok(text) => (python::ref_to_obj(py)?.call1((&text,))?, FuncRef::Given(text.unbind())),
+            Err(e) => {
+                let func = e.into_inner();
+                if !func.is_callable() {
+                    return Err(type_error("func must be a callable or a textual reference to one", &func));
+                }
+                (func, FuncRef::Derived)
+            }
+        };
+        if args.is_instance_of::<PyString>() || !args.is_instance(python::iterable(py)?)? {
+            return Err(type_error("args must be a non-string iterable", &args));
+        }
+        if !kwargs.is_instance_of::<PyDict>() && !kwargs.is_instance(python::mapping(py)?)? {
+            return Err(type_error("kwargs must be a dict-like object", &kwargs));
+        }
+        python::check_callable_args(py)?.call1((&func, &args, &kwargs))?;
+        Ok(Self { func: func.unbind(), func_ref, args: args.unbind(), kwargs: kwargs.unbind() })
+    }
+}
+
+/// A positive whole number that fits 32 bits, which for seconds is 136 years.
+fn positive(value: &Bound<'_, PyAny>, message: &'static str) -> PyResult<u32> {
+    match value.extract::<u32>() {
+        Ok(number) if number > 0 && value.is_instance_of::<PyInt>() => Ok(number),
+        _ => Err(type_error(message, value)),
+    }
+}
+
+/// A `TypeError` with APScheduler's message, and what was given as a note (CPython 3.11 and later).
+fn type_error(message: &'static str, given: &Bound<'_, PyAny>) -> PyErr {
+    let error = PyTypeError::new_err(message);
+    if let Ok(given) = given.repr() {
+        // Without notes, or without a repr, the message alone must do.
+        let _without =
+            error.value(given.py()).call_method1("add_note", (format!("given: {given}"),)).is_err();
+    }
+    error
+}

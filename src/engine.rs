@@ -1,0 +1,175 @@
+//! `Engine`: the timer thread and the dispatch of one scheduler, as Python sees them.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mainspring_core::clock::{Clock, SystemClock};
+use mainspring_core::dispatch::StoreId;
+use mainspring_core::engine::EngineHandle;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::error::to_py;
+use crate::hub::{Executor, Hub, HubDispatch, wait_none};
+use crate::loop_inbox::{Inbox, LoopInbox};
+use crate::pool::WorkerPool;
+use crate::python;
+use crate::record::executor_number;
+use crate::store::NativeStore;
+
+/// Timer thread and dispatch of one scheduler.
+#[pyclass(module = "mainspring._mainspring", frozen, weakref)]
+pub struct Engine {
+    hub: Arc<Hub>,
+    handle: EngineHandle,
+    control: Py<LoopInbox>,
+    stores: Mutex<Vec<(String, StoreId, Py<NativeStore>)>>,
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    fn new(scheduler: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = scheduler.py();
+        let weak = python::weak_reference(py)?.call1((scheduler,))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock))?);
+        let handle = EngineHandle::new(clock, Arc::new(HubDispatch(Arc::clone(&hub))));
+        let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
+        Ok(Self { hub, handle, control: Py::new(py, control)?, stores: Mutex::default() })
+    }
+
+    /// The inbox on which listeners, notices, Python triggers and Python executors are handled.
+    #[getter]
+    fn control(&self, py: Python<'_>) -> Py<LoopInbox> {
+        self.control.clone_ref(py)
+    }
+
+    /// A further inbox of this engine, for another loop.
+    fn new_inbox(&self) -> PyResult<LoopInbox> {
+        Ok(LoopInbox { inbox: Arc::new(Inbox::new()?), hub: Arc::clone(&self.hub) })
+    }
+
+    /// Runs coroutine jobs on the loop of `inbox`; `None`: on the loop of `control`.
+    fn set_coroutine_inbox(&self, inbox: Option<&Bound<'_, LoopInbox>>) {
+        self.hub.set_coroutines(inbox.map(|inbox| Arc::clone(&inbox.get().inbox)));
+    }
+
+    /// Sweeps `store` from now on.
+    fn attach_store(&self, alias: &Bound<'_, PyString>, store: &Bound<'_, NativeStore>) -> PyResult<()> {
+        let shared = Arc::clone(store.get().shared());
+        let id = self.hub.add_store(Arc::clone(&shared), alias.clone().unbind());
+        shared.change(|s| s.set_id(id));
+        shared.set_waker(Some(Arc::clone(self.handle.waker())));
+        let name = alias.to_str()?.to_owned();
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push((name, id, store.clone().unbind()));
+        self.handle.attach(id, shared);
+        Ok(())
+    }
+
+    /// No longer sweeps the store attached as `alias`.
+    fn detach_store(&self, alias: &str) {
+        let detached = {
+            let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+            let index = stores.iter().position(|(name, ..)| name == alias);
+            index.map(|index| stores.swap_remove(index))
+        };
+        if let Some((_, id, store)) = detached {
+            self.handle.detach(id);
+            store.get().shared().set_waker(None);
+            self.hub.remove_store(id);
+        }
+    }
+
+    /// Names the executor `alias`: its sync functions run in `pool`; without one every firing goes to the
+    /// scheduler's `_submit_native`.
+    fn set_executor(
+        &self,
+        alias: &str,
+        pool: Option<&Bound<'_, WorkerPool>>,
+        logger: Py<PyAny>,
+    ) -> PyResult<()> {
+        if let Some(pool) = pool {
+            WorkerPool::ensure_spare(pool)?;
+        }
+        let pool = pool.map(|pool| Arc::clone(pool.get().shared()));
+        self.hub.set_executor(executor_number(alias), Some(Executor { pool, logger: Arc::new(logger) }));
+        Ok(())
+    }
+
+    /// Forgets the executor `alias`.
+    fn remove_executor(&self, alias: &str) {
+        self.hub.set_executor(executor_number(alias), None);
+    }
+
+    /// Starts the timer thread. The engine keeps its scheduler alive while it runs.
+    fn start(&self, py: Python<'_>, paused: bool) -> PyResult<()> {
+        self.hub.hold_scheduler(py, true);
+        self.handle.set_paused(paused);
+        py.detach(|| self.handle.start()).map_err(to_py)
+    }
+
+    /// Stops or resumes looking for due jobs.
+    fn set_paused(&self, paused: bool) {
+        self.handle.set_paused(paused);
+    }
+
+    /// Stops the timer thread and waits for its end.
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.handle.stop());
+        self.hub.hold_scheduler(py, false);
+    }
+
+    /// Lets the timer thread look at the stores now.
+    fn wake(&self) {
+        self.handle.wake();
+    }
+
+    /// Sweeps once in the calling thread and handles there what needs Python. Returns the seconds until the
+    /// next deadline, or `None` when there is none.
+    fn process(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        let wait = py.detach(|| self.handle.process());
+        self.control.bind(py).call_method0("_drain_all")?;
+        Ok(wait.map(|wait| wait.as_secs_f64()))
+    }
+
+    /// Sets the union of the listeners' masks; events outside it are never built.
+    fn set_listener_mask(&self, mask: u32) {
+        self.hub.listener_mask.store(mask, Ordering::Relaxed);
+    }
+
+    /// Whether the timer thread lives.
+    #[getter]
+    fn running(&self) -> bool {
+        self.handle.is_running()
+    }
+
+    /// How many runs are queued or under way.
+    #[getter]
+    fn running_jobs(&self) -> usize {
+        self.hub.runs.count()
+    }
+
+    /// Waits until no run is queued or under way, at most `timeout` seconds; says whether there is none.
+    #[pyo3(signature = (timeout=None))]
+    fn wait_idle(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let timeout = match timeout {
+            Some(seconds) => Some(Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|_| {
+                PyValueError::new_err(format!("timeout must be a number of seconds, not {seconds}"))
+            })?),
+            None => None,
+        };
+        Ok(py.detach(|| self.hub.runs.wait_none(timeout)))
+    }
+
+    /// An awaitable that is done when no run is queued or under way.
+    fn idle<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let hub = Arc::clone(&self.hub);
+        pyo3_async_runtimes::tokio::future_into_py(py, async move {
+            wait_none(hub).await;
+            Ok(())
+        })
+    }
+}

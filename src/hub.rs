@@ -1,0 +1,267 @@
+//! The hub of one scheduler: takes what the engine hands over and sends it where it runs.
+//!
+//! Ground rules: `dispatch` runs on the timer thread, detached from Python, and takes only the read locks
+//! of `stores` and `executors`, which attached threads write to for the length of an assignment, running no
+//! Python code meanwhile. Nothing of Python is dropped under a lock.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use mainspring_core::clock::Clock;
+use mainspring_core::dispatch::{Dispatch, Firing, Item, StoreId};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::loop_inbox::{Inbox, Work};
+use crate::pool::{Pool, Task};
+use crate::record::{Route, Store};
+
+/// An executor as the hub sees it.
+#[derive(Clone)]
+pub struct Executor {
+    /// Who runs its sync functions; `None`: the Python executor is asked for every run.
+    pub pool: Option<Arc<Pool>>,
+    pub logger: Arc<Py<PyAny>>,
+}
+
+pub struct Hub {
+    stores: RwLock<Vec<Option<Attached>>>,
+    /// By executor number.
+    executors: RwLock<Vec<Option<Executor>>>,
+    /// Where notices, listeners and everything else that needs Python but no thread of its own is handled.
+    pub control: Arc<Inbox>,
+    /// Where coroutine jobs run, when not at `control`.
+    coroutines: RwLock<Option<Arc<Inbox>>>,
+    scheduler: Mutex<Scheduler>,
+    pub listener_mask: AtomicU32,
+    pub runs: Runs,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A native store and the alias it goes by.
+struct Attached {
+    store: Arc<Store>,
+    alias: Arc<Py<PyString>>,
+}
+
+/// The scheduler: held weakly while it is stopped, strongly while it runs.
+struct Scheduler {
+    weak: Py<PyAny>,
+    strong: Option<Py<PyAny>>,
+}
+
+impl Hub {
+    /// A hub for the scheduler that the weak reference `scheduler` leads to.
+    pub fn new(scheduler: Py<PyAny>, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+        Ok(Self {
+            stores: RwLock::default(),
+            executors: RwLock::default(),
+            control: Arc::new(Inbox::new()?),
+            coroutines: RwLock::default(),
+            scheduler: Mutex::new(Scheduler { weak: scheduler, strong: None }),
+            listener_mask: AtomicU32::new(0),
+            runs: Runs::default(),
+            clock,
+        })
+    }
+
+    /// The scheduler; `None` when it is gone.
+    pub fn scheduler<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let weak = {
+            let scheduler = self.scheduler.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(strong) = &scheduler.strong {
+                return Some(strong.bind(py).clone());
+            }
+            scheduler.weak.clone_ref(py)
+        };
+        weak.bind(py).call0().ok().filter(|scheduler| !scheduler.is_none())
+    }
+
+    /// Keeps the scheduler alive from now on, or no longer.
+    pub fn hold_scheduler(&self, py: Python<'_>, hold: bool) {
+        let strong = if hold { self.scheduler(py).map(Bound::unbind) } else { None };
+        let mut scheduler = self.scheduler.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut scheduler.strong, strong);
+        drop(scheduler);
+        drop(old);
+    }
+
+    /// Gives `store` a number of this hub.
+    pub fn add_store(&self, store: Arc<Store>, alias: Py<PyString>) -> StoreId {
+        let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
+        let id = StoreId(stores.len() as u32);
+        stores.push(Some(Attached { store, alias: Arc::new(alias) }));
+        id
+    }
+
+    pub fn remove_store(&self, id: StoreId) {
+        let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
+        let old = stores.get_mut(id.0 as usize).and_then(Option::take);
+        drop(stores);
+        drop(old);
+    }
+
+    pub fn store(&self, id: StoreId) -> Option<Arc<Store>> {
+        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
+        stores.get(id.0 as usize)?.as_ref().map(|attached| Arc::clone(&attached.store))
+    }
+
+    pub fn store_alias(&self, py: Python<'_>, id: StoreId) -> Option<Py<PyString>> {
+        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
+        stores.get(id.0 as usize)?.as_ref().map(|attached| attached.alias.clone_ref(py))
+    }
+
+    pub fn set_executor(&self, number: u32, executor: Option<Executor>) {
+        let mut executors = self.executors.write().unwrap_or_else(PoisonError::into_inner);
+        let number = number as usize;
+        if number >= executors.len() {
+            executors.resize_with(number + 1, || None);
+        }
+        let old = std::mem::replace(&mut executors[number], executor);
+        drop(executors);
+        drop(old);
+    }
+
+    pub fn executor(&self, number: u32) -> Option<Executor> {
+        let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
+        executors.get(number as usize).cloned().flatten()
+    }
+
+    pub fn set_coroutines(&self, inbox: Option<Arc<Inbox>>) {
+        *self.coroutines.write().unwrap_or_else(PoisonError::into_inner) = inbox;
+    }
+
+    /// The inbox of the loop that runs coroutine jobs.
+    pub fn coroutines(&self) -> Arc<Inbox> {
+        let coroutines = self.coroutines.read().unwrap_or_else(PoisonError::into_inner);
+        coroutines.as_ref().map_or_else(|| Arc::clone(&self.control), Arc::clone)
+    }
+
+    /// The event codes that somebody listens to.
+    pub fn mask(&self) -> u32 {
+        self.listener_mask.load(Ordering::Relaxed)
+    }
+
+    /// Gives back the instance slot of a firing.
+    pub fn finish(&self, firing: &Firing) {
+        if let Some(store) = self.store(firing.store) {
+            // The payload, if it is the last use of it, is dropped after the store's lock is released.
+            drop(store.change(|s| s.finish(firing.key)));
+        }
+        self.runs.add(-1);
+    }
+
+    /// Sends one firing to where it runs.
+    pub fn send(self: &Arc<Self>, firing: Firing) {
+        self.sorted(&mut vec![Item::Run(firing)]);
+    }
+
+    fn sorted(self: &Arc<Self>, batch: &mut Vec<Item>) {
+        let mut control = Vec::new();
+        let mut coroutines = Vec::new();
+        // Nearly always one pool.
+        let mut pools: Vec<(Arc<Pool>, Vec<Task>)> = Vec::new();
+        let mut runs = 0;
+        {
+            let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
+            for item in batch.drain(..) {
+                let Item::Run(firing) = item else {
+                    control.push(Work::Item(item));
+                    continue;
+                };
+                runs += 1;
+                let route = Route::unpack(firing.route);
+                let executor = executors.get(route.executor as usize).and_then(Option::as_ref);
+                match executor.and_then(|e| e.pool.as_ref()) {
+                    None => control.push(Work::Item(Item::Run(firing))),
+                    Some(_) if route.coroutine => coroutines.push(Work::Item(Item::Run(firing))),
+                    Some(pool) => {
+                        let task = Task::Run(Arc::clone(self), firing);
+                        match pools.iter_mut().find(|(p, _)| Arc::ptr_eq(p, pool)) {
+                            Some((_, tasks)) => tasks.push(task),
+                            None => pools.push((Arc::clone(pool), vec![task])),
+                        }
+                    }
+                }
+            }
+        }
+        self.runs.add(runs);
+        if !coroutines.is_empty() {
+            self.coroutines().push(coroutines);
+        }
+        for (pool, tasks) in pools {
+            // A pool that was shut down under its executor gives the runs back: Python decides.
+            control.extend(pool.push(tasks).into_iter().filter_map(|task| match task {
+                Task::Run(_, firing) => Some(Work::Item(Item::Run(firing))),
+                Task::Call(..) => None,
+            }));
+        }
+        if !control.is_empty() {
+            self.control.push(control);
+        }
+    }
+}
+
+/// The hub as the engine's dispatcher.
+pub struct HubDispatch(pub Arc<Hub>);
+
+impl Dispatch for HubDispatch {
+    fn dispatch(&self, batch: &mut Vec<Item>) {
+        self.0.sorted(batch);
+    }
+}
+
+/// Counts the runs that are queued or under way, and tells who waits when there are none.
+#[derive(Default)]
+pub struct Runs {
+    count: Mutex<usize>,
+    none: Condvar,
+    none_async: Arc<tokio::sync::Notify>,
+}
+
+impl Runs {
+    pub fn add(&self, change: isize) {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count = count.saturating_add_signed(change);
+        if *count == 0 {
+            self.none.notify_all();
+            self.none_async.notify_waiters();
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there are no runs, at most for `timeout`; says whether there are none.
+    pub fn wait_none(&self, timeout: Option<Duration>) -> bool {
+        let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        while *count > 0 {
+            count = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
+                Some(left) if left.is_zero() => return false,
+                Some(left) => match self.none.wait_timeout(count, left) {
+                    Ok((count, _)) => count,
+                    Err(poisoned) => poisoned.into_inner().0,
+                },
+                None => self.none.wait(count).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        true
+    }
+}
+
+/// Resolves when there are no runs.
+pub async fn wait_none(hub: Arc<Hub>) {
+    let notify = Arc::clone(&hub.runs.none_async);
+    loop {
+        let mut none = std::pin::pin!(notify.notified());
+        // Registered before the count is read, so that a change in between is not missed.
+        none.as_mut().enable();
+        if hub.runs.count() == 0 {
+            return;
+        }
+        none.await;
+    }
+}

@@ -1,0 +1,677 @@
+//! `mainspring.job.Job`: what the user holds of a job.
+//!
+//! A job is *detached* (it holds its own fields: pending jobs, jobs that Python-written stores build) or
+//! *linked* (a handle on an entry of a native store, made on demand). A linked job reads the live entry;
+//! when the entry has left the store, the job becomes detached with the last values it saw.
+//!
+//! Ground rules: `state` is locked for the length of one field access and never while Python code runs.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mainspring_core::UtcMicros;
+use mainspring_core::job::{JobId, JobKey, RunPolicy};
+use mainspring_core::store::NewJob;
+use mainspring_core::trigger::Trigger;
+use pyo3::exceptions::{PyAttributeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+
+use crate::changes::Changes;
+use crate::convert;
+use crate::convert::zone::TimeZone;
+use crate::python;
+use crate::record::{self, FuncRef, Record, Route, Store};
+use crate::trigger;
+
+/// The fields of a detached job; `None` where the attribute is not set.
+#[derive(Default)]
+pub struct Fields {
+    pub id: Option<JobId>,
+    pub func: Option<Py<PyAny>>,
+    pub func_ref: Option<FuncRef>,
+    pub args: Option<Py<PyAny>>,
+    pub kwargs: Option<Py<PyAny>>,
+    pub name: Option<Py<PyString>>,
+    pub executor: Option<Py<PyString>>,
+    pub trigger: Option<Py<PyAny>>,
+    pub misfire_grace_time: Option<Option<u32>>,
+    pub coalesce: Option<bool>,
+    pub max_instances: Option<u32>,
+    pub next_run_time: Option<Option<Py<PyAny>>>,
+}
+
+/// A handle on an entry of a native store, with what it last saw there.
+struct Link {
+    store: Arc<Store>,
+    key: JobKey,
+    seen: Seen,
+}
+
+/// An entry of a native store at one moment.
+#[derive(Clone)]
+pub struct Seen {
+    pub id: JobId,
+    pub record: Arc<Record>,
+    pub trigger: Arc<Trigger>,
+    pub policy: RunPolicy,
+    pub next: Option<UtcMicros>,
+}
+
+impl Seen {
+    /// Reads the entry under `key`; `None` when it has left the store.
+    pub fn read(store: &Store, key: JobKey) -> Option<Self> {
+        store.read(|s| {
+            s.get_retired(key).map(|view| Self {
+                id: Arc::clone(view.id),
+                record: Arc::clone(view.payload),
+                trigger: Arc::clone(view.trigger),
+                policy: view.policy,
+                next: view.next,
+            })
+        })
+    }
+}
+
+struct State {
+    scheduler: Option<Py<PyAny>>,
+    alias: Option<Py<PyString>>,
+    fields: Fields,
+    link: Option<Link>,
+}
+
+/// A scheduled job: its options and its current schedule.
+///
+/// Made by the scheduler, never by the user.
+#[pyclass(module = "mainspring.job", weakref, subclass, frozen)]
+pub struct Job {
+    state: Mutex<State>,
+}
+
+impl Job {
+    /// A job with the given fields.
+    fn detached(fields: Fields) -> Self {
+        Self { state: Mutex::new(State { scheduler: None, alias: None, fields, link: None }) }
+    }
+
+    /// A handle on an entry of a native store.
+    pub fn linked(
+        store: Arc<Store>,
+        key: JobKey,
+        seen: Seen,
+        scheduler: Option<Py<PyAny>>,
+        alias: Option<Py<PyString>>,
+    ) -> Self {
+        let link = Some(Link { store, key, seen });
+        Self { state: Mutex::new(State { scheduler, alias, fields: Fields::default(), link }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a linked job sees now; `None` for a detached one.
+    fn seen(&self) -> Option<Seen> {
+        let mut state = self.lock();
+        let link = state.link.as_mut()?;
+        if let Some(seen) = Seen::read(&link.store, link.key) {
+            // The old record is dropped here, attached: `Py` values may run code of the user when dropped,
+            // but only through the new record's equals, which the store still holds.
+            link.seen = seen;
+        }
+        Some(link.seen.clone())
+    }
+
+    /// The key of the entry this job is a handle on, if it is one of `store`'s.
+    pub fn key_in(&self, store: &Arc<Store>) -> Option<JobKey> {
+        let state = self.lock();
+        state.link.as_ref().filter(|link| Arc::ptr_eq(&link.store, store)).map(|link| link.key)
+    }
+
+    /// The id, which every job but a bare `Job.__new__(Job)` has.
+    pub fn job_id(&self) -> PyResult<JobId> {
+        let state = self.lock();
+        match (&state.link, &state.fields.id) {
+            (Some(link), _) => Ok(Arc::clone(&link.seen.id)),
+            (None, Some(id)) => Ok(Arc::clone(id)),
+            (None, None) => Err(unset("id")),
+        }
+    }
+
+    /// Makes this job a handle on an entry.
+    pub fn link(&self, store: Arc<Store>, key: JobKey, seen: Seen) {
+        let old = {
+            let mut state = self.lock();
+            state.link = Some(Link { store, key, seen });
+            std::mem::take(&mut state.fields)
+        };
+        drop(old);
+    }
+
+    pub fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
+        let state = self.lock();
+        (
+            state.scheduler.as_ref().map(|s| s.clone_ref(py)),
+            state.alias.as_ref().map(|alias| alias.clone_ref(py)),
+        )
+    }
+
+    /// All fields as they are now, of a linked job too.
+    pub fn fields(&self, py: Python<'_>) -> PyResult<Fields> {
+        let Some(seen) = self.seen() else {
+            return Ok(self.lock().fields.clone_ref(py));
+        };
+        let record = &seen.record;
+        let next = match seen.next {
+            Some(next) => Some(self.zone(py, record)?.datetime(py, next)?.unbind()),
+            None => None,
+        };
+        Ok(Fields {
+            id: Some(seen.id),
+            func: Some(record.func.clone_ref(py)),
+            func_ref: Some(record.func_ref.clone_ref(py)),
+            args: Some(record.args.clone_ref(py)),
+            kwargs: Some(record.kwargs.clone_ref(py)),
+            name: Some(record.name.clone_ref(py)),
+            executor: Some(record.executor.clone_ref(py)),
+            trigger: Some(record.trigger.clone_ref(py)),
+            misfire_grace_time: Some(seen.policy.misfire_grace_seconds),
+            coalesce: Some(seen.policy.coalesce),
+            max_instances: Some(seen.policy.max_instances),
+            next_run_time: Some(next),
+        })
+    }
+
+    /// The time zone in which the fire times of a linked job are shown.
+    fn zone(&self, py: Python<'_>, record: &Record) -> PyResult<Arc<TimeZone>> {
+        let scheduler = self.lock().scheduler.as_ref().map(|s| s.clone_ref(py));
+        zone_of(py, record, scheduler.as_ref().map(|s| s.bind(py)))
+    }
+
+    fn scheduler_of<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let scheduler = self.lock().scheduler.as_ref().map(|s| s.clone_ref(py));
+        scheduler.map(|s| s.into_bound(py)).ok_or_else(|| unset("_scheduler"))
+    }
+
+    fn call_scheduler<'py>(
+        slf: &Bound<'py, Self>,
+        method: &str,
+        args: Vec<Bound<'py, PyAny>>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let this = slf.get();
+        let alias = this.lock().alias.as_ref().map(|alias| alias.clone_ref(py));
+        let mut all = vec![PyString::new(py, &this.job_id()?).into_any(), alias.into_pyobject(py)?];
+        all.extend(args);
+        this.scheduler_of(py)?.call_method(method, PyTuple::new(py, all)?, kwargs)
+    }
+
+    /// Puts validated changes in force.
+    fn apply(&self, py: Python<'_>, changes: &Changes) -> PyResult<()> {
+        let entry = self.lock().link.as_ref().map(|link| (Arc::clone(&link.store), link.key));
+        if let Some((store, key)) = entry {
+            if self.apply_linked(py, &store, key, changes)? {
+                return Ok(());
+            }
+            // The entry has left the store: the change is made to the handle alone.
+            let fields = self.fields(py)?;
+            let mut state = self.lock();
+            state.fields = fields;
+            state.link = None;
+        }
+        let old = changes.write_to(py, &mut self.lock().fields);
+        drop(old);
+        Ok(())
+    }
+
+    /// Changes the entry of a linked job; says whether it was still there.
+    fn apply_linked(
+        &self,
+        py: Python<'_>,
+        store: &Arc<Store>,
+        key: JobKey,
+        changes: &Changes,
+    ) -> PyResult<bool> {
+        let mut fields = self.fields(py)?;
+        drop(changes.write_to(py, &mut fields));
+        let job = new_job(py, fields, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
+        let result: Result<_, mainspring_core::Error> = store.change(|s| {
+            let mut old = None;
+            if changes.touches_record() {
+                old = Some(s.update(key, job.trigger, job.policy, job.route, job.payload)?);
+            }
+            if changes.next_run_time.is_some() {
+                s.set_next(key, job.next)?;
+            }
+            Ok(old)
+        });
+        // The old record is dropped here, after the store's lock is released.
+        Ok(result.map(drop).is_ok())
+    }
+
+    fn field<T>(&self, name: &'static str, get: impl FnOnce(&Fields) -> Option<T>) -> PyResult<T> {
+        get(&self.lock().fields).ok_or_else(|| unset(name))
+    }
+}
+
+/// What a native store needs to take in a job with these fields, all of which must be set.
+pub fn new_job(
+    py: Python<'_>,
+    fields: Fields,
+    scheduler: Option<&Bound<'_, PyAny>>,
+) -> PyResult<NewJob<Arc<Record>>> {
+    let need = |name| move || unset(name);
+    let func = fields.func.ok_or_else(need("func"))?;
+    let trigger = fields.trigger.ok_or_else(need("trigger"))?;
+    let executor = fields.executor.ok_or_else(need("executor"))?;
+    let next = match fields.next_run_time.ok_or_else(need("next_run_time"))? {
+        Some(at) => Some(convert::instant(at.bind(py))?),
+        None => None,
+    };
+    let route = Route {
+        executor: record::executor_number(executor.bind(py).to_str()?),
+        coroutine: record::is_coroutine_function(func.bind(py))?,
+    };
+    Ok(NewJob {
+        id: fields.id.ok_or_else(need("id"))?,
+        trigger: trigger::core_trigger(trigger.bind(py), &scheduler_zone(py, scheduler)?)?,
+        policy: RunPolicy {
+            misfire_grace_seconds: fields.misfire_grace_time.ok_or_else(need("misfire_grace_time"))?,
+            coalesce: fields.coalesce.ok_or_else(need("coalesce"))?,
+            max_instances: fields.max_instances.ok_or_else(need("max_instances"))?,
+        },
+        route: route.pack(),
+        next,
+        payload: Arc::new(Record {
+            zone: trigger::trigger_zone(trigger.bind(py))?,
+            func,
+            func_ref: fields.func_ref.unwrap_or(FuncRef::Derived),
+            args: fields.args.ok_or_else(need("args"))?,
+            kwargs: fields.kwargs.ok_or_else(need("kwargs"))?,
+            name: fields.name.ok_or_else(need("name"))?,
+            executor,
+            trigger,
+        }),
+    })
+}
+
+/// The time zone in which fire times of a job are shown: its trigger's, else its scheduler's.
+pub fn zone_of(
+    py: Python<'_>,
+    record: &Record,
+    scheduler: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Arc<TimeZone>> {
+    match (&record.zone, scheduler) {
+        (Some(zone), _) => Ok(Arc::clone(zone)),
+        (None, scheduler) => scheduler_zone(py, scheduler),
+    }
+}
+
+/// The time zone of `scheduler`; UTC without one.
+pub fn scheduler_zone(py: Python<'_>, scheduler: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<TimeZone>> {
+    match scheduler {
+        Some(scheduler) => TimeZone::of(&scheduler.getattr(intern!(py, "timezone"))?),
+        None => TimeZone::of(convert::Std::get(py)?.utc.bind(py)),
+    }
+}
+
+fn unset(name: &str) -> PyErr {
+    PyAttributeError::new_err(format!("'Job' object has no attribute '{name}'"))
+}
+
+/// One attribute: read from the live entry of a linked job, else from the job's own field.
+macro_rules! attribute {
+    ($self:ident, $py:ident, $name:literal, $seen:ident => $linked:expr, $fields:ident => $detached:expr) => {
+        match $self.seen() {
+            Some($seen) => Ok($linked),
+            None => $self.field($name, |$fields| $detached),
+        }
+    };
+}
+
+#[pymethods]
+impl Job {
+    #[classattr]
+    fn __slots__(py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        let names = [
+            "__weakref__",
+            "_jobstore_alias",
+            "_scheduler",
+            "args",
+            "coalesce",
+            "executor",
+            "func",
+            "func_ref",
+            "id",
+            "kwargs",
+            "max_instances",
+            "misfire_grace_time",
+            "name",
+            "next_run_time",
+            "trigger",
+        ];
+        Ok(PyTuple::new(py, names)?.unbind())
+    }
+
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self::detached(Fields::default())
+    }
+
+    #[pyo3(signature = (scheduler, id=None, **kwargs))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        scheduler: Bound<'_, PyAny>,
+        id: Option<Bound<'_, PyAny>>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        slf.get().lock().scheduler = Some(scheduler.unbind());
+        let changes = match kwargs {
+            Some(kwargs) => kwargs.copy()?,
+            None => PyDict::new(py),
+        };
+        let id = match id {
+            Some(id) if id.is_truthy()? => id,
+            _ => python::uuid4(py)?.call0()?.getattr("hex")?,
+        };
+        changes.set_item("id", id)?;
+        Self::_modify(slf, Some(&changes))
+    }
+
+    #[getter]
+    fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        Ok(PyString::new(py, &self.job_id()?))
+    }
+
+    #[getter]
+    fn func(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        attribute!(self, py, "func", s => s.record.func.clone_ref(py), f => f.func.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn func_ref(&self, py: Python<'_>) -> PyResult<Option<Py<PyString>>> {
+        let func = self.func(py)?;
+        let reference = match self.seen() {
+            Some(seen) => seen.record.func_ref.clone_ref(py),
+            None => self.field("func_ref", |f| f.func_ref.as_ref().map(|r| r.clone_ref(py)))?,
+        };
+        reference.resolve(func.bind(py))
+    }
+
+    #[getter]
+    fn args(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        attribute!(self, py, "args", s => s.record.args.clone_ref(py), f => f.args.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn kwargs(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        attribute!(self, py, "kwargs", s => s.record.kwargs.clone_ref(py), f => f.kwargs.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn name(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
+        attribute!(self, py, "name", s => s.record.name.clone_ref(py), f => f.name.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn executor(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
+        attribute!(self, py, "executor", s => s.record.executor.clone_ref(py), f => f.executor.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn trigger(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        attribute!(self, py, "trigger", s => s.record.trigger.clone_ref(py), f => f.trigger.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn misfire_grace_time(&self) -> PyResult<Option<u32>> {
+        attribute!(self, py, "misfire_grace_time", s => s.policy.misfire_grace_seconds, f => f.misfire_grace_time)
+    }
+
+    #[getter]
+    fn coalesce(&self) -> PyResult<bool> {
+        attribute!(self, py, "coalesce", s => s.policy.coalesce, f => f.coalesce)
+    }
+
+    #[getter]
+    fn max_instances(&self) -> PyResult<u32> {
+        attribute!(self, py, "max_instances", s => s.policy.max_instances, f => f.max_instances)
+    }
+
+    #[getter]
+    fn next_run_time(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match self.seen() {
+            Some(Seen { next: Some(next), record, .. }) => {
+                Ok(Some(self.zone(py, &record)?.datetime(py, next)?.unbind()))
+            }
+            Some(_) => Ok(None),
+            None => self.field("next_run_time", |f| {
+                f.next_run_time.as_ref().map(|at| at.as_ref().map(|at| at.clone_ref(py)))
+            }),
+        }
+    }
+
+    #[getter(_scheduler)]
+    fn scheduler(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.lock().scheduler.as_ref().map(|s| s.clone_ref(py))
+    }
+
+    #[setter(_scheduler)]
+    fn set_scheduler(&self, scheduler: Option<Py<PyAny>>) {
+        let old = std::mem::replace(&mut self.lock().scheduler, scheduler);
+        drop(old);
+    }
+
+    #[getter(_jobstore_alias)]
+    fn jobstore_alias(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        self.lock().alias.as_ref().map(|alias| alias.clone_ref(py))
+    }
+
+    #[setter(_jobstore_alias)]
+    fn set_jobstore_alias(&self, alias: Option<Py<PyString>>) {
+        let old = std::mem::replace(&mut self.lock().alias, alias);
+        drop(old);
+    }
+
+    /// Whether the job still waits to be added to its job store.
+    #[getter]
+    fn pending(&self) -> bool {
+        self.lock().alias.is_none()
+    }
+
+    #[pyo3(signature = (**changes))]
+    fn modify<'py>(
+        slf: &Bound<'py, Self>,
+        changes: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        Self::call_scheduler(slf, "modify_job", vec![], changes)?;
+        Ok(slf.clone())
+    }
+
+    #[pyo3(signature = (trigger, **trigger_args))]
+    fn reschedule<'py>(
+        slf: &Bound<'py, Self>,
+        trigger: Bound<'py, PyAny>,
+        trigger_args: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        Self::call_scheduler(slf, "reschedule_job", vec![trigger], trigger_args)?;
+        Ok(slf.clone())
+    }
+
+    fn pause<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        Self::call_scheduler(slf, "pause_job", vec![], None)?;
+        Ok(slf.clone())
+    }
+
+    fn resume<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        Self::call_scheduler(slf, "resume_job", vec![], None)?;
+        Ok(slf.clone())
+    }
+
+    fn remove(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::call_scheduler(slf, "remove_job", vec![], None).map(drop)
+    }
+
+    /// Validates the changes, and makes them if all of them are valid.
+    #[pyo3(signature = (**changes))]
+    fn _modify(slf: &Bound<'_, Self>, changes: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let Some(changes) = changes else { return Ok(()) };
+        let approved = Changes::validate(slf, changes)?;
+        slf.get().apply(slf.py(), &approved)
+    }
+
+    /// The fire times from `next_run_time` to `now`, both included.
+    fn _get_run_times<'py>(slf: &Bound<'py, Self>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let py = slf.py();
+        let run_times = PyList::empty(py);
+        let end = convert::instant(now)?;
+        let trigger = slf.get().trigger(py)?;
+        let mut next = slf.get().next_run_time(py)?;
+        while let Some(at) = next {
+            if convert::instant(at.bind(py))? > end {
+                break;
+            }
+            run_times.append(&at)?;
+            next = trigger.bind(py).call_method1("get_next_fire_time", (at, now))?.extract()?;
+        }
+        Ok(run_times)
+    }
+
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let py = slf.py();
+        let fields = slf.get().fields(py)?;
+        let func = fields.func.as_ref().ok_or_else(|| unset("func"))?.bind(py);
+        let given = fields.func_ref.as_ref().ok_or_else(|| unset("func_ref"))?;
+        let Some(reference) = given.resolve(func)? else {
+            return Err(PyValueError::new_err(format!(
+                "This Job cannot be serialized since the reference to its callable ({}) could not be \
+                 determined. Consider giving a textual reference (module:function name) instead.",
+                func.repr()?
+            )));
+        };
+        let state = PyDict::new(py);
+        state.set_item("version", 1)?;
+        state.set_item("id", fields.id.as_deref().ok_or_else(|| unset("id"))?)?;
+        state.set_item("func", &reference)?;
+        state.set_item("trigger", fields.trigger.ok_or_else(|| unset("trigger"))?)?;
+        state.set_item("executor", fields.executor.ok_or_else(|| unset("executor"))?)?;
+        let args = fields.args.ok_or_else(|| unset("args"))?.into_bound(py);
+        state.set_item("args", bound_args(func, &reference, args)?)?;
+        state.set_item("kwargs", fields.kwargs.ok_or_else(|| unset("kwargs"))?)?;
+        state.set_item("name", fields.name.ok_or_else(|| unset("name"))?)?;
+        let grace = fields.misfire_grace_time.ok_or_else(|| unset("misfire_grace_time"))?;
+        state.set_item("misfire_grace_time", grace)?;
+        state.set_item("coalesce", fields.coalesce.ok_or_else(|| unset("coalesce"))?)?;
+        state.set_item("max_instances", fields.max_instances.ok_or_else(|| unset("max_instances"))?)?;
+        state.set_item("next_run_time", fields.next_run_time.ok_or_else(|| unset("next_run_time"))?)?;
+        Ok(state)
+    }
+
+    fn __setstate__(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
+        if let Some(version) = state.get_item("version")? {
+            if version.gt(1)? {
+                return Err(PyValueError::new_err(format!(
+                    "Job has version {version}, but only version 1 can be handled"
+                )));
+            }
+        }
+        let item = |name: &str| {
+            state.get_item(name)?.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.to_owned()))
+        };
+        let reference = item("func")?;
+        let fields = Fields {
+            id: Some(item("id")?.extract::<String>()?.into()),
+            func: Some(python::ref_to_obj(py)?.call1((&reference,))?.unbind()),
+            func_ref: Some(FuncRef::Given(reference.cast_into::<PyString>()?.unbind())),
+            trigger: Some(item("trigger")?.unbind()),
+            executor: Some(item("executor")?.cast_into::<PyString>()?.unbind()),
+            args: Some(item("args")?.unbind()),
+            kwargs: Some(item("kwargs")?.unbind()),
+            name: Some(item("name")?.cast_into::<PyString>()?.unbind()),
+            misfire_grace_time: Some(item("misfire_grace_time")?.extract()?),
+            coalesce: Some(item("coalesce")?.is_truthy()?),
+            max_instances: Some(item("max_instances")?.extract()?),
+            next_run_time: Some(item("next_run_time")?.extract()?),
+        };
+        let old = {
+            let mut state = self.lock();
+            let link = state.link.take();
+            (std::mem::replace(&mut state.fields, fields), link)
+        };
+        drop(old);
+        Ok(())
+    }
+
+    fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        match other.cast::<Self>() {
+            Ok(other) => {
+                let equal = slf.get().job_id()? == other.get().job_id()?;
+                Ok(pyo3::types::PyBool::new(py, equal).to_owned().into_any())
+            }
+            Err(_) => Ok(py.NotImplemented().into_bound(py)),
+        }
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<Job (id={} name={})>", self.job_id()?, self.name(py)?.bind(py)))
+    }
+
+    fn __str__(&self, py: Python<'_>) -> PyResult<String> {
+        let status = match self.next_run_time(py) {
+            Ok(Some(at)) => format!("next run at: {}", python::datetime_repr(py)?.call1((at,))?),
+            Ok(None) => "paused".to_owned(),
+            Err(e) if e.is_instance_of::<PyAttributeError>(py) => "pending".to_owned(),
+            Err(e) => return Err(e),
+        };
+        Ok(format!("{} (trigger: {}, {status})", self.name(py)?.bind(py), self.trigger(py)?.bind(py).str()?))
+    }
+}
+
+/// The arguments to store with a reference to a bound method: the method's object first, since the
+/// reference alone leads to the plain function.
+fn bound_args<'py>(
+    func: &Bound<'py, PyAny>,
+    reference: &Py<PyString>,
+    args: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = func.py();
+    let is_method = func.get_type().is(py.import("types")?.getattr("MethodType")?);
+    if !is_method {
+        return Ok(args);
+    }
+    let owner = func.getattr("__self__")?;
+    let is_class = owner.is_instance_of::<pyo3::types::PyType>();
+    if is_class || !python::obj_to_ref(py)?.call1((func,))?.eq(reference)? {
+        return Ok(args);
+    }
+    let mut all = vec![owner];
+    for arg in args.try_iter()? {
+        all.push(arg?);
+    }
+    Ok(PyTuple::new(py, all)?.into_any())
+}
+
+impl Fields {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        let object = |o: &Option<Py<PyAny>>| o.as_ref().map(|o| o.clone_ref(py));
+        let text = |o: &Option<Py<PyString>>| o.as_ref().map(|o| o.clone_ref(py));
+        Self {
+            id: self.id.clone(),
+            func: object(&self.func),
+            func_ref: self.func_ref.as_ref().map(|r| r.clone_ref(py)),
+            args: object(&self.args),
+            kwargs: object(&self.kwargs),
+            name: text(&self.name),
+            executor: text(&self.executor),
+            trigger: object(&self.trigger),
+            misfire_grace_time: self.misfire_grace_time,
+            coalesce: self.coalesce,
+            max_instances: self.max_instances,
+            next_run_time: self.next_run_time.as_ref().map(object),
+        }
+    }
+}

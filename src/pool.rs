@@ -1,0 +1,283 @@
+//! `WorkerPool`: Python threads that run sync functions, fed from Rust.
+//!
+//! Ground rules: the queue's lock is never held while Python code runs. A worker stays attached from one
+//! task to the next, since attaching costs more than a short task does, but lets other threads in at least
+//! every [`LONGEST_HOLD`]; it detaches to wait. Only Python can start a Python thread, and the timer thread,
+//! which feeds the pool, must not wait for Python: so there is always one worker to spare, and the one that
+//! takes the last spare one's place starts the next.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use mainspring_core::dispatch::Firing;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::hub::Hub;
+use crate::python;
+use crate::runner;
+
+const LONGEST_HOLD: Duration = Duration::from_millis(1);
+
+/// Something for a worker to do.
+pub enum Task {
+    /// Run a job of a native store.
+    Run(Arc<Hub>, Firing),
+    /// Call a function with arguments.
+    Call(Py<PyAny>, Py<PyTuple>),
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Task>,
+    threads: Vec<Py<PyAny>>,
+    workers: usize,
+    idle: usize,
+    started: usize,
+    closed: bool,
+}
+
+/// The pool's queue and its workers.
+pub struct Pool {
+    state: Mutex<State>,
+    ready: Condvar,
+    max_workers: usize,
+    prefix: String,
+    initializer: Option<(Py<PyAny>, Py<PyTuple>)>,
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues tasks; gives them back when the pool is shut down.
+    pub fn push(&self, tasks: Vec<Task>) -> Vec<Task> {
+        let mut state = self.lock();
+        if state.closed {
+            return tasks;
+        }
+        state.queue.extend(tasks);
+        drop(state);
+        // One worker is enough to begin with: it wakes the next when there is more to do.
+        self.ready.notify_one();
+        Vec::new()
+    }
+
+    /// The next task, if there is one.
+    fn try_pop(&self) -> Option<Task> {
+        let mut state = self.lock();
+        let task = state.queue.pop_front();
+        if !state.queue.is_empty() && state.idle > 0 {
+            self.ready.notify_one();
+        }
+        task
+    }
+
+    /// The next task; waits for it. `None` when the pool is shut down and its queue is empty.
+    fn pop(&self) -> Option<Task> {
+        let mut state = self.lock();
+        state.idle += 1;
+        while state.queue.is_empty() && !state.closed {
+            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.idle -= 1;
+        let task = state.queue.pop_front();
+        if !state.queue.is_empty() && state.idle > 0 {
+            self.ready.notify_one();
+        }
+        task
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.ready.notify_all();
+    }
+
+    /// Whether another worker should be started, so that one is to spare; counts it as started.
+    fn claim_worker(&self) -> Option<usize> {
+        let mut state = self.lock();
+        if state.closed || state.idle > 0 || state.workers >= self.max_workers {
+            return None;
+        }
+        state.workers += 1;
+        state.started += 1;
+        Some(state.started - 1)
+    }
+}
+
+/// A pool of worker threads for sync functions.
+#[pyclass(module = "mainspring._mainspring", frozen)]
+pub struct WorkerPool {
+    pool: Arc<Pool>,
+}
+
+impl WorkerPool {
+    pub fn shared(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Starts a worker if none is to spare.
+    ///
+    /// Fails only when there is no worker at all: with one, the work is merely done later.
+    pub fn ensure_spare(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let pool = &slf.get().pool;
+        let Some(number) = pool.claim_worker() else { return Ok(()) };
+        match Self::start_worker(slf, number) {
+            Ok(thread) => pool.lock().threads.push(thread),
+            Err(error) => {
+                let mut state = pool.lock();
+                state.workers -= 1;
+                if state.workers == 0 {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start_worker(slf: &Bound<'_, Self>, number: usize) -> PyResult<Py<PyAny>> {
+        let options = PyDict::new(slf.py());
+        options.set_item("target", slf.getattr("_work")?)?;
+        options.set_item("name", format!("{}_{number}", slf.get().pool.prefix))?;
+        options.set_item("daemon", true)?;
+        let thread = python::thread(slf.py())?.call((), Some(&options))?;
+        thread.call_method0("start")?;
+        Ok(thread.unbind())
+    }
+}
+
+#[pymethods]
+impl WorkerPool {
+    #[new]
+    #[pyo3(signature = (max_workers, thread_name_prefix="", initializer=None, initargs=None))]
+    fn new(
+        py: Python<'_>,
+        max_workers: usize,
+        thread_name_prefix: &str,
+        initializer: Option<Py<PyAny>>,
+        initargs: Option<Py<PyTuple>>,
+    ) -> PyResult<Self> {
+        if max_workers == 0 {
+            return Err(PyValueError::new_err("max_workers must be greater than 0"));
+        }
+        let initargs = initargs.unwrap_or_else(|| PyTuple::empty(py).unbind());
+        let pool = Arc::new(Pool {
+            state: Mutex::default(),
+            ready: Condvar::new(),
+            max_workers,
+            prefix: thread_name_prefix.to_owned(),
+            initializer: initializer.map(|f| (f, initargs)),
+        });
+        at_exit(py, &pool)?;
+        Ok(Self { pool })
+    }
+
+    #[getter]
+    fn max_workers(&self) -> usize {
+        self.pool.max_workers
+    }
+
+    /// Runs `fn(*args)` in a worker thread. What it raises is logged.
+    #[pyo3(signature = (r#fn, *args))]
+    fn submit(slf: &Bound<'_, Self>, r#fn: Py<PyAny>, args: Py<PyTuple>) -> PyResult<()> {
+        if !slf.get().pool.push(vec![Task::Call(r#fn, args)]).is_empty() {
+            return Err(PyRuntimeError::new_err("cannot schedule new futures after shutdown"));
+        }
+        Self::ensure_spare(slf)
+    }
+
+    /// Takes no more work; what is queued is still done. With `wait`, returns when it is.
+    fn shutdown(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
+        self.pool.close();
+        if wait { join(py, &self.pool) } else { Ok(()) }
+    }
+
+    /// The life of one worker thread.
+    fn _work(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let pool = &slf.get().pool;
+        if let Some((initializer, args)) = &pool.initializer {
+            if let Err(error) = initializer.bind(py).call1(args.bind(py)) {
+                log_failure(py, "Exception in the initializer of a worker thread", &error)?;
+            }
+        }
+        let mut attached = Instant::now();
+        loop {
+            let task = match pool.try_pop() {
+                Some(task) => task,
+                None => match py.detach(|| pool.pop()) {
+                    Some(task) => {
+                        attached = Instant::now();
+                        task
+                    }
+                    None => return Ok(()),
+                },
+            };
+            Self::ensure_spare(slf)?;
+            match task {
+                Task::Run(hub, firing) => runner::run_in_worker(py, &hub, firing),
+                Task::Call(function, args) => {
+                    if let Err(error) = function.bind(py).call1(args.bind(py)) {
+                        log_failure(py, "Exception in a call made by a worker thread", &error)?;
+                    }
+                }
+            }
+            if attached.elapsed() > LONGEST_HOLD {
+                py.detach(|| ());
+                attached = Instant::now();
+            }
+        }
+    }
+}
+
+/// Waits for the workers to end, but for the calling one.
+fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
+    let threads = std::mem::take(&mut pool.lock().threads);
+    let current = py.import("threading")?.call_method0("current_thread")?;
+    for thread in threads {
+        let thread = thread.bind(py);
+        if !thread.is(&current) {
+            thread.call_method0("join")?;
+        }
+    }
+    Ok(())
+}
+
+fn log_failure(py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
+    let options = PyDict::new(py);
+    options.set_item("exc_info", error.value(py))?;
+    let logger = python::get_logger(py)?.call1(("mainspring.executors",))?;
+    logger.call_method("error", (message,), Some(&options)).map(drop)
+}
+
+static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());
+
+/// Lets the work of `pool` end before the interpreter does, as `concurrent.futures` lets its own. The
+/// workers are daemon threads, so that they do not hold up the exit for ever while they wait for work.
+fn at_exit(py: Python<'_>, pool: &Arc<Pool>) -> PyResult<()> {
+    static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
+    REGISTERED.get_or_try_init(py, || {
+        let function = wrap_pyfunction!(join_pools, py)?;
+        py.import("atexit")?.call_method1("register", (function,)).map(drop)
+    })?;
+    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    pools.retain(|pool| pool.strong_count() > 0);
+    pools.push(Arc::downgrade(pool));
+    Ok(())
+}
+
+#[pyfunction]
+fn join_pools(py: Python<'_>) -> PyResult<()> {
+    let pools: Vec<Arc<Pool>> = {
+        let pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.iter().filter_map(Weak::upgrade).collect()
+    };
+    for pool in &pools {
+        pool.close();
+    }
+    pools.iter().try_for_each(|pool| join(py, pool))
+}

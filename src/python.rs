@@ -1,0 +1,49 @@
+//! The Python objects that the binding calls, imported on first use and kept.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyAny;
+
+macro_rules! imports {
+    ($($(#[$doc:meta])* $name:ident = $module:literal . $attribute:literal;)*) => {$(
+        $(#[$doc])*
+        pub fn $name<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> {
+            static OBJECT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+            // The borrow lives as long as the cell, which is static.
+            OBJECT.import(py, $module, $attribute).map(|object| &*object)
+        }
+    )*};
+}
+
+imports! {
+    job_lookup_error = "mainspring.jobstores.base"."JobLookupError";
+    conflicting_id_error = "mainspring.jobstores.base"."ConflictingIdError";
+    job_event = "mainspring.events"."JobEvent";
+    job_submission_event = "mainspring.events"."JobSubmissionEvent";
+    job_execution_event = "mainspring.events"."JobExecutionEvent";
+    base_trigger = "mainspring.triggers.base"."BaseTrigger";
+    check_callable_args = "mainspring.util"."check_callable_args";
+    convert_to_datetime = "mainspring.util"."convert_to_datetime";
+    datetime_repr = "mainspring.util"."datetime_repr";
+    get_callable_name = "mainspring.util"."get_callable_name";
+    iscoroutinefunction_partial = "mainspring.util"."iscoroutinefunction_partial";
+    obj_to_ref = "mainspring.util"."obj_to_ref";
+    ref_to_obj = "mainspring.util"."ref_to_obj";
+    asyncio_task = "asyncio"."Task";
+    cancelled_error = "asyncio"."CancelledError";
+    get_running_loop = "asyncio"."get_running_loop";
+    isfuture = "asyncio"."isfuture";
+    coroutine_type = "types"."CoroutineType";
+    isawaitable = "inspect"."isawaitable";
+    awaited = "mainspring._coroutines"."awaited";
+    copy_context = "contextvars"."copy_context";
+    format_tb = "traceback"."format_tb";
+    clear_frames = "traceback"."clear_frames";
+    thread = "threading"."Thread";
+    timedelta = "datetime"."timedelta";
+    iterable = "collections.abc"."Iterable";
+    mapping = "collections.abc"."Mapping";
+    weak_reference = "weakref"."ref";
+    uuid4 = "uuid"."uuid4";
+    get_logger = "logging"."getLogger";
+}

@@ -1,0 +1,152 @@
+//! What the binding keeps with each job of a native store: the Python objects its runs need.
+//!
+//! Ground rules: a record is immutable and shared (`Arc`); changing a job puts a new record in its place.
+//! Records are dropped by threads attached to Python, after the store's lock is released.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mainspring_core::store::SharedStore;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple};
+
+use crate::convert::zone::TimeZone;
+use crate::python;
+
+/// A native store of the binding.
+pub type Store = SharedStore<Arc<Record>>;
+
+/// The Python objects of one job.
+pub struct Record {
+    pub func: Py<PyAny>,
+    pub func_ref: FuncRef,
+    pub args: Py<PyAny>,
+    pub kwargs: Py<PyAny>,
+    pub name: Py<PyString>,
+    pub executor: Py<PyString>,
+    pub trigger: Py<PyAny>,
+    /// The time zone in which the job's fire times are shown; `None`: the scheduler's.
+    pub zone: Option<Arc<TimeZone>>,
+}
+
+/// The textual reference to a job's function.
+pub enum FuncRef {
+    /// Given by the user, or read from a stored job.
+    Given(Py<PyString>),
+    /// To be worked out from the function when asked for.
+    Derived,
+}
+
+impl FuncRef {
+    pub fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Given(reference) => Self::Given(reference.clone_ref(py)),
+            Self::Derived => Self::Derived,
+        }
+    }
+
+    /// The reference to `func`, or `None` where there can be none (a lambda, say).
+    pub fn resolve(&self, func: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyString>>> {
+        let py = func.py();
+        match self {
+            Self::Given(reference) => Ok(Some(reference.clone_ref(py))),
+            Self::Derived => match python::obj_to_ref(py)?.call1((func,)) {
+                Ok(reference) => Ok(Some(reference.cast_into::<PyString>()?.unbind())),
+                Err(e) if e.is_instance_of::<pyo3::exceptions::PyValueError>(py) => Ok(None),
+                Err(e) => Err(e),
+            },
+        }
+    }
+}
+
+impl Record {
+    /// Calls the job's function in the current context.
+    pub fn call<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let args = self.args(py)?;
+        match self.kwargs(py)? {
+            None => self.func.bind(py).call1(args),
+            Some(kwargs) => self.func.bind(py).call(args, Some(&kwargs)),
+        }
+    }
+
+    /// Calls the job's function in `context`.
+    pub fn call_in<'py>(&self, context: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = context.py();
+        let run = context.getattr(intern!(py, "run"))?;
+        let args = self.args(py)?;
+        let kwargs = self.kwargs(py)?;
+        if args.is_empty() && kwargs.is_none() {
+            return run.call1((&self.func,));
+        }
+        let mut all = Vec::with_capacity(args.len() + 1);
+        all.push(self.func.bind(py).clone());
+        all.extend(args.iter());
+        run.call(PyTuple::new(py, all)?, kwargs.as_ref())
+    }
+
+    fn args<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        match self.args.bind(py).cast_exact::<PyTuple>() {
+            Ok(args) => Ok(args.clone()),
+            Err(_) => PyTuple::new(py, self.args.bind(py).try_iter()?.collect::<PyResult<Vec<_>>>()?),
+        }
+    }
+
+    /// The keyword arguments as a dict, `None` when there are none.
+    fn kwargs<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let kwargs = self.kwargs.bind(py);
+        let dict = match kwargs.cast_exact::<PyDict>() {
+            Ok(dict) => dict.clone(),
+            Err(_) => py.get_type::<PyDict>().call1((kwargs,))?.cast_into::<PyDict>()?,
+        };
+        Ok((!dict.is_empty()).then_some(dict))
+    }
+}
+
+/// Where the runs of a job go: the executor's number and whether its function is a coroutine function.
+#[derive(Clone, Copy)]
+pub struct Route {
+    pub executor: u32,
+    pub coroutine: bool,
+}
+
+impl Route {
+    pub fn pack(self) -> u32 {
+        self.executor << 1 | u32::from(self.coroutine)
+    }
+
+    pub fn unpack(packed: u32) -> Self {
+        Self { executor: packed >> 1, coroutine: packed & 1 == 1 }
+    }
+}
+
+/// The number of an executor's alias, the same in the whole process.
+pub fn executor_number(alias: &str) -> u32 {
+    static NUMBERS: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+    let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
+    match numbers.get(alias) {
+        Some(&number) => number,
+        None => {
+            let number = numbers.len() as u32;
+            numbers.insert(alias.to_owned(), number);
+            number
+        }
+    }
+}
+
+/// Whether calling `func` is known to give a coroutine: coroutine functions, partials and methods of them,
+/// and objects whose `__call__` is one. Whatever is not known is called in a worker thread, and awaited if
+/// it turns out to be awaitable.
+pub fn is_coroutine_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = func.py();
+    if python::iscoroutinefunction_partial(py)?.call1((func,))?.is_truthy()? {
+        return Ok(true);
+    }
+    if func.is_exact_instance_of::<PyFunction>() || func.is_instance_of::<PyCFunction>() {
+        return Ok(false);
+    }
+    match func.get_type().getattr(intern!(py, "__call__")) {
+        Ok(call) => python::iscoroutinefunction_partial(py)?.call1((call,))?.is_truthy(),
+        Err(_) => Ok(false),
+    }
+}

@@ -1,0 +1,273 @@
+//! Running one firing: on the event loop or in a worker thread.
+//!
+//! A run goes through its run times in order: each is judged for misfire when it starts, called, awaited
+//! if what it returns can be awaited, and reported. The instance slot is given back with the last of them,
+//! before its outcome is reported, so that a listener sees the job as free.
+
+use std::sync::Arc;
+
+use mainspring_core::UtcMicros;
+use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::job::JobKey;
+use mainspring_core::policy::{self, RunTimes};
+use mainspring_core::store::HostVerdict;
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::hub::Hub;
+use crate::job::Seen;
+use crate::loop_inbox::Work;
+use crate::python;
+use crate::record::{Route, Store};
+use crate::report::{Env, Outcome, code};
+use crate::trigger::PythonJitter;
+
+/// A firing on its way through its run times.
+pub struct Run {
+    pub firing: Firing,
+    pub store: Arc<Store>,
+    /// The job as it was when the run began.
+    pub seen: Seen,
+    alias: Option<Py<PyString>>,
+    index: usize,
+}
+
+impl Run {
+    /// Takes a firing over. `None`, with its instance slot given back, when its store is gone.
+    pub fn begin(env: &Env<'_>, firing: Firing) -> Option<Self> {
+        let store = env.hub.store(firing.store);
+        match store.and_then(|store| Some((Seen::read(&store, firing.key)?, store))) {
+            Some((seen, store)) => {
+                let alias = env.hub.store_alias(env.py, firing.store);
+                Some(Self { firing, store, seen, alias, index: 0 })
+            }
+            None => {
+                env.hub.finish(&firing);
+                None
+            }
+        }
+    }
+
+    pub fn run_times(&self) -> &[UtcMicros] {
+        self.firing.run_times.as_slice()
+    }
+
+    pub fn executor(&self) -> u32 {
+        Route::unpack(self.firing.route).executor
+    }
+
+    pub fn id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        PyString::new(py, &self.seen.id)
+    }
+
+    pub fn alias<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
+        self.alias.as_ref().map(|alias| alias.bind(py).clone())
+    }
+
+    /// The next run time that is not missed; the missed ones before it are reported. `None` when the run is
+    /// at its end.
+    pub fn next_in_time(&mut self, env: &Env<'_>) -> Option<UtcMicros> {
+        while let Some(&at) = self.run_times().get(self.index) {
+            let now = env.hub.clock.now();
+            match policy::missed_by(at, now, self.firing.misfire_grace_seconds) {
+                Some(late) => self.settle(env, Outcome::Missed(late)),
+                None => {
+                    env.never_fails(self.log_start(env, at));
+                    return Some(at);
+                }
+            }
+        }
+        None
+    }
+
+    /// Records how the current run time ended and moves on to the next.
+    pub fn settle(&mut self, env: &Env<'_>, outcome: Outcome<'_>) {
+        let Some(&at) = self.run_times().get(self.index) else { return };
+        self.index += 1;
+        if self.index == self.run_times().len() {
+            env.hub.finish(&self.firing);
+        }
+        env.never_fails(self.report(env, at, outcome));
+    }
+
+    /// Ends the run early: the current and all later run times end with the same error.
+    pub fn abandon(&mut self, env: &Env<'_>, error: &PyErr) {
+        while self.index < self.run_times().len() {
+            self.settle(env, Outcome::Raised(error.clone_ref(env.py)));
+        }
+    }
+}
+
+impl Outcome<'_> {
+    pub fn of(result: PyResult<Bound<'_, PyAny>>) -> Outcome<'_> {
+        match result {
+            Ok(value) => Outcome::Returned(value),
+            Err(error) => Outcome::Raised(error),
+        }
+    }
+}
+
+/// Whether `value` can be awaited: a coroutine, or an object with `__await__` or of a generator-based coroutine.
+pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    if value.is_none() {
+        return Ok(false);
+    }
+    if value.get_type().hasattr(intern!(py, "__await__"))? {
+        return Ok(true);
+    }
+    python::isawaitable(py)?.call1((value,))?.is_truthy()
+}
+
+/// Runs a firing in a worker thread. An awaitable result goes on to the event loop, run and all.
+pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing) {
+    let Some(env) = Env::new(py, hub) else {
+        hub.finish(&firing);
+        return;
+    };
+    let Some(mut run) = Run::begin(&env, firing) else { return };
+    env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
+    while run.next_in_time(&env).is_some() {
+        let result = hub.control.run_context(py).and_then(|context| run.seen.record.call_in(&context));
+        match result {
+            Ok(value) if is_awaitable(&value).unwrap_or(false) => {
+                hub.coroutines().push(vec![Work::Await(Box::new(run), value.unbind())]);
+                return;
+            }
+            result => run.settle(&env, Outcome::of(result)),
+        }
+    }
+}
+
+/// Handles what came to the control loop. Fails only with an interrupt that is the user's own.
+pub fn handle_item(env: &Env<'_>, item: Item) -> PyResult<()> {
+    match item {
+        Item::Run(firing) => submit(env, firing),
+        Item::Skipped { store, key, run_times } => skipped(env, store, key, run_times),
+        Item::Ended { store, key } => env.never_fails(ended(env, store, key)),
+        Item::HostDue { store, key, due } => host_due(env, store, key, due),
+        Item::Parked { store, key, error } => {
+            let message = "The trigger of job \"%s\" failed and the job is parked: %s";
+            env.never_fails(log_about(env, "error", message, store, key, error.message()));
+        }
+        Item::ClockStepped(micros) => env.never_fails(clock_stepped(env, micros)),
+    }
+    Ok(())
+}
+
+/// Asks the scheduler to submit a firing to an executor written in Python.
+fn submit(env: &Env<'_>, firing: Firing) {
+    let Some(run) = Run::begin(env, firing) else { return };
+    let submit = || {
+        let run_times = pyo3::types::PyList::empty(env.py);
+        for &at in run.run_times() {
+            run_times.append(run.datetime(env, at)?)?;
+        }
+        let job = run.job(env)?;
+        env.scheduler.call_method1(intern!(env.py, "_submit_native"), (job, run_times)).map(drop)
+    };
+    let result = submit();
+    // From here on the executor counts the job's instances.
+    env.hub.finish(&run.firing);
+    env.never_fails(result);
+}
+
+fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
+    let firing = Firing { store, key, route: 0, misfire_grace_seconds: None, run_times };
+    let Some(run) = peek(env, firing) else { return };
+    let log = || {
+        let message = "Execution of job \"%s\" skipped: maximum number of running instances reached (%d)";
+        let max = run.seen.policy.max_instances;
+        env.scheduler_logger()?.call_method1("warning", (message, run.job(env)?, max)).map(drop)
+    };
+    env.never_fails(log());
+    env.never_fails(run.submission_event(env, code::JOB_MAX_INSTANCES));
+}
+
+/// A run that owns no instance slot, to tell of a job.
+fn peek(env: &Env<'_>, firing: Firing) -> Option<Run> {
+    let store = env.hub.store(firing.store)?;
+    let seen = Seen::read(&store, firing.key)?;
+    let alias = env.hub.store_alias(env.py, firing.store);
+    Some(Run { firing, store, seen, alias, index: 0 })
+}
+
+/// The job's trigger has ended: what `remove_job` would tell.
+fn ended(env: &Env<'_>, store: StoreId, key: JobKey) -> PyResult<()> {
+    let Some(shared) = env.hub.store(store) else { return Ok(()) };
+    let seen = Seen::read(&shared, key);
+    drop(shared.change(|s| s.release(key)));
+    let Some(seen) = seen else { return Ok(()) };
+    let id = PyString::new(env.py, &seen.id);
+    if env.wants(code::JOB_REMOVED) {
+        let alias = env.hub.store_alias(env.py, store);
+        let event = python::job_event(env.py)?.call1((code::JOB_REMOVED, &id, alias))?;
+        env.dispatch(&event)?;
+    }
+    env.scheduler_logger()?.call_method1("info", ("Removed job %s", id)).map(drop)
+}
+
+fn clock_stepped(env: &Env<'_>, micros: i64) -> PyResult<()> {
+    let step = python::timedelta(env.py)?.call1((0, 0, micros.abs()))?;
+    let direction = if micros > 0 { "forward" } else { "backward" };
+    env.scheduler_logger()?
+        .call_method1("info", ("The wall clock stepped %s by %s", direction, step))
+        .map(drop)
+}
+
+/// Logs a message with a job and one more value in it.
+fn log_about(
+    env: &Env<'_>,
+    level: &str,
+    message: &str,
+    store: StoreId,
+    key: JobKey,
+    value: &str,
+) -> PyResult<()> {
+    let Some(store) = env.hub.store(store) else { return Ok(()) };
+    let Some(seen) = Seen::read(&store, key) else { return Ok(()) };
+    let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
+    env.scheduler_logger()?.call_method1(level, (message, job, value)).map(drop)
+}
+
+/// A due job whose trigger only Python can evaluate.
+fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
+    let Some(shared) = env.hub.store(store) else { return };
+    let Some(seen) = Seen::read(&shared, key) else { return };
+    let now = env.hub.clock.now();
+    let mut jitter = PythonJitter::new(env.py);
+    let due = policy::due(&seen.trigger, seen.policy, due, now, &mut jitter);
+    match jitter.or_raised(due) {
+        Ok(due) => {
+            let ends = due.next.is_none();
+            match shared.change(|s| s.settle_host(key, due.run_times, due.next)) {
+                HostVerdict::Run(firing) => env.hub.send(firing),
+                HostVerdict::Skipped(run_times) => skipped(env, store, key, run_times),
+                HostVerdict::Stale => return,
+            }
+            if ends {
+                env.never_fails(ended(env, store, key));
+            }
+        }
+        Err(error) => {
+            shared.change(|s| s.park_host(key));
+            env.never_fails(log_parked(env, &seen, &error));
+        }
+    }
+}
+
+fn log_parked(env: &Env<'_>, seen: &Seen, error: &PyErr) -> PyResult<()> {
+    let options = PyDict::new(env.py);
+    options.set_item("exc_info", error.value(env.py))?;
+    let message = "The trigger of job \"%s\" failed and the job is parked: %s";
+    let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
+    let arguments = (message, job, error.value(env.py));
+    env.scheduler_logger()?.call_method("error", arguments, Some(&options)).map(drop)
+}
+
+/// Whether `error` is Ctrl-C, which must reach the user's program.
+pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyKeyboardInterrupt>(py)
+}

@@ -1,0 +1,199 @@
+//! `NativeStore`: the memory store as Python sees it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mainspring_core::ErrorKind;
+use mainspring_core::store::{MemoryStore, SharedStore};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString};
+
+use crate::convert;
+use crate::job::{self, Job, Seen};
+use crate::python;
+use crate::record::Store;
+
+struct Owner {
+    scheduler: Option<Py<PyAny>>,
+    alias: Option<Py<PyString>>,
+}
+
+/// Jobs in memory: entries, a deadline queue and an index by id.
+#[pyclass(module = "mainspring._mainspring", frozen)]
+pub struct NativeStore {
+    store: Arc<Store>,
+    owner: Mutex<Owner>,
+}
+
+impl NativeStore {
+    /// The store itself.
+    pub fn shared(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
+        let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        (
+            owner.scheduler.as_ref().map(|s| s.clone_ref(py)),
+            owner.alias.as_ref().map(|alias| alias.clone_ref(py)),
+        )
+    }
+
+    fn handle(&self, py: Python<'_>, key: mainspring_core::job::JobKey) -> PyResult<Option<Py<Job>>> {
+        let Some(seen) = Seen::read(&self.store, key) else { return Ok(None) };
+        let (scheduler, alias) = self.owner(py);
+        Py::new(py, Job::linked(Arc::clone(&self.store), key, seen, scheduler, alias)).map(Some)
+    }
+
+    /// The jobs under `keys`, by fire time and then id, those without a fire time last.
+    fn handles<'py>(&self, py: Python<'py>, mut entries: Vec<Entry>) -> PyResult<Bound<'py, PyList>> {
+        entries.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+        let jobs = PyList::empty(py);
+        for (_, key) in entries {
+            if let Some(job) = self.handle(py, key)? {
+                jobs.append(job)?;
+            }
+        }
+        Ok(jobs)
+    }
+}
+
+/// What the order of jobs in a listing depends on (paused or not, fire time, id), and the job's key.
+type Entry = ((bool, Option<mainspring_core::UtcMicros>, Arc<str>), mainspring_core::job::JobKey);
+
+#[pymethods]
+impl NativeStore {
+    #[new]
+    fn new() -> Self {
+        let store = SharedStore::new(MemoryStore::new(jitter_seed()));
+        Self { store: Arc::new(store), owner: Mutex::new(Owner { scheduler: None, alias: None }) }
+    }
+
+    fn set_owner(&self, scheduler: Option<Py<PyAny>>, alias: Option<Py<PyString>>) {
+        let owner = Owner { scheduler, alias };
+        let old = std::mem::replace(&mut *self.owner.lock().unwrap_or_else(PoisonError::into_inner), owner);
+        drop(old);
+    }
+
+    /// Takes `job` in, and makes it a handle on its entry.
+    fn add(&self, job: &Bound<'_, Job>) -> PyResult<()> {
+        let py = job.py();
+        let new = job::new_job(py, job.get().fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
+        let seen = Seen {
+            id: Arc::clone(&new.id),
+            record: Arc::clone(&new.payload),
+            trigger: Arc::clone(&new.trigger),
+            policy: new.policy,
+            next: new.next,
+        };
+        match self.store.change(|s| s.add(new)) {
+            Ok(key) => {
+                job.get().link(Arc::clone(&self.store), key, seen);
+                Ok(())
+            }
+            Err((error, refused)) => {
+                let id = Arc::clone(&refused.id);
+                drop(refused);
+                match error.kind() {
+                    ErrorKind::ConflictingId => Err(conflicting_id(py, &id)),
+                    _ => Err(crate::error::to_py(error)),
+                }
+            }
+        }
+    }
+
+    /// Takes over the fields of `job` under the same id. A handle on that very entry is up to date already.
+    fn update(&self, job: &Bound<'_, Job>) -> PyResult<()> {
+        let py = job.py();
+        let id = job.get().job_id()?;
+        let key = self.store.read(|s| s.key(&id)).ok_or_else(|| lookup(py, &id))?;
+        if job.get().key_in(&self.store) == Some(key) {
+            return Ok(());
+        }
+        let new = job::new_job(py, job.get().fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
+        let replaced = self.store.change(|s| {
+            let old = s.update(key, new.trigger, new.policy, new.route, new.payload)?;
+            s.set_next(key, new.next)?;
+            Ok::<_, mainspring_core::Error>(old)
+        });
+        match replaced {
+            Ok(old) => drop(old),
+            Err(_) => return Err(lookup(py, &id)),
+        }
+        if let Some(seen) = Seen::read(&self.store, key) {
+            job.get().link(Arc::clone(&self.store), key, seen);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, py: Python<'_>, job_id: &str) -> PyResult<()> {
+        let removed = self.store.change(|s| s.remove(job_id));
+        removed.map(drop).map_err(|_| lookup(py, job_id))
+    }
+
+    fn remove_all(&self) {
+        let payloads = self.store.change(MemoryStore::remove_all);
+        drop(payloads);
+    }
+
+    fn lookup(&self, py: Python<'_>, job_id: &str) -> PyResult<Option<Py<Job>>> {
+        match self.store.read(|s| s.key(job_id)) {
+            Some(key) => self.handle(py, key),
+            None => Ok(None),
+        }
+    }
+
+    fn all_jobs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let entries = self.store.read(|s| {
+            s.jobs().map(|job| ((job.next.is_none(), job.next, Arc::clone(job.id)), job.key)).collect()
+        });
+        self.handles(py, entries)
+    }
+
+    fn due_jobs<'py>(&self, py: Python<'py>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let now = convert::instant(now)?;
+        let entries = self.store.read(|s| {
+            s.due(now)
+                .filter_map(|key| s.get(key))
+                .map(|job| ((job.next.is_none(), job.next, Arc::clone(job.id)), job.key))
+                .collect()
+        });
+        self.handles(py, entries)
+    }
+
+    fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(next) = self.store.read(MemoryStore::next_deadline) else { return Ok(None) };
+        let scheduler = self.owner(py).0;
+        let zone = job::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
+        zone.datetime(py, next).map(Some)
+    }
+
+    fn __len__(&self) -> usize {
+        self.store.read(MemoryStore::len)
+    }
+}
+
+/// A different seed for every store of every process.
+fn jitter_seed() -> u64 {
+    static STORES: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+    since
+        ^ STORES.fetch_add(1, Ordering::Relaxed).rotate_left(32)
+        ^ u64::from(std::process::id()).rotate_left(48)
+}
+
+fn lookup(py: Python<'_>, id: &str) -> PyErr {
+    raise(python::job_lookup_error(py), id)
+}
+
+fn conflicting_id(py: Python<'_>, id: &str) -> PyErr {
+    raise(python::conflicting_id_error(py), id)
+}
+
+fn raise(class: PyResult<&Bound<'_, PyAny>>, id: &str) -> PyErr {
+    match class.and_then(|class| class.call1((id,))) {
+        Ok(error) => PyErr::from_value(error),
+        Err(error) => error,
+    }
+}
