@@ -42,9 +42,10 @@ pub struct Hub {
 }
 
 /// A native store and the alias it goes by.
-struct Attached {
-    store: Arc<Store>,
-    alias: Arc<Py<PyString>>,
+#[derive(Clone)]
+pub struct Attached {
+    pub store: Arc<Store>,
+    pub alias: Arc<Py<PyString>>,
 }
 
 /// The scheduler: held weakly while it is stopped, strongly while it runs.
@@ -105,14 +106,10 @@ impl Hub {
         drop(old);
     }
 
-    pub fn store(&self, id: StoreId) -> Option<Arc<Store>> {
+    /// The store with this number.
+    pub fn attached(&self, id: StoreId) -> Option<Attached> {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
-        stores.get(id.0 as usize)?.as_ref().map(|attached| Arc::clone(&attached.store))
-    }
-
-    pub fn store_alias(&self, py: Python<'_>, id: StoreId) -> Option<Py<PyString>> {
-        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
-        stores.get(id.0 as usize)?.as_ref().map(|attached| attached.alias.clone_ref(py))
+        stores.get(id.0 as usize)?.clone()
     }
 
     pub fn set_executor(&self, number: u32, executor: Option<Executor>) {
@@ -148,10 +145,16 @@ impl Hub {
 
     /// Gives back the instance slot of a firing.
     pub fn finish(&self, firing: &Firing) {
-        if let Some(store) = self.store(firing.store) {
-            // The payload, if it is the last use of it, is dropped after the store's lock is released.
-            drop(store.change(|s| s.finish(firing.key)));
+        match self.attached(firing.store) {
+            Some(attached) => self.finish_in(&attached.store, firing),
+            None => self.runs.add(-1),
         }
+    }
+
+    /// The same with the store at hand.
+    pub fn finish_in(&self, store: &Store, firing: &Firing) {
+        // The payload, if this was the last use of it, is dropped after the store's lock is released.
+        drop(store.change(|s| s.finish(firing.key)));
         self.runs.add(-1);
     }
 

@@ -22,7 +22,7 @@ use crate::convert;
 use crate::convert::zone::TimeZone;
 use crate::python;
 use crate::record::{self, FuncRef, Record, Route, Store};
-use crate::trigger::{self, HostZones};
+use crate::trigger;
 
 /// The fields of a detached job; `None` where the attribute is not set.
 #[derive(Default)]
@@ -281,12 +281,6 @@ pub fn new_job(
     let func = fields.func.ok_or_else(need("func"))?;
     let trigger = fields.trigger.ok_or_else(need("trigger"))?;
     let executor = fields.executor.ok_or_else(need("executor"))?;
-    let zone = match trigger::trigger_zone(trigger.bind(py))? {
-        Some(tzinfo) => Some(TimeZone::of(&tzinfo)?),
-        None => None,
-    };
-    let now = scheduler_zone(py, scheduler)?;
-    let zones = HostZones { previous: zone.as_ref().map_or_else(|| Arc::clone(&now), Arc::clone), now };
     let next = match fields.next_run_time.ok_or_else(need("next_run_time"))? {
         Some(at) => Some(convert::instant(at.bind(py))?),
         None => None,
@@ -297,7 +291,7 @@ pub fn new_job(
     };
     Ok(NewJob {
         id: fields.id.ok_or_else(need("id"))?,
-        trigger: trigger::core_trigger(trigger.bind(py), &zones)?,
+        trigger: trigger::core_trigger(trigger.bind(py), &scheduler_zone(py, scheduler)?)?,
         policy: RunPolicy {
             misfire_grace_seconds: fields.misfire_grace_time.ok_or_else(need("misfire_grace_time"))?,
             coalesce: fields.coalesce.ok_or_else(need("coalesce"))?,
@@ -306,7 +300,7 @@ pub fn new_job(
         route: route.pack(),
         next,
         payload: Arc::new(Record {
-            zone,
+            zone: trigger::trigger_zone(trigger.bind(py))?,
             func,
             func_ref: fields.func_ref.unwrap_or(FuncRef::Derived),
             args: fields.args.ok_or_else(need("args"))?,

@@ -222,14 +222,12 @@ impl LoopInbox {
             while let Some(work) = chunk.work.pop_front() {
                 match work {
                     Work::Item(Item::Run(firing)) if Route::unpack(firing.route).coroutine => {
-                        match env.hub.executor(Route::unpack(firing.route).executor) {
-                            Some(executor) if executor.pool.is_some() => {
-                                if let Some(run) = Run::begin(&env, firing) {
-                                    env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
-                                    tasks.run(run)?;
-                                }
-                            }
-                            _ => runner::handle_item(&env, Item::Run(firing))?,
+                        let executor = env.executor(Route::unpack(firing.route).executor);
+                        if !executor.is_ok_and(|executor| executor.native) {
+                            runner::handle_item(&env, Item::Run(firing))?;
+                        } else if let Some(run) = Run::begin(&env, firing) {
+                            env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
+                            tasks.run(run)?;
                         }
                     }
                     Work::Item(item) => runner::handle_item(&env, item)?,
@@ -442,7 +440,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let py = self.env.py;
         loop {
             if let Ok(value) = &result {
-                if runner::is_awaitable(value)? {
+                if runner::is_awaitable(value).unwrap_or(false) {
                     match self.start(value) {
                         Ok(task) if !task.call_method0(intern!(py, "done"))?.is_truthy()? => {
                             return self.suspend(run, &task);
@@ -481,11 +479,10 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     /// A task, or another future, for an awaitable.
     fn start(&self, awaitable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        if python::isfuture(py)?.call1((awaitable,))?.is_truthy()? {
-            return Ok(awaitable.clone());
-        }
-        let coroutine = if awaitable.is_instance(python::coroutine_type(py)?)? {
+        let coroutine = if awaitable.get_type().is(python::coroutine_type(py)?) {
             awaitable.clone()
+        } else if python::isfuture(py)?.call1((awaitable,))?.is_truthy()? {
+            return Ok(awaitable.clone());
         } else {
             python::awaited(py)?.call1((awaitable,))?
         };

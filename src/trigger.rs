@@ -24,7 +24,7 @@ pub use self::calendar_interval::CalendarIntervalTrigger;
 pub use self::combining::{AndTrigger, BaseCombiningTrigger, OrTrigger};
 pub use self::cron::CronTrigger;
 pub use self::date::DateTrigger;
-pub use self::host::PythonTrigger;
+use self::host::PythonTrigger;
 pub use self::interval::IntervalTrigger;
 use crate::convert::zone::TimeZone;
 
@@ -67,18 +67,23 @@ impl JitterSource for PythonJitter<'_> {
 }
 
 /// The zones in which triggers written in Python are given their times.
-pub struct HostZones {
+struct HostZones {
     /// That of `now`: the scheduler's.
-    pub now: Arc<TimeZone>,
+    now: Arc<TimeZone>,
     /// That of `previous_fire_time`, as long as the trigger has not given a fire time itself.
-    pub previous: Arc<TimeZone>,
+    previous: Arc<TimeZone>,
 }
 
 /// The core's trigger for any trigger object.
 ///
 /// Objects of the built-in classes share theirs; so do those of subclasses that leave the calculation
-/// alone. Everything else becomes [`Trigger::Host`], which calls the object's `get_next_fire_time`.
-pub fn core_trigger(obj: &Bound<'_, PyAny>, zones: &HostZones) -> PyResult<Arc<Trigger>> {
+/// alone. Everything else becomes [`Trigger::Host`], which calls the object's `get_next_fire_time` with
+/// times in `zone`, the scheduler's.
+pub fn core_trigger(obj: &Bound<'_, PyAny>, zone: &Arc<TimeZone>) -> PyResult<Arc<Trigger>> {
+    core_trigger_in(obj, &HostZones { now: Arc::clone(zone), previous: Arc::clone(zone) })
+}
+
+fn core_trigger_in(obj: &Bound<'_, PyAny>, zones: &HostZones) -> PyResult<Arc<Trigger>> {
     Ok(match native_trigger(obj, zones)? {
         Some(trigger) => trigger,
         None => Arc::new(Trigger::Host(Arc::new(PythonTrigger::new(obj, zones)))),
@@ -86,19 +91,17 @@ pub fn core_trigger(obj: &Bound<'_, PyAny>, zones: &HostZones) -> PyResult<Arc<T
 }
 
 /// The zone in which fire times of a built-in trigger are shown; `None` for a user-written one.
-pub fn trigger_zone<'py>(obj: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    if let Ok(trigger) = obj.cast::<DateTrigger>() {
-        trigger.getattr(intern!(obj.py(), "run_date"))?.getattr(intern!(obj.py(), "tzinfo")).map(Some)
+pub fn trigger_zone(obj: &Bound<'_, PyAny>) -> PyResult<Option<Arc<TimeZone>>> {
+    if let Ok(trigger) = obj.cast::<IntervalTrigger>() {
+        trigger.borrow().zone().map(Some)
+    } else if let Ok(trigger) = obj.cast::<CronTrigger>() {
+        trigger.borrow().zone().map(Some)
+    } else if let Ok(trigger) = obj.cast::<CalendarIntervalTrigger>() {
+        trigger.borrow().zone().map(Some)
+    } else if let Ok(trigger) = obj.cast::<DateTrigger>() {
+        trigger.borrow().zone(obj.py()).map(Some)
     } else if let Ok(trigger) = obj.cast::<BaseCombiningTrigger>() {
-        match combining::members_of(trigger)?.first() {
-            Some(first) => trigger_zone(first),
-            None => Ok(None),
-        }
-    } else if obj.is_instance_of::<IntervalTrigger>()
-        || obj.is_instance_of::<CronTrigger>()
-        || obj.is_instance_of::<CalendarIntervalTrigger>()
-    {
-        obj.getattr(intern!(obj.py(), "timezone")).map(Some)
+        combining::members_of(trigger)?.first().map_or(Ok(None), trigger_zone)
     } else {
         Ok(None)
     }

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::args::{self, not_initialized};
 use super::base::{self, BaseTrigger};
-use super::{HostZones, PythonJitter, core_trigger, trigger_zone};
+use super::{HostZones, PythonJitter, core_trigger_in, trigger_zone};
 use crate::convert::zone::TimeZone;
 use crate::error::to_py;
 
@@ -185,7 +185,7 @@ pub fn combine(
 ) -> PyResult<Arc<Trigger>> {
     let py = combining.py();
     let members = members_of(combining)?;
-    let members = members.iter().map(|member| Ok(Trigger::clone(&*core_trigger(member, zones)?)));
+    let members = members.iter().map(|member| Ok(Trigger::clone(&*core_trigger_in(member, zones)?)));
     let members = members.collect::<PyResult<Vec<_>>>()?;
     let jitter = args::jitter_micros(combining.borrow().jitter(py)?.bind(py))?;
     Ok(Arc::new(kind(Arc::new(Combination::new(members, jitter).map_err(to_py)?))))
@@ -303,7 +303,7 @@ fn next_fire_time<'py>(
     let next = core.next_fire_time(previous, zone.instant(now, "now")?, &mut jitter);
     let Some(next) = jitter.or_raised(next)? else { return Ok(None) };
     match trigger_zone(combining)? {
-        Some(tzinfo) => TimeZone::of(&tzinfo)?.datetime(py, next).map(Some),
+        Some(zone) => zone.datetime(py, next).map(Some),
         None => zone.datetime(py, next).map(Some),
     }
 }

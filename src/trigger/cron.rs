@@ -114,6 +114,11 @@ impl CronTrigger {
         Ok(Arc::clone(&self.state()?.core))
     }
 
+    /// The zone in which its fire times are shown.
+    pub fn zone(&self) -> PyResult<Arc<TimeZone>> {
+        Ok(Arc::clone(&self.state()?.zone))
+    }
+
     fn parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
         let state = self.state()?;
         let bound = |value: &Option<Py<PyAny>>| match value {

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
 use crate::convert::instant;
+use crate::convert::zone::TimeZone;
 
 static HOME: Home = Home::new("mainspring.triggers.date");
 const ARGUMENTS: [&str; 2] = ["run_date", "timezone"];
@@ -46,6 +47,11 @@ impl DateTrigger {
     /// The core's trigger.
     pub fn core(&self) -> PyResult<Arc<Trigger>> {
         Ok(Arc::clone(&self.state()?.core))
+    }
+
+    /// The zone in which its fire time is shown.
+    pub fn zone(&self, py: Python<'_>) -> PyResult<Arc<TimeZone>> {
+        TimeZone::of_datetime(self.state()?.run_date.bind(py), "run_date")
     }
 }
 

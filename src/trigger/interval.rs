@@ -122,6 +122,11 @@ impl IntervalTrigger {
         Ok(Arc::clone(&self.state()?.core))
     }
 
+    /// The zone in which its fire times are shown.
+    pub fn zone(&self) -> PyResult<Arc<TimeZone>> {
+        Ok(Arc::clone(&self.state()?.zone))
+    }
+
     fn parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
         let state = self.state()?;
         let (start, end) = (state.trigger().start(), state.trigger().end());
