@@ -101,70 +101,46 @@ _HOMES = {
             "JobSubmissionEvent",
             "SchedulerEvent",
         ),
-        "executors.asyncio": (
-            "AsyncIOExecutor",
-        ),
+        "executors.asyncio": ("AsyncIOExecutor",),
         "executors.base": (
             "BaseExecutor",
             "MaxInstancesReachedError",
         ),
-        "executors.debug": (
-            "DebugExecutor",
-        ),
+        "executors.debug": ("DebugExecutor",),
         "executors.pool": (
             "ProcessPoolExecutor",
             "ThreadPoolExecutor",
         ),
-        "job": (
-            "Job",
-        ),
+        "job": ("Job",),
         "jobstores.base": (
             "BaseJobStore",
             "ConflictingIdError",
             "JobLookupError",
             "TransientJobError",
         ),
-        "jobstores.memory": (
-            "MemoryJobStore",
-        ),
+        "jobstores.memory": ("MemoryJobStore",),
         "schedulers": (
             "SchedulerAlreadyRunningError",
             "SchedulerNotRunningError",
         ),
-        "schedulers.asyncio": (
-            "AsyncIOScheduler",
-        ),
-        "schedulers.background": (
-            "BackgroundScheduler",
-        ),
+        "schedulers.asyncio": ("AsyncIOScheduler",),
+        "schedulers.background": ("BackgroundScheduler",),
         "schedulers.base": (
             "STATE_PAUSED",
             "STATE_RUNNING",
             "STATE_STOPPED",
             "BaseScheduler",
         ),
-        "schedulers.blocking": (
-            "BlockingScheduler",
-        ),
-        "triggers.base": (
-            "BaseTrigger",
-        ),
-        "triggers.calendarinterval": (
-            "CalendarIntervalTrigger",
-        ),
+        "schedulers.blocking": ("BlockingScheduler",),
+        "triggers.base": ("BaseTrigger",),
+        "triggers.calendarinterval": ("CalendarIntervalTrigger",),
         "triggers.combining": (
             "AndTrigger",
             "OrTrigger",
         ),
-        "triggers.cron": (
-            "CronTrigger",
-        ),
-        "triggers.date": (
-            "DateTrigger",
-        ),
-        "triggers.interval": (
-            "IntervalTrigger",
-        ),
+        "triggers.cron": ("CronTrigger",),
+        "triggers.date": ("DateTrigger",),
+        "triggers.interval": ("IntervalTrigger",),
     }.items()
     for name in names
 }
