@@ -29,7 +29,12 @@ class Job:
     next_run_time: datetime | None
     _scheduler: BaseScheduler | None
     _jobstore_alias: str | None
-    def __init__(self, scheduler: BaseScheduler, id: str | None = None, **kwargs: Any) -> None: ...
+    def __init__(
+        self,
+        scheduler: BaseScheduler,
+        id: str | None = None,  # noqa: A002
+        **kwargs: Any,
+    ) -> None: ...
     @property
     def pending(self) -> bool: ...
     def modify(self, **changes: Any) -> Job: ...
