@@ -71,8 +71,8 @@ impl ManualClock {
     /// Lets `by` pass on both the wall and the monotonic clock.
     pub fn advance(&self, by: Duration) {
         let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-        self.wall.fetch_add(micros, Ordering::SeqCst);
-        self.monotonic.fetch_add(micros, Ordering::SeqCst);
+        add(&self.wall, micros);
+        add(&self.monotonic, micros);
     }
 
     /// Lets time pass until the wall clock shows `at`; does nothing when it is past that.
@@ -85,8 +85,15 @@ impl ManualClock {
 
     /// Steps the wall clock by `micros` while no time passes.
     pub fn step(&self, micros: i64) {
-        self.wall.fetch_add(micros, Ordering::SeqCst);
+        add(&self.wall, micros);
     }
+}
+
+/// Adds without wrapping round: a clock at its end stays there.
+fn add(clock: &AtomicI64, micros: i64) {
+    // The closure never refuses, so neither does the update.
+    let _before =
+        clock.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |at| Some(at.saturating_add(micros)));
 }
 
 impl Clock for ManualClock {
@@ -150,6 +157,12 @@ mod tests {
         clock.advance(Duration::from_micros(5));
         clock.advance_to(at(900));
         assert_eq!((clock.now(), clock.monotonic()), (at(1_005), Duration::from_micros(5)));
+        clock.advance(Duration::MAX);
+        clock.advance(Duration::MAX);
+        assert_eq!(
+            (clock.now(), clock.monotonic()),
+            (UtcMicros::MAX, Duration::from_micros(i64::MAX as u64))
+        );
     }
 
     #[test]
