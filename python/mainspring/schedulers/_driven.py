@@ -8,11 +8,12 @@ from concurrent.futures import Future, wait
 from contextvars import Context, copy_context
 from typing import Any
 
+from mainspring._exit import stop_at_exit
 from mainspring._mainspring import LoopInbox
 from mainspring.events import SchedulerEvent
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers._native import native_store
-from mainspring.schedulers.base import BaseScheduler
+from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
 
 #: How often a thread that waits for runs looks whether their loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
@@ -48,8 +49,15 @@ class DrivenScheduler(BaseScheduler):
         self._sweeper.wake()
 
     def _start_timer_thread(self, paused: bool) -> None:
+        stop_at_exit(self)
         self._engine.start(paused)
         self._sweeper.start(self._context)
+
+    def _stop_at_exit(self) -> None:
+        """End the scheduler's threads without a word, since the interpreter is about to exit."""
+        self.state = STATE_STOPPED
+        self._engine.stop()
+        self._sweeper.stop()
 
     def _coroutine_loop(self) -> AbstractEventLoop | None:
         return (self._engine.coro or self._engine.control).loop

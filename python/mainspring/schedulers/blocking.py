@@ -69,6 +69,9 @@ class BlockingScheduler(DrivenScheduler):
         """
         super().shutdown(wait)
         self._drains = wait
+        self._stop_main_loop()
+
+    def _stop_main_loop(self) -> None:
         loop = self._own_loop
         assert self._event is not None
         self._event.set()
