@@ -13,10 +13,11 @@ use pyo3::types::PyString;
 
 use crate::error::to_py;
 use crate::hub::{Executor, Hub, HubDispatch, wait_none};
-use crate::loop_inbox::{Inbox, LoopInbox};
+use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
 use crate::python;
 use crate::record::executor_number;
+use crate::runner;
 use crate::store::NativeStore;
 
 /// Timer thread and dispatch of one scheduler.
@@ -25,7 +26,14 @@ pub struct Engine {
     hub: Arc<Hub>,
     handle: EngineHandle,
     control: Py<LoopInbox>,
+    coro: Mutex<Option<Py<LoopInbox>>>,
     stores: Mutex<Vec<(String, StoreId, Py<NativeStore>)>>,
+}
+
+impl Engine {
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
 }
 
 #[pymethods]
@@ -38,7 +46,13 @@ impl Engine {
         let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock))?);
         let handle = EngineHandle::new(clock, Arc::new(HubDispatch(Arc::clone(&hub))));
         let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
-        Ok(Self { hub, handle, control: Py::new(py, control)?, stores: Mutex::default() })
+        Ok(Self {
+            hub,
+            handle,
+            control: Py::new(py, control)?,
+            coro: Mutex::default(),
+            stores: Mutex::default(),
+        })
     }
 
     /// The inbox on which listeners, notices, Python triggers and Python executors are handled.
@@ -47,14 +61,29 @@ impl Engine {
         self.control.clone_ref(py)
     }
 
-    /// A further inbox of this engine, for another loop.
-    fn new_inbox(&self) -> PyResult<LoopInbox> {
-        Ok(LoopInbox { inbox: Arc::new(Inbox::new()?), hub: Arc::clone(&self.hub) })
+    /// The inbox of the loop that coroutine jobs run on; `None`: `control`.
+    #[getter]
+    fn coro(&self, py: Python<'_>) -> Option<Py<LoopInbox>> {
+        let coro = self.coro.lock().unwrap_or_else(PoisonError::into_inner);
+        coro.as_ref().map(|inbox| inbox.clone_ref(py))
     }
 
-    /// Runs coroutine jobs on the loop of `inbox`; `None`: on the loop of `control`.
-    fn set_coroutine_inbox(&self, inbox: Option<&Bound<'_, LoopInbox>>) {
-        self.hub.set_coroutines(inbox.map(|inbox| Arc::clone(&inbox.get().inbox)));
+    #[setter]
+    fn set_coro(&self, inbox: Option<Py<LoopInbox>>) {
+        self.hub.set_coroutines(inbox.as_ref().map(|inbox| Arc::clone(&inbox.get().inbox)));
+        let old = std::mem::replace(&mut *self.coro.lock().unwrap_or_else(PoisonError::into_inner), inbox);
+        drop(old);
+    }
+
+    /// Whether listeners are called on the loop of `control` also for runs in worker threads.
+    #[getter]
+    fn events_on_loop(&self) -> bool {
+        self.hub.events_on_loop.load(Ordering::Relaxed)
+    }
+
+    #[setter]
+    fn set_events_on_loop(&self, value: bool) {
+        self.hub.events_on_loop.store(value, Ordering::Relaxed);
     }
 
     /// Sweeps `store` from now on.
@@ -152,7 +181,8 @@ impl Engine {
         self.hub.runs.count()
     }
 
-    /// Waits until no run is queued or under way, at most `timeout` seconds; says whether there is none.
+    /// Waits until no run is queued or under way, at most `timeout` seconds; says whether there is none. A run
+    /// that waits in its own worker thread does not wait for itself.
     #[pyo3(signature = (timeout=None))]
     fn wait_idle(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let timeout = match timeout {
@@ -161,7 +191,7 @@ impl Engine {
             })?),
             None => None,
         };
-        Ok(py.detach(|| self.hub.runs.wait_none(timeout)))
+        Ok(py.detach(|| self.hub.runs.wait_none(runner::runs_in_this_thread(), timeout)))
     }
 
     /// An awaitable that is done when no run is queued or under way.

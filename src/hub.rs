@@ -4,7 +4,7 @@
 //! of `stores` and `executors`, which attached threads write to for the length of an assignment, running no
 //! Python code meanwhile. Nothing of Python is dropped under a lock.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -35,14 +35,17 @@ pub struct Hub {
     coroutines: RwLock<Option<Arc<Inbox>>>,
     scheduler: Mutex<Scheduler>,
     pub listener_mask: AtomicU32,
+    /// Whether listeners are called at `control` also for runs in worker threads.
+    pub events_on_loop: AtomicBool,
     pub runs: Runs,
     pub clock: Arc<dyn Clock>,
 }
 
 /// A native store and the alias it goes by.
-struct Attached {
-    store: Arc<Store>,
-    alias: Arc<Py<PyString>>,
+#[derive(Clone)]
+pub struct Attached {
+    pub store: Arc<Store>,
+    pub alias: Arc<Py<PyString>>,
 }
 
 /// The scheduler: held weakly while it is stopped, strongly while it runs.
@@ -61,6 +64,7 @@ impl Hub {
             coroutines: RwLock::default(),
             scheduler: Mutex::new(Scheduler { weak: scheduler, strong: None }),
             listener_mask: AtomicU32::new(0),
+            events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
             clock,
         })
@@ -102,14 +106,10 @@ impl Hub {
         drop(old);
     }
 
-    pub fn store(&self, id: StoreId) -> Option<Arc<Store>> {
+    /// The store with this number.
+    pub fn attached(&self, id: StoreId) -> Option<Attached> {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
-        stores.get(id.0 as usize)?.as_ref().map(|attached| Arc::clone(&attached.store))
-    }
-
-    pub fn store_alias(&self, py: Python<'_>, id: StoreId) -> Option<Py<PyString>> {
-        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
-        stores.get(id.0 as usize)?.as_ref().map(|attached| attached.alias.clone_ref(py))
+        stores.get(id.0 as usize)?.clone()
     }
 
     pub fn set_executor(&self, number: u32, executor: Option<Executor>) {
@@ -145,10 +145,16 @@ impl Hub {
 
     /// Gives back the instance slot of a firing.
     pub fn finish(&self, firing: &Firing) {
-        if let Some(store) = self.store(firing.store) {
-            // The payload, if it is the last use of it, is dropped after the store's lock is released.
-            drop(store.change(|s| s.finish(firing.key)));
+        match self.attached(firing.store) {
+            Some(attached) => self.finish_in(&attached.store, firing),
+            None => self.runs.add(-1),
         }
+    }
+
+    /// The same with the store at hand.
+    pub fn finish_in(&self, store: &Store, firing: &Firing) {
+        // The payload, if this was the last use of it, is dropped after the store's lock is released.
+        drop(store.change(|s| s.finish(firing.key)));
         self.runs.add(-1);
     }
 
@@ -162,6 +168,7 @@ impl Hub {
         let mut coroutines = Vec::new();
         // Nearly always one pool.
         let mut pools: Vec<(Arc<Pool>, Vec<Task>)> = Vec::new();
+        let coroutine_inbox = self.coroutines();
         let mut runs = 0;
         {
             let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
@@ -175,7 +182,9 @@ impl Hub {
                 let executor = executors.get(route.executor as usize).and_then(Option::as_ref);
                 match executor.and_then(|e| e.pool.as_ref()) {
                     None => control.push(Work::Item(Item::Run(firing))),
-                    Some(_) if route.coroutine => coroutines.push(Work::Item(Item::Run(firing))),
+                    Some(_) if route.coroutine && coroutine_inbox.has_loop() => {
+                        coroutines.push(Work::Item(Item::Run(firing)))
+                    }
                     Some(pool) => {
                         let task = Task::Run(Arc::clone(self), firing);
                         match pools.iter_mut().find(|(p, _)| Arc::ptr_eq(p, pool)) {
@@ -188,7 +197,7 @@ impl Hub {
         }
         self.runs.add(runs);
         if !coroutines.is_empty() {
-            self.coroutines().push(coroutines);
+            coroutine_inbox.push(coroutines);
         }
         for (pool, tasks) in pools {
             // A pool that was shut down under its executor gives the runs back: Python decides.
@@ -224,8 +233,10 @@ impl Runs {
     pub fn add(&self, change: isize) {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count = count.saturating_add_signed(change);
-        if *count == 0 {
+        if change < 0 {
             self.none.notify_all();
+        }
+        if *count == 0 {
             self.none_async.notify_waiters();
         }
     }
@@ -234,11 +245,11 @@ impl Runs {
         *self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there are no runs, at most for `timeout`; says whether there are none.
-    pub fn wait_none(&self, timeout: Option<Duration>) -> bool {
+    /// Waits until there are at most `but` runs, at most for `timeout`; says whether that is so.
+    pub fn wait_none(&self, but: usize, timeout: Option<Duration>) -> bool {
         let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        while *count > 0 {
+        while *count > but {
             count = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
                 Some(left) if left.is_zero() => return false,
                 Some(left) => match self.none.wait_timeout(count, left) {

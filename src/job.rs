@@ -148,7 +148,23 @@ impl Job {
         drop(old);
     }
 
-    pub fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
+    /// Names the scheduler and store alias, where they are given.
+    pub fn set_owner(&self, scheduler: Option<Py<PyAny>>, alias: Option<Py<PyString>>) {
+        let mut state = self.lock();
+        let old = (
+            scheduler.and_then(|scheduler| state.scheduler.replace(scheduler)),
+            alias.and_then(|alias| state.alias.replace(alias)),
+        );
+        drop(state);
+        drop(old);
+    }
+
+    /// What a native store needs to take this job in.
+    pub fn to_new_job(&self, py: Python<'_>) -> PyResult<NewJob<Arc<Record>>> {
+        new_job(py, self.fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))
+    }
+
+    fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
         let state = self.lock();
         (
             state.scheduler.as_ref().map(|s| s.clone_ref(py)),

@@ -32,6 +32,7 @@ mod _mainspring {
     use crate::pool::WorkerPool;
     #[pymodule_export]
     use crate::store::NativeStore;
+
     #[pymodule_export]
     use crate::trigger::{
         AndTrigger, BaseCombiningTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger,

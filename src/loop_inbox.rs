@@ -9,6 +9,7 @@
 //! `tasks` are touched by attached threads only, and nothing of Python is dropped under their locks.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 
+use crate::engine::Engine;
 use crate::hub::Hub;
 use crate::python;
 use crate::record::Route;
@@ -40,6 +42,8 @@ pub enum Work {
     Item(Item),
     /// A run whose function has been called in a worker thread and returned this awaitable.
     Await(Box<Run>, Py<PyAny>),
+    /// An event for the listeners.
+    Event(Py<PyAny>),
 }
 
 #[derive(Default)]
@@ -56,6 +60,8 @@ pub struct Inbox {
     wake_fd: WakeFd,
     wake_thread: Mutex<Option<WakeThread>>,
     bound: Mutex<Option<Binding>>,
+    /// Whether `bound` holds a loop, for threads that must not wait for its lock.
+    has_loop: AtomicBool,
     /// Strong references to the tasks of suspended runs, by address: the loop's own are weak.
     tasks: Mutex<HashMap<usize, Py<PyAny>>>,
 }
@@ -77,6 +83,7 @@ impl Inbox {
             wake_fd: WakeFd::new()?,
             wake_thread: Mutex::default(),
             bound: Mutex::default(),
+            has_loop: AtomicBool::new(false),
             tasks: Mutex::default(),
         })
     }
@@ -148,6 +155,11 @@ impl Inbox {
         }
     }
 
+    /// Whether there is a loop to run coroutines on.
+    pub fn has_loop(&self) -> bool {
+        self.has_loop.load(Ordering::SeqCst)
+    }
+
     /// The loop; `None` while unbound.
     fn event_loop<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.lock_bound().as_ref().map(|bound| bound.locals.event_loop(py))
@@ -210,17 +222,16 @@ impl LoopInbox {
             while let Some(work) = chunk.work.pop_front() {
                 match work {
                     Work::Item(Item::Run(firing)) if Route::unpack(firing.route).coroutine => {
-                        match env.hub.executor(Route::unpack(firing.route).executor) {
-                            Some(executor) if executor.pool.is_some() => {
-                                if let Some(run) = Run::begin(&env, firing) {
-                                    env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
-                                    tasks.run(run)?;
-                                }
-                            }
-                            _ => runner::handle_item(&env, Item::Run(firing))?,
+                        let executor = env.executor(Route::unpack(firing.route).executor);
+                        if !executor.is_ok_and(|executor| executor.native) {
+                            runner::handle_item(&env, Item::Run(firing))?;
+                        } else if let Some(run) = Run::begin(&env, firing) {
+                            env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
+                            tasks.run(run)?;
                         }
                     }
                     Work::Item(item) => runner::handle_item(&env, item)?,
+                    Work::Event(event) => env.never_fails(env.dispatch(event.bind(py))),
                     Work::Await(run, awaitable) => tasks.go_on(*run, Ok(awaitable.into_bound(py)))?,
                 }
                 if Instant::now() >= end {
@@ -272,6 +283,12 @@ fn watch(_inbox: &Inbox, _event_loop: &Bound<'_, PyAny>, _drain: &Bound<'_, PyAn
 
 #[pymethods]
 impl LoopInbox {
+    /// A further inbox of `engine`, for another loop than that of `engine.control`.
+    #[new]
+    fn new(engine: &Bound<'_, Engine>) -> PyResult<Self> {
+        Ok(Self { inbox: Arc::new(Inbox::new()?), hub: Arc::clone(engine.get().hub()) })
+    }
+
     /// Binds the inbox to `event_loop`; jobs run in copies of `context`. From any thread.
     fn bind(slf: &Bound<'_, Self>, event_loop: Bound<'_, PyAny>, context: Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
@@ -288,6 +305,7 @@ impl LoopInbox {
         let locals = TaskLocals::new(event_loop.clone()).with_context(context);
         let inbox = &slf.get().inbox;
         *inbox.lock_bound() = Some(Binding { locals, eager, registered: false });
+        inbox.has_loop.store(true, Ordering::SeqCst);
         if is_running_here(&event_loop)? {
             Self::register(slf)
         } else {
@@ -299,6 +317,7 @@ impl LoopInbox {
     fn unbind(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let inbox = &slf.get().inbox;
+        inbox.has_loop.store(false, Ordering::SeqCst);
         let old = inbox.lock_bound().take();
         let thread = inbox.wake_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(thread);
@@ -421,7 +440,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let py = self.env.py;
         loop {
             if let Ok(value) = &result {
-                if runner::is_awaitable(value)? {
+                if runner::is_awaitable(value).unwrap_or(false) {
                     match self.start(value) {
                         Ok(task) if !task.call_method0(intern!(py, "done"))?.is_truthy()? => {
                             return self.suspend(run, &task);
@@ -460,11 +479,10 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     /// A task, or another future, for an awaitable.
     fn start(&self, awaitable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        if python::isfuture(py)?.call1((awaitable,))?.is_truthy()? {
-            return Ok(awaitable.clone());
-        }
-        let coroutine = if awaitable.is_instance(python::coroutine_type(py)?)? {
+        let coroutine = if awaitable.get_type().is(python::coroutine_type(py)?) {
             awaitable.clone()
+        } else if python::isfuture(py)?.call1((awaitable,))?.is_truthy()? {
+            return Ok(awaitable.clone());
         } else {
             python::awaited(py)?.call1((awaitable,))?
         };

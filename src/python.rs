@@ -36,6 +36,7 @@ imports! {
     coroutine_type = "types"."CoroutineType";
     isawaitable = "inspect"."isawaitable";
     awaited = "mainspring._coroutines"."awaited";
+    run_awaitable = "mainspring._coroutines"."run";
     copy_context = "contextvars"."copy_context";
     format_tb = "traceback"."format_tb";
     clear_frames = "traceback"."clear_frames";

@@ -3,16 +3,21 @@
 //! Nothing is built that nobody wants: events outside the listeners' mask and log records of a disabled
 //! level cost one comparison.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use mainspring_core::UtcMicros;
+use mainspring_core::dispatch::StoreId;
+use pyo3::call::PyCallArgs;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use crate::hub::Hub;
+use crate::hub::{Attached, Hub};
 use crate::job::{self, Job, Seen};
+use crate::loop_inbox::Work;
 use crate::python;
 use crate::runner::Run;
 
@@ -28,19 +33,37 @@ pub mod code {
 
 const INFO: u8 = 20;
 
-/// What the runs handled in one go share: the scheduler, the listeners' mask, which loggers are enabled.
+/// What the runs handled in one go share: the scheduler, the listeners' mask, which loggers are enabled, and
+/// what was last looked up in the hub.
 pub struct Env<'py> {
     pub py: Python<'py>,
     pub hub: Arc<Hub>,
     pub scheduler: Bound<'py, PyAny>,
     mask: u32,
-    loggers: RefCell<Vec<(u32, Logger<'py>)>>,
+    /// Whether events are sent to the control loop instead of being handed to listeners here.
+    defers_events: bool,
+    scheduler_logger: OnceCell<Logger<'py>>,
+    executors: RefCell<Vec<(u32, Rc<ExecutorHere<'py>>)>>,
+    store: RefCell<Option<(StoreId, Attached)>>,
 }
 
-#[derive(Clone)]
+/// An executor as the runs of one go see it.
+pub struct ExecutorHere<'py> {
+    /// Whether the engine runs its jobs without asking Python.
+    pub native: bool,
+    logger: Logger<'py>,
+}
+
 struct Logger<'py> {
     logger: Bound<'py, PyAny>,
     info: bool,
+}
+
+impl<'py> Logger<'py> {
+    fn new(logger: Bound<'py, PyAny>) -> PyResult<Self> {
+        let info = logger.call_method1(intern!(logger.py(), "isEnabledFor"), (INFO,))?.is_truthy()?;
+        Ok(Self { logger, info })
+    }
 }
 
 /// How a run ended.
@@ -58,36 +81,80 @@ impl<'py> Env<'py> {
             hub: Arc::clone(hub),
             scheduler: hub.scheduler(py)?,
             mask: hub.mask(),
-            loggers: RefCell::default(),
+            defers_events: false,
+            scheduler_logger: OnceCell::new(),
+            executors: RefCell::default(),
+            store: RefCell::default(),
         })
+    }
+
+    /// The same in a worker thread, where a scheduler may not want its listeners called.
+    pub fn in_worker(py: Python<'py>, hub: &Arc<Hub>) -> Option<Self> {
+        let defers_events = hub.events_on_loop.load(Ordering::Relaxed);
+        Self::new(py, hub).map(|env| Self { defers_events, ..env })
     }
 
     pub fn wants(&self, code: u32) -> bool {
         self.mask & code != 0
     }
 
-    /// The scheduler's own logger.
-    pub fn scheduler_logger(&self) -> PyResult<Bound<'py, PyAny>> {
-        self.scheduler.getattr(intern!(self.py, "_logger"))
+    /// Logs with the scheduler's own logger; `arguments` are only made for a level that is logged.
+    pub fn log_info<A>(&self, arguments: impl FnOnce() -> PyResult<A>) -> PyResult<()>
+    where
+        A: PyCallArgs<'py>,
+    {
+        let logger = self.scheduler_logger()?;
+        if logger.info {
+            logger.logger.call_method1(intern!(self.py, "info"), arguments()?)?;
+        }
+        Ok(())
     }
 
-    /// The logger of an executor, and whether it takes records of level INFO.
-    fn logger(&self, executor: u32) -> PyResult<Logger<'py>> {
-        if let Some((_, logger)) = self.loggers.borrow().iter().find(|(number, _)| *number == executor) {
-            return Ok(logger.clone());
+    /// The scheduler's own logger, for records of warnings and errors.
+    pub fn logger(&self) -> PyResult<&Bound<'py, PyAny>> {
+        self.scheduler_logger().map(|logger| &logger.logger)
+    }
+
+    fn scheduler_logger(&self) -> PyResult<&Logger<'py>> {
+        if let Some(logger) = self.scheduler_logger.get() {
+            return Ok(logger);
         }
-        let logger = match self.hub.executor(executor) {
-            Some(executor) => executor.logger.bind(self.py).clone(),
-            None => python::get_logger(self.py)?.call1(("mainspring.executors",))?,
+        let logger = Logger::new(self.scheduler.getattr(intern!(self.py, "_logger"))?)?;
+        Ok(self.scheduler_logger.get_or_init(|| logger))
+    }
+
+    /// The executor with this number.
+    pub fn executor(&self, number: u32) -> PyResult<Rc<ExecutorHere<'py>>> {
+        if let Some((_, executor)) = self.executors.borrow().iter().find(|(known, _)| *known == number) {
+            return Ok(Rc::clone(executor));
+        }
+        let (native, logger) = match self.hub.executor(number) {
+            Some(executor) => (executor.pool.is_some(), executor.logger.bind(self.py).clone()),
+            None => (false, python::get_logger(self.py)?.call1(("mainspring.executors",))?),
         };
-        let info = logger.call_method1(intern!(self.py, "isEnabledFor"), (INFO,))?.is_truthy()?;
-        let logger = Logger { logger, info };
-        self.loggers.borrow_mut().push((executor, logger.clone()));
-        Ok(logger)
+        let executor = Rc::new(ExecutorHere { native, logger: Logger::new(logger)? });
+        self.executors.borrow_mut().push((number, Rc::clone(&executor)));
+        Ok(executor)
+    }
+
+    /// The store with this number and its alias.
+    pub fn store(&self, id: StoreId) -> Option<Attached> {
+        if let Some((known, attached)) = &*self.store.borrow() {
+            if *known == id {
+                return Some(attached.clone());
+            }
+        }
+        let attached = self.hub.attached(id)?;
+        *self.store.borrow_mut() = Some((id, attached.clone()));
+        Some(attached)
     }
 
     /// Hands an event to the scheduler, which tells its listeners. What a listener raises the scheduler logs.
     pub fn dispatch(&self, event: &Bound<'py, PyAny>) -> PyResult<()> {
+        if self.defers_events {
+            self.hub.control.push(vec![Work::Event(event.clone().unbind())]);
+            return Ok(());
+        }
         self.scheduler.call_method1(intern!(self.py, "_dispatch_event"), (event,)).map(drop)
     }
 
@@ -117,7 +184,8 @@ impl Run {
 
     /// 'Running job ...'.
     pub fn log_start(&self, env: &Env<'_>, at: UtcMicros) -> PyResult<()> {
-        let logger = env.logger(self.executor())?;
+        let executor = env.executor(self.executor())?;
+        let logger = &executor.logger;
         if logger.info {
             let arguments = (
                 intern!(env.py, "Running job \"%s\" (scheduled at %s)"),
@@ -134,7 +202,8 @@ impl Run {
         let py = env.py;
         match outcome {
             Outcome::Returned(value) => {
-                let logger = env.logger(self.executor())?;
+                let executor = env.executor(self.executor())?;
+                let logger = &executor.logger;
                 if logger.info {
                     let message = intern!(py, "Job \"%s\" executed successfully");
                     logger.logger.call_method1(intern!(py, "info"), (message, self.job(env)?))?;
@@ -149,8 +218,8 @@ impl Run {
             Outcome::Missed(late_micros) => {
                 let late = python::timedelta(py)?.call1((0, 0, late_micros))?;
                 let message = "Run time of job \"%s\" was missed by %s";
-                let logger = env.logger(self.executor())?.logger;
-                logger.call_method1("warning", (message, self.job(env)?, late))?;
+                let executor = env.executor(self.executor())?;
+                executor.logger.logger.call_method1("warning", (message, self.job(env)?, late))?;
                 if env.wants(code::JOB_MISSED) {
                     self.execution_event(env, code::JOB_MISSED, at, |_| Ok(()))?;
                 }
@@ -162,7 +231,8 @@ impl Run {
 
     fn report_error(&self, env: &Env<'_>, at: UtcMicros, error: &PyErr) -> PyResult<()> {
         let py = env.py;
-        let logger = env.logger(self.executor())?.logger;
+        let executor = env.executor(self.executor())?;
+        let logger = &executor.logger.logger;
         let exception = error.value(py);
         let traceback = error.traceback(py);
         if exception.is_instance(python::cancelled_error(py)?)? {
@@ -205,10 +275,10 @@ impl Run {
 
     /// A handle on the job, for log records, which show it as text, and for Python executors.
     pub fn job<'py>(&self, env: &Env<'py>) -> PyResult<Bound<'py, Job>> {
-        let seen = Seen::read(&self.store, self.firing.key).unwrap_or_else(|| self.seen.clone());
+        let seen = Seen::read(&self.store.store, self.firing.key).unwrap_or_else(|| self.seen.clone());
         let scheduler = Some(env.scheduler.clone().unbind());
-        let alias = self.alias(env.py).map(Bound::unbind);
-        let job = Job::linked(Arc::clone(&self.store), self.firing.key, seen, scheduler, alias);
+        let alias = Some(self.alias(env.py).unbind());
+        let job = Job::linked(Arc::clone(&self.store.store), self.firing.key, seen, scheduler, alias);
         Bound::new(env.py, job)
     }
 

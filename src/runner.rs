@@ -4,6 +4,7 @@
 //! if what it returns can be awaited, and reported. The instance slot is given back with the last of them,
 //! before its outcome is reported, so that a listener sees the job as free.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
@@ -16,38 +17,32 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::hub::Hub;
+use crate::hub::{Attached, Hub};
 use crate::job::Seen;
 use crate::loop_inbox::Work;
 use crate::python;
-use crate::record::{Route, Store};
+use crate::record::Route;
 use crate::report::{Env, Outcome, code};
 use crate::trigger::PythonJitter;
 
 /// A firing on its way through its run times.
 pub struct Run {
     pub firing: Firing,
-    pub store: Arc<Store>,
+    pub store: Attached,
     /// The job as it was when the run began.
     pub seen: Seen,
-    alias: Option<Py<PyString>>,
     index: usize,
 }
 
 impl Run {
     /// Takes a firing over. `None`, with its instance slot given back, when its store is gone.
     pub fn begin(env: &Env<'_>, firing: Firing) -> Option<Self> {
-        let store = env.hub.store(firing.store);
-        match store.and_then(|store| Some((Seen::read(&store, firing.key)?, store))) {
-            Some((seen, store)) => {
-                let alias = env.hub.store_alias(env.py, firing.store);
-                Some(Self { firing, store, seen, alias, index: 0 })
-            }
-            None => {
-                env.hub.finish(&firing);
-                None
-            }
+        let run = peek(env, &firing);
+        if run.is_none() {
+            env.hub.finish(&firing);
         }
+        let (store, seen) = run?;
+        Some(Self { firing, store, seen, index: 0 })
     }
 
     pub fn run_times(&self) -> &[UtcMicros] {
@@ -62,8 +57,8 @@ impl Run {
         PyString::new(py, &self.seen.id)
     }
 
-    pub fn alias<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
-        self.alias.as_ref().map(|alias| alias.bind(py).clone())
+    pub fn alias<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        self.store.alias.bind(py).clone()
     }
 
     /// The next run time that is not missed; the missed ones before it are reported. `None` when the run is
@@ -87,7 +82,7 @@ impl Run {
         let Some(&at) = self.run_times().get(self.index) else { return };
         self.index += 1;
         if self.index == self.run_times().len() {
-            env.hub.finish(&self.firing);
+            env.hub.finish_in(&self.store.store, &self.firing);
         }
         env.never_fails(self.report(env, at, outcome));
     }
@@ -121,18 +116,49 @@ pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     python::isawaitable(py)?.call1((value,))?.is_truthy()
 }
 
+thread_local! {
+    static RUNS_HERE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts a run as being under way in this thread.
+struct InThisThread;
+
+impl InThisThread {
+    fn enter() -> Self {
+        RUNS_HERE.set(RUNS_HERE.get() + 1);
+        Self
+    }
+}
+
+impl Drop for InThisThread {
+    fn drop(&mut self) {
+        RUNS_HERE.set(RUNS_HERE.get() - 1);
+    }
+}
+
+/// How many runs are under way in the calling thread: whoever waits for all others must leave them out.
+pub fn runs_in_this_thread() -> usize {
+    RUNS_HERE.get()
+}
+
 /// Runs a firing in a worker thread. An awaitable result goes on to the event loop, run and all.
 pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing) {
-    let Some(env) = Env::new(py, hub) else {
+    let Some(env) = Env::in_worker(py, hub) else {
         hub.finish(&firing);
         return;
     };
     let Some(mut run) = Run::begin(&env, firing) else { return };
+    let _here = InThisThread::enter();
     env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
     while run.next_in_time(&env).is_some() {
         let result = hub.control.run_context(py).and_then(|context| run.seen.record.call_in(&context));
         match result {
             Ok(value) if is_awaitable(&value).unwrap_or(false) => {
+                if !hub.coroutines().has_loop() {
+                    let result = python::run_awaitable(py).and_then(|run| run.call1((value,)));
+                    run.settle(&env, Outcome::of(result));
+                    continue;
+                }
                 hub.coroutines().push(vec![Work::Await(Box::new(run), value.unbind())]);
                 return;
             }
@@ -176,45 +202,44 @@ fn submit(env: &Env<'_>, firing: Firing) {
 
 fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
     let firing = Firing { store, key, route: 0, misfire_grace_seconds: None, run_times };
-    let Some(run) = peek(env, firing) else { return };
+    // A run that owns no instance slot, to tell of the job.
+    let Some((store, seen)) = peek(env, &firing) else { return };
+    let run = Run { firing, store, seen, index: 0 };
     let log = || {
         let message = "Execution of job \"%s\" skipped: maximum number of running instances reached (%d)";
         let max = run.seen.policy.max_instances;
-        env.scheduler_logger()?.call_method1("warning", (message, run.job(env)?, max)).map(drop)
+        env.logger()?.call_method1("warning", (message, run.job(env)?, max)).map(drop)
     };
     env.never_fails(log());
     env.never_fails(run.submission_event(env, code::JOB_MAX_INSTANCES));
 }
 
-/// A run that owns no instance slot, to tell of a job.
-fn peek(env: &Env<'_>, firing: Firing) -> Option<Run> {
-    let store = env.hub.store(firing.store)?;
-    let seen = Seen::read(&store, firing.key)?;
-    let alias = env.hub.store_alias(env.py, firing.store);
-    Some(Run { firing, store, seen, alias, index: 0 })
+/// The store and the job that a firing is about.
+fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Attached, Seen)> {
+    let attached = env.store(firing.store)?;
+    let seen = Seen::read(&attached.store, firing.key)?;
+    Some((attached, seen))
 }
 
 /// The job's trigger has ended: what `remove_job` would tell.
 fn ended(env: &Env<'_>, store: StoreId, key: JobKey) -> PyResult<()> {
-    let Some(shared) = env.hub.store(store) else { return Ok(()) };
-    let seen = Seen::read(&shared, key);
-    drop(shared.change(|s| s.release(key)));
+    let Some(attached) = env.store(store) else { return Ok(()) };
+    let seen = Seen::read(&attached.store, key);
+    drop(attached.store.change(|s| s.release(key)));
     let Some(seen) = seen else { return Ok(()) };
-    let id = PyString::new(env.py, &seen.id);
+    let id = || PyString::new(env.py, &seen.id);
     if env.wants(code::JOB_REMOVED) {
-        let alias = env.hub.store_alias(env.py, store);
-        let event = python::job_event(env.py)?.call1((code::JOB_REMOVED, &id, alias))?;
+        let alias = attached.alias.bind(env.py);
+        let event = python::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
         env.dispatch(&event)?;
     }
-    env.scheduler_logger()?.call_method1("info", ("Removed job %s", id)).map(drop)
+    env.log_info(|| Ok(("Removed job %s", id())))
 }
 
 fn clock_stepped(env: &Env<'_>, micros: i64) -> PyResult<()> {
-    let step = python::timedelta(env.py)?.call1((0, 0, micros.abs()))?;
     let direction = if micros > 0 { "forward" } else { "backward" };
-    env.scheduler_logger()?
-        .call_method1("info", ("The wall clock stepped %s by %s", direction, step))
-        .map(drop)
+    let step = python::timedelta(env.py)?.call1((0, 0, micros.abs()))?;
+    env.log_info(|| Ok(("The wall clock stepped %s by %s", direction, step)))
 }
 
 /// Logs a message with a job and one more value in it.
@@ -226,15 +251,15 @@ fn log_about(
     key: JobKey,
     value: &str,
 ) -> PyResult<()> {
-    let Some(store) = env.hub.store(store) else { return Ok(()) };
-    let Some(seen) = Seen::read(&store, key) else { return Ok(()) };
+    let Some(attached) = env.store(store) else { return Ok(()) };
+    let Some(seen) = Seen::read(&attached.store, key) else { return Ok(()) };
     let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
-    env.scheduler_logger()?.call_method1(level, (message, job, value)).map(drop)
+    env.logger()?.call_method1(level, (message, job, value)).map(drop)
 }
 
 /// A due job whose trigger only Python can evaluate.
 fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
-    let Some(shared) = env.hub.store(store) else { return };
+    let Some(Attached { store: shared, .. }) = env.store(store) else { return };
     let Some(seen) = Seen::read(&shared, key) else { return };
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
@@ -242,13 +267,22 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
     match jitter.or_raised(due) {
         Ok(due) => {
             let ends = due.next.is_none();
-            match shared.change(|s| s.settle_host(key, due.run_times, due.next)) {
-                HostVerdict::Run(firing) => env.hub.send(firing),
-                HostVerdict::Skipped(run_times) => skipped(env, store, key, run_times),
-                HostVerdict::Stale => return,
-            }
-            if ends {
-                env.never_fails(ended(env, store, key));
+            let verdict = shared.change(|s| s.settle_host(key, due.run_times, due.next));
+            let ended = || {
+                if ends {
+                    env.never_fails(ended(env, store, key));
+                }
+            };
+            match verdict {
+                HostVerdict::Run(firing) => {
+                    ended();
+                    env.hub.send(firing);
+                }
+                HostVerdict::Skipped(run_times) => {
+                    skipped(env, store, key, run_times);
+                    ended();
+                }
+                HostVerdict::Stale => {}
             }
         }
         Err(error) => {
@@ -264,7 +298,7 @@ fn log_parked(env: &Env<'_>, seen: &Seen, error: &PyErr) -> PyResult<()> {
     let message = "The trigger of job \"%s\" failed and the job is parked: %s";
     let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
     let arguments = (message, job, error.value(env.py));
-    env.scheduler_logger()?.call_method("error", arguments, Some(&options)).map(drop)
+    env.logger()?.call_method("error", arguments, Some(&options)).map(drop)
 }
 
 /// Whether `error` is Ctrl-C, which must reach the user's program.

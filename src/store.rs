@@ -77,9 +77,16 @@ impl NativeStore {
     }
 
     /// Takes `job` in, and makes it a handle on its entry.
-    fn add(&self, job: &Bound<'_, Job>) -> PyResult<()> {
+    #[pyo3(signature = (job, scheduler=None, alias=None))]
+    fn add(
+        &self,
+        job: &Bound<'_, Job>,
+        scheduler: Option<Py<PyAny>>,
+        alias: Option<Py<PyString>>,
+    ) -> PyResult<()> {
         let py = job.py();
-        let new = job::new_job(py, job.get().fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
+        job.get().set_owner(scheduler, alias);
+        let new = job.get().to_new_job(py)?;
         let seen = Seen {
             id: Arc::clone(&new.id),
             record: Arc::clone(&new.payload),
@@ -111,7 +118,7 @@ impl NativeStore {
         if job.get().key_in(&self.store) == Some(key) {
             return Ok(());
         }
-        let new = job::new_job(py, job.get().fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
+        let new = job.get().to_new_job(py)?;
         let replaced = self.store.change(|s| {
             let old = s.update(key, new.trigger, new.policy, new.route, new.payload)?;
             s.set_next(key, new.next)?;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -11,3 +12,8 @@ T = TypeVar("T")
 async def awaited(awaitable: Awaitable[T]) -> T:
     """Await any awaitable, so that it can be the coroutine of a task."""
     return await awaitable
+
+
+def run(awaitable: Awaitable[T]) -> T:
+    """Await in a thread without an event loop, on one made for the purpose."""
+    return asyncio.run(awaited(awaitable))

@@ -378,6 +378,11 @@ impl<P> MemoryStore<P> {
                     None => {
                         self.end(slot);
                         out.push(Item::Ended { store, key });
+                        // The end of a job is told before its last run starts, as APScheduler does.
+                        let last = out.len() - 1;
+                        if matches!(out[last - 1], Item::Run(_)) {
+                            out.swap(last - 1, last);
+                        }
                     }
                 }
             }

@@ -1,0 +1,163 @@
+# The one door: everything is built, tested and measured through these targets, by people and by CI
+# alike. Needed on the machine: CPython >= 3.10 with pip, a Rust toolchain (cargo, rustfmt, clippy),
+# a C linker and make. Nothing is installed outside this directory.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+
+# The interpreter that the virtual environments are made from: `make test PYTHON=python3.12`.
+ifndef PYTHON
+PYTHON := $(shell tools/find-pythons --first)
+endif
+# Where they are made. VENV is for the tests, with a development build of the package; the release
+# build that a user would get goes into the other two.
+VENV ?= .venv
+VENV_DEMO ?= .venv-demo
+VENV_BENCH ?= .venv-bench
+
+# rustup's default place, for a shell that has not been told of it yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml \
+    $(shell find src crates -name '*.rs' -o -name Cargo.toml)
+PACKAGE_SOURCES := $(RUST_SOURCES) README.md LICENSE $(shell find python -name '*.py' -o -name '*.pyi')
+
+heading = @printf '\n==> %s\n' '$(1)'
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+# --- What a user runs ---------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(VENV_DEMO)/.installed ## Build and install the package, run examples/fetch_urls.py (about 15 s)
+	$(call heading,examples/fetch_urls.py)
+	@$(VENV_DEMO)/$(BIN)/python examples/fetch_urls.py
+
+.PHONY: test
+test: lint test-rust test-python ## Everything CI runs: linters, Rust tests, Python tests
+	@printf '\n==> all stages of make test passed\n'
+
+# --- Stages of `make test` ----------------------------------------------------------------------
+
+.PHONY: lint
+lint: lint-rust lint-python ## All linters in check mode, Rust and Python
+
+.PHONY: lint-rust
+lint-rust: $(VENV)/.installed
+	$(call heading,cargo fmt --check)
+	@cargo fmt --all --check
+	$(call heading,cargo clippy with warnings as errors)
+	@# A directory of its own: maturin configures pyo3 otherwise, and each would rebuild it for the other.
+	@PYO3_PYTHON=$(abspath $(VENV)/$(BIN)/python) cargo clippy --target-dir target/clippy \
+	    --locked --workspace --all-targets -- -D warnings
+
+.PHONY: lint-python
+lint-python: $(VENV)/.built
+	$(call heading,ruff check and ruff format --check)
+	@$(VENV)/$(BIN)/ruff check .
+	@$(VENV)/$(BIN)/ruff format --check .
+	$(call heading,mypy --strict)
+	@$(VENV)/$(BIN)/mypy
+	$(call heading,stubtest of mainspring._mainspring)
+	@$(VENV)/$(BIN)/python -m mypy.stubtest mainspring._mainspring
+
+.PHONY: test-rust
+test-rust: | rust ## Tests of the core, with no Python interpreter to be found
+	$(call heading,cargo test of the core without Python)
+	@PYO3_PYTHON=/nonexistent cargo test --locked --quiet -p mainspring-core
+
+.PHONY: test-python
+test-python: $(VENV)/.built ## The Python suite; ARGS go to pytest: make test-python ARGS="-k cron -x"
+	$(call heading,pytest)
+	@$(VENV)/$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-nightly
+test-nightly: ## The Python suite with ten times the generated examples
+	@HYPOTHESIS_PROFILE=nightly $(MAKE) --no-print-directory test-python
+
+.PHONY: test-all-pythons
+test-all-pythons: $(VENV)/.installed ## The Python suite on every CPython >= 3.10 found here, with one wheel
+	$(call heading,one abi3 wheel)
+	@tools/test-all-pythons $(VENV)/$(BIN)/maturin $(ARGS)
+
+.PHONY: test-sdist
+test-sdist: $(VENV)/.installed ## Build the source distribution, install it into a fresh environment, use it
+	$(call heading,source distribution)
+	@rm -rf dist .venv-sdist
+	@env -u CONDA_PREFIX $(VENV)/$(BIN)/maturin sdist --out dist
+	@tools/make-venv '$(PYTHON)' .venv-sdist
+	$(call heading,installation of it with pip)
+	@.venv-sdist/$(BIN)/python -m pip install --quiet dist/*.tar.gz
+	@cd dist && ../.venv-sdist/$(BIN)/python ../tools/smoke.py
+
+.PHONY: fmt
+fmt: $(VENV)/.installed ## Format Rust and Python in place
+	cargo fmt --all
+	$(VENV)/$(BIN)/ruff check --fix --select I .
+	$(VENV)/$(BIN)/ruff format .
+
+# --- Measuring ----------------------------------------------------------------------------------
+
+.PHONY: bench
+bench: $(VENV_BENCH)/.installed ## Every workload, more rounds (ARGS: see python -m benchmarks.quick --help)
+	$(call heading,benchmarks)
+	@$(VENV_BENCH)/$(BIN)/python -m benchmarks.quick --rounds 7 $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: $(VENV_BENCH)/.installed ## mainspring, APScheduler and plain asyncio, under 3 minutes
+	$(call heading,benchmarks)
+	@$(VENV_BENCH)/$(BIN)/python -m benchmarks.quick $(ARGS)
+
+# --- Environments -------------------------------------------------------------------------------
+
+# An environment is made anew when its interpreter is gone or is not of PYTHON's version.
+python_version := $(if $(PYTHON),$(shell $(PYTHON) -c 'import platform; print(platform.python_version())'))
+venv_version = $(shell sed -n 's/^version = //p' $(1)/pyvenv.cfg 2>/dev/null)
+define venv_rule
+ifneq ($(python_version),$(call venv_version,$(1)))
+.PHONY: $(1)/$(BIN)/python
+endif
+$(1)/$(BIN)/python:
+	@test -n '$(PYTHON)'
+	$$(call heading,virtual environment $(1) from $(PYTHON) ($(python_version)))
+	@tools/make-venv '$(PYTHON)' $(1)
+endef
+$(foreach venv,$(VENV) $(VENV_DEMO) $(VENV_BENCH),$(eval $(call venv_rule,$(venv))))
+
+.PHONY: rust
+rust:
+	@command -v cargo >/dev/null || \
+	    { echo 'cargo was not found: install Rust 1.85 or later, see https://rustup.rs' >&2; exit 1; }
+
+# .installed and .built are stamps: as new as the last installation that went through.
+$(VENV)/.installed: requirements/test.txt | rust $(VENV)/$(BIN)/python
+	$(call heading,test requirements)
+	@$(VENV)/$(BIN)/python -m pip install --quiet -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.built: $(RUST_SOURCES) $(VENV)/.installed
+	$(call heading,development build of the package)
+	@env -u CONDA_PREFIX VIRTUAL_ENV=$(abspath $(VENV)) $(VENV)/$(BIN)/maturin develop
+	@touch $@
+
+$(VENV_DEMO)/.installed: $(PACKAGE_SOURCES) | rust $(VENV_DEMO)/$(BIN)/python
+	$(call heading,release build and installation (a few minutes the first time))
+	@$(VENV_DEMO)/$(BIN)/python -m pip install --quiet '.[examples]'
+	@touch $@
+
+$(VENV_BENCH)/.installed: $(PACKAGE_SOURCES) requirements/bench.txt | rust $(VENV_BENCH)/$(BIN)/python
+	$(call heading,release build and installation (a few minutes the first time))
+	@$(VENV_BENCH)/$(BIN)/python -m pip install --quiet -r requirements/bench.txt .
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove everything that was built or installed here
+	rm -rf target build dist .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find python tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	rm -f python/mainspring/*.so python/mainspring/*.pyd

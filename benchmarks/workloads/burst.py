@@ -1,0 +1,89 @@
+"""Coroutine jobs that are all due at the same instant: what does one run cost?
+
+The time counts from that instant to the end of the last run. A beat every millisecond tells for how
+long, meanwhile, nothing else got its turn on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+
+from benchmarks.subjects import (
+    APSCHEDULER,
+    FLOOR,
+    FLOOR_EAGER,
+    LIBRARIES,
+    MAINSPRING,
+    add_due_together,
+    asyncio_scheduler,
+    task_starter,
+)
+
+CASES = {"returns at once": {"suspends": False}, "suspends once": {"suspends": True}}
+LOOPS = ("asyncio", "uvloop")
+SIZES = {MAINSPRING: 20_000, APSCHEDULER: 20_000, FLOOR: 20_000, FLOOR_EAGER: 20_000}
+METRICS = {"run_us": "lower", "longest_stall_ms": "lower"}
+
+BEAT = 0.001
+
+
+async def measure(subject: str, size: int, suspends: bool) -> dict[str, float]:
+    """Runs `size` jobs due at one instant, each exactly once."""
+    loop = asyncio.get_running_loop()
+    runs = [0] * size
+    left = size
+    ended: asyncio.Future[float] = loop.create_future()
+
+    def done(index: int) -> None:
+        nonlocal left
+        runs[index] += 1
+        left -= 1
+        if not left:
+            ended.set_result(time.time())
+
+    async def returns_at_once(index: int) -> None:
+        done(index)
+
+    async def suspends_once(index: int) -> None:
+        await asyncio.sleep(0)
+        done(index)
+
+    work = suspends_once if suspends else returns_at_once
+    longest_stall = 0.0
+    last_beat = 0.0
+
+    def beat() -> None:
+        nonlocal longest_stall, last_beat
+        now = time.perf_counter()
+        longest_stall = max(longest_stall, now - last_beat - BEAT)
+        last_beat = now
+        if not ended.done():
+            loop.call_later(BEAT, beat)
+
+    if subject in LIBRARIES:
+        scheduler = asyncio_scheduler(subject)
+        scheduler.start(paused=True)
+        due_at = add_due_together(scheduler, work, size)
+        await asyncio.sleep(due_at - time.time() - 0.05)
+        last_beat = time.perf_counter()
+        loop.call_soon(beat)
+        end = await ended
+        await asyncio.sleep(0.05)
+        scheduler.shutdown()
+    else:
+        start_task = task_starter(subject)
+        gc.collect()
+        last_beat = time.perf_counter()
+        loop.call_soon(beat)
+        await asyncio.sleep(0.05)
+        due_at = time.time()
+        tasks = [start_task(work(index)) for index in range(size)]
+        end = await ended
+        await asyncio.gather(*tasks)
+
+    if runs != [1] * size:
+        raise RuntimeError("a job did not run exactly once")
+    await asyncio.sleep(2 * BEAT)
+    return {"run_us": (end - due_at) / size * 1e6, "longest_stall_ms": longest_stall * 1e3}

@@ -1,0 +1,308 @@
+"""The interface of an executor, and the running of one job: what its misfires, results and
+exceptions become."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from abc import ABCMeta, abstractmethod
+from collections import defaultdict
+from collections.abc import Awaitable, Generator, Sequence
+from concurrent.futures import Future, wait
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from inspect import isawaitable
+from threading import main_thread
+from typing import TYPE_CHECKING, Any
+
+from mainspring._logs import get_logger
+from mainspring.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MISSED,
+    JobExecutionEvent,
+)
+from mainspring.util import iscoroutinefunction_partial
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from mainspring.job import Job
+    from mainspring.schedulers.base import BaseScheduler
+
+__all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
+
+#: How often a thread that waits for a loop looks whether the loop still runs, in seconds.
+LOOP_CHECK_INTERVAL = 0.2
+
+
+class MaxInstancesReachedError(Exception):
+    """Raised when a job is submitted while as many of its runs as it allows are going on.
+
+    :param job: the job
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(
+            f'Job "{job.id}" has already reached its maximum number of instances '
+            f"({job.max_instances})"
+        )
+
+
+class BaseExecutor(metaclass=ABCMeta):
+    """What every executor must be able to do.
+
+    A subclass writes :meth:`_do_submit_job`: it sees to it that :func:`run_job` or
+    :func:`run_coroutine_job` is called and that what these return is given to
+    :meth:`_run_job_success`, or an exception of theirs to :meth:`_run_job_error`.
+    """
+
+    _scheduler: BaseScheduler | None = None
+    _lock: AbstractContextManager[Any] | None = None
+    _logger: logging.Logger = get_logger("executors")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._instances: defaultdict[str, int] = defaultdict(int)
+        self._coroutine_runs: set[Future[list[JobExecutionEvent]]] = set()
+
+    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+        """Take note of the scheduler; it calls this when it starts or is given the executor later.
+
+        :param scheduler: the scheduler that the executor now belongs to
+        :param alias: the executor's name in that scheduler
+        """
+        self._scheduler = scheduler
+        self._lock = scheduler._create_lock()
+        self._logger = get_logger("executors", alias)
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Take no more jobs.
+
+        :param wait: whether to return only after all submitted jobs have been run
+        """
+
+    def submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
+        """Have a job run, once for each of the times at which it was to run.
+
+        :param job: the job
+        :param run_times: those times, aware, earliest first
+        :raises MaxInstancesReachedError: if as many runs as the job allows are going on
+        """
+        assert self._lock is not None, "This executor has not been started yet"
+        with self._lock:
+            if self._instances[job.id] >= job.max_instances:
+                raise MaxInstancesReachedError(job)
+
+            self._do_submit_job(job, run_times)
+            self._instances[job.id] += 1
+
+    @abstractmethod
+    def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
+        """See to it that the job is run."""
+
+    def _run_job_success(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
+        """Take the events of a submission that has been run, and send them to the listeners."""
+        self._release_instance(job_id)
+        assert self._scheduler is not None
+        for event in events:
+            self._scheduler._dispatch_event(event)
+
+    def _run_job_error(
+        self, job_id: str, exc: BaseException, traceback: TracebackType | None = None
+    ) -> None:
+        """Take the exception that kept a submission from being run at all, and log it."""
+        self._release_instance(job_id)
+        self._logger.error("Error running job %s", job_id, exc_info=(type(exc), exc, traceback))
+
+    def _release_instance(self, job_id: str) -> None:
+        assert self._lock is not None
+        with self._lock:
+            self._instances[job_id] -= 1
+            if self._instances[job_id] == 0:
+                del self._instances[job_id]
+
+    def _run_here(self, job: Job, run_times: Sequence[datetime]) -> None:
+        """Run a submission in the calling thread."""
+        try:
+            events = run_job(job, job._jobstore_alias, run_times, self._logger.name)
+        except BaseException as exc:
+            self._run_job_error(job.id, exc, exc.__traceback__)
+        else:
+            self._deliver(job.id, events)
+
+    def _deliver(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
+        """Pass on what :meth:`_run_here` has to tell, in whichever thread it should be told."""
+        self._run_job_success(job_id, events)
+
+    def _loop_for(self, job: Job) -> asyncio.AbstractEventLoop | None:
+        """Return the loop for a job that is known to be a coroutine job, where there is one."""
+        assert self._scheduler is not None
+        # Whoever writes an executor may submit what is not quite a job, with no function.
+        if returns_awaitable(getattr(job, "func", None)):
+            return self._scheduler._coroutine_loop()
+        return None
+
+    def _submit_coroutine_job(
+        self, job: Job, run_times: Sequence[datetime], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Have :func:`run_coroutine_job` run on a loop; callable in any thread."""
+        coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise
+        self._coroutine_runs.add(future)
+        future.add_done_callback(partial(self._take_outcome, job.id))
+
+    def _take_outcome(self, job_id: str, future: Future[list[JobExecutionEvent]]) -> None:
+        self._coroutine_runs.discard(future)
+        try:
+            events = future.result()
+        except BaseException as exc:
+            self._run_job_error(job_id, exc, exc.__traceback__)
+        else:
+            self._run_job_success(job_id, events)
+
+
+def returns_awaitable(func: Any) -> bool:
+    """Tell whether a callable is known, before it is called, to return an awaitable.
+
+    >>> async def fetch(): ...
+    >>> returns_awaitable(fetch), returns_awaitable(lambda: fetch())
+    (True, False)
+    """
+    while isinstance(func, partial):
+        func = func.func
+    return iscoroutinefunction_partial(func) or iscoroutinefunction_partial(
+        getattr(type(func), "__call__", None)  # noqa: B004 - the method is asked for, not whether
+    )
+
+
+def run_job(
+    job: Job, jobstore_alias: str | None, run_times: Sequence[datetime], logger_name: str
+) -> list[JobExecutionEvent]:
+    """Call a job's function, once for each of the times at which it was to run.
+
+    An awaitable that the function returns is awaited on the loop of the job's scheduler while the
+    calling thread waits; where there is no such loop, as in a child process, on one made for it.
+
+    :param job: the job
+    :param jobstore_alias: alias of the job's store, for the events
+    :param run_times: those times, aware, earliest first
+    :param logger_name: name of the logger that is told
+    :return: one event for each time: executed, error or missed
+    """
+    runs = _runs(job, jobstore_alias, run_times, logging.getLogger(logger_name))
+    try:
+        awaitable = next(runs)
+        while True:
+            try:
+                value = _wait_for(awaitable, job)
+            except BaseException as exc:
+                awaitable = runs.throw(exc)
+            else:
+                awaitable = runs.send(value)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+async def run_coroutine_job(
+    job: Job, jobstore_alias: str | None, run_times: Sequence[datetime], logger_name: str
+) -> list[JobExecutionEvent]:
+    """Do what :func:`run_job` does, and await what the function returns in the calling task."""
+    runs = _runs(job, jobstore_alias, run_times, logging.getLogger(logger_name))
+    try:
+        awaitable = next(runs)
+        while True:
+            try:
+                value = await awaitable
+            except BaseException as exc:
+                awaitable = runs.throw(exc)
+            else:
+                awaitable = runs.send(value)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+def _runs(
+    job: Job, jobstore_alias: str | None, run_times: Sequence[datetime], logger: logging.Logger
+) -> Generator[Awaitable[Any], Any, list[JobExecutionEvent]]:
+    """Make the runs one after another; yield each awaitable that comes back, take in its result.
+
+    A cancelled run ends the runs, since whoever cancelled it wants no more of them.
+    """
+    events: list[JobExecutionEvent] = []
+    for run_time in run_times:
+        if job.misfire_grace_time is not None:
+            late = datetime.now(timezone.utc) - run_time
+            if late > timedelta(seconds=job.misfire_grace_time):
+                events.append(JobExecutionEvent(EVENT_JOB_MISSED, job.id, jobstore_alias, run_time))
+                logger.warning('Run time of job "%s" was missed by %s', job, late)
+                continue
+
+        logger.info('Running job "%s" (scheduled at %s)', job, run_time)
+        try:
+            retval = job.func(*job.args, **job.kwargs)
+            if isawaitable(retval):
+                retval = yield retval
+        except GeneratorExit:
+            raise
+        except BaseException as exc:
+            events.append(
+                JobExecutionEvent(
+                    EVENT_JOB_ERROR,
+                    job.id,
+                    jobstore_alias,
+                    run_time,
+                    exception=exc,
+                    traceback="".join(traceback.format_tb(exc.__traceback__)),
+                )
+            )
+            logger.exception('Job "%s" raised an exception', job)
+            # The event holds the exception, that the frames, and those the job's local variables.
+            traceback.clear_frames(exc.__traceback__)
+            if isinstance(exc, asyncio.CancelledError):
+                break
+        else:
+            events.append(
+                JobExecutionEvent(
+                    EVENT_JOB_EXECUTED, job.id, jobstore_alias, run_time, retval=retval
+                )
+            )
+            logger.info('Job "%s" executed successfully', job)
+    return events
+
+
+def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
+    """Return what an awaitable gives; for the thread that called the job's function.
+
+    In a thread whose own loop is running there is no waiting: the awaitable becomes a task there,
+    and the task is returned.
+    """
+    if asyncio._get_running_loop() is not None:
+        return asyncio.ensure_future(awaitable)
+    scheduler = job._scheduler
+    loop = None if scheduler is None else scheduler._coroutine_loop()
+    if loop is None:
+        value, exception = asyncio.run(_contain(awaitable))
+    else:
+        future = asyncio.run_coroutine_threadsafe(_contain(awaitable), loop)
+        while not wait((future,), LOOP_CHECK_INTERVAL).done:
+            if loop.is_closed() or not (loop.is_running() or main_thread().is_alive()):
+                raise RuntimeError(f"{loop!r} was left before the coroutine of the job had ended")
+        value, exception = future.result()
+    if exception is not None:
+        raise exception
+    return value
+
+
+async def _contain(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+    """Await, and return the exceptions that would stop the loop if the task raised them."""
+    try:
+        return await awaitable, None
+    except (SystemExit, KeyboardInterrupt) as exc:
+        return None, exc

@@ -1,0 +1,131 @@
+"""The executors that run jobs in a pool of threads or of processes."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
+from datetime import datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from mainspring._mainspring import WorkerPool
+from mainspring.executors.base import BaseExecutor, run_job
+
+if TYPE_CHECKING:
+    from mainspring.events import JobExecutionEvent
+    from mainspring.job import Job
+    from mainspring.schedulers.base import BaseScheduler
+
+__all__ = ("BasePoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor")
+
+_numbers = count()
+
+
+class BasePoolExecutor(BaseExecutor):
+    """An executor over a pool with the interface of :class:`concurrent.futures.Executor`.
+
+    :param pool: the pool
+    """
+
+    @abstractmethod
+    def __init__(self, pool: Any) -> None:
+        super().__init__()
+        self._pool = pool
+
+    def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
+        def take_outcome(future: concurrent.futures.Future[list[JobExecutionEvent]]) -> None:
+            exc = future.exception()
+            if exc:
+                self._run_job_error(job.id, exc, exc.__traceback__)
+            else:
+                self._run_job_success(job.id, future.result())
+
+        future = self._pool.submit(
+            run_job, job, job._jobstore_alias, run_times, self._logger.name
+        )
+        future.add_done_callback(take_outcome)
+
+    def shutdown(self, wait: bool = True) -> None:
+        self._pool.shutdown(wait)
+
+
+class RestartablePoolExecutor(BasePoolExecutor):
+    """A pool executor that makes itself a new pool when it is started after a shutdown.
+
+    :param make_pool: makes the pool
+    """
+
+    @abstractmethod
+    def __init__(self, make_pool: Callable[[], Any]) -> None:
+        super().__init__(make_pool())
+        self._make_pool = make_pool
+        self._pool_is_shut_down = False
+
+    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+        if self._pool_is_shut_down:
+            self._pool = self._make_pool()
+            self._pool_is_shut_down = False
+        super().start(scheduler, alias)
+
+    def shutdown(self, wait: bool = True) -> None:
+        self._pool_is_shut_down = True
+        super().shutdown(wait)
+
+
+class ThreadPoolExecutor(RestartablePoolExecutor):
+    """Runs jobs in a pool of threads, and coroutine jobs on the scheduler's loop.
+
+    Plugin alias: ``threadpool``.
+
+    :param max_workers: how many threads there may be
+    :param pool_kwargs: further arguments of the pool: ``thread_name_prefix``, ``initializer`` and
+        ``initargs``, which mean what they mean to :class:`concurrent.futures.ThreadPoolExecutor`
+
+    >>> ThreadPoolExecutor(4, {"thread_name_prefix": "jobs"})._pool.max_workers
+    4
+    """
+
+    _runs_natively = True
+
+    def __init__(self, max_workers: int = 10, pool_kwargs: Mapping[str, Any] | None = None) -> None:
+        options = {"thread_name_prefix": f"ThreadPoolExecutor-{next(_numbers)}"}
+        options.update(pool_kwargs or {})
+        super().__init__(lambda: WorkerPool(int(max_workers), **options))
+
+    def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
+        if loop := self._loop_for(job):
+            self._submit_coroutine_job(job, run_times, loop)
+        else:
+            self._pool.submit(copy_context().run, self._run_here, job, run_times)
+
+
+class ProcessPoolExecutor(RestartablePoolExecutor):
+    """Runs jobs in a pool of processes, each coroutine job on a loop of the child's own.
+
+    The job's function, its arguments, what it returns and what it raises go through pickle.
+    Plugin alias: ``processpool``.
+
+    :param max_workers: how many processes there may be
+    :param pool_kwargs: further arguments of :class:`concurrent.futures.ProcessPoolExecutor`;
+        unless ``mp_context`` says otherwise, processes are spawned
+    """
+
+    def __init__(self, max_workers: int = 10, pool_kwargs: dict[str, Any] | None = None) -> None:
+        from multiprocessing import get_context
+
+        self.pool_kwargs = pool_kwargs or {}
+        self.pool_kwargs.setdefault("mp_context", get_context("spawn"))
+        super().__init__(
+            lambda: concurrent.futures.ProcessPoolExecutor(int(max_workers), **self.pool_kwargs)
+        )
+
+    def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
+        try:
+            super()._do_submit_job(job, run_times)
+        except concurrent.futures.process.BrokenProcessPool:
+            self._logger.warning("Process pool is broken; replacing pool with a fresh instance")
+            self._pool.shutdown(wait=False)
+            self._pool = self._make_pool()
+            super()._do_submit_job(job, run_times)

@@ -1,0 +1,1 @@
+"""Job stores: where the jobs of a scheduler are kept."""

@@ -1,0 +1,62 @@
+"""The job store that keeps its jobs in memory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mainspring._mainspring import NativeStore
+from mainspring.jobstores.base import BaseJobStore
+
+if TYPE_CHECKING:
+    from mainspring.job import Job
+    from mainspring.schedulers.base import BaseScheduler
+
+__all__ = ("MemoryJobStore",)
+
+
+class MemoryJobStore(BaseJobStore):
+    """Keeps jobs in memory, for as long as the scheduler is up. Plugin alias: ``memory``.
+
+    The timer thread serves this store by itself, without Python. A subclass that overrides a
+    method the timer thread would bypass is served like any other store written in Python.
+
+    >>> store = MemoryJobStore()
+    >>> store.get_all_jobs()
+    []
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._native = NativeStore()
+
+    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+        super().start(scheduler, alias)
+        self._native.set_owner(scheduler, alias)
+
+    def shutdown(self) -> None:
+        self.remove_all_jobs()
+
+    def lookup_job(self, job_id: str) -> Job | None:
+        return self._native.lookup(job_id)
+
+    def get_due_jobs(self, now: datetime) -> list[Job]:
+        return self._native.due_jobs(now)
+
+    def get_next_run_time(self) -> datetime | None:
+        return self._native.next_run_time()
+
+    def get_all_jobs(self) -> list[Job]:
+        return self._native.all_jobs()
+
+    def add_job(self, job: Job) -> None:
+        self._native.add(job, self._scheduler, self._alias)
+
+    def update_job(self, job: Job) -> None:
+        self._native.update(job)
+
+    def remove_job(self, job_id: str) -> None:
+        self._native.remove(job_id)
+
+    def remove_all_jobs(self) -> None:
+        self._native.remove_all()

@@ -1,0 +1,114 @@
+"""The schedulers that a timer thread drives and that tell what happens on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop
+from concurrent.futures import Future, wait
+from contextvars import Context, copy_context
+from typing import Any
+
+from mainspring._mainspring import LoopInbox
+from mainspring.events import SchedulerEvent
+from mainspring.schedulers._loops import running_loop
+from mainspring.schedulers._native import native_store
+from mainspring.schedulers.base import BaseScheduler
+
+#: How often a thread that waits for runs looks whether their loop still runs, in seconds.
+LOOP_CHECK_INTERVAL = 0.2
+
+
+class DrivenScheduler(BaseScheduler):
+    """A scheduler with a timer thread.
+
+    Its *control loop* is where listeners, user-written triggers and executors are called. Coroutine
+    jobs run there too, unless they were given a loop of their own.
+    """
+
+    _context: Context
+
+    def _bind_loops(
+        self, control: AbstractEventLoop, coroutines: AbstractEventLoop | None = None
+    ) -> None:
+        """Use these loops from now on, and have every run see the context of this moment."""
+        self._context = copy_context()
+        self._engine.control.bind(control, self._context)
+        self._engine.coro = None
+        if coroutines is not None:
+            self._engine.coro = LoopInbox(self._engine)
+            self._engine.coro.bind(coroutines, self._context)
+
+    def _unbind_loops(self) -> None:
+        self._engine.control.unbind()
+        if self._engine.coro is not None:
+            self._engine.coro.unbind()
+
+    def wakeup(self) -> None:
+        self._engine.wake()
+        self._sweeper.wake()
+
+    def _start_timer_thread(self, paused: bool) -> None:
+        self._engine.start(paused)
+        self._sweeper.start(self._context)
+
+    def _coroutine_loop(self) -> AbstractEventLoop | None:
+        return (self._engine.coro or self._engine.control).loop
+
+    def _store_has_changed(self, alias: str | None) -> None:
+        # A native store wakes the timer thread by itself, and only when it must.
+        store = None if alias is None else self._jobstores.get(alias)
+        if store is not None and native_store(store) is None:
+            self._sweeper.wake()
+
+    def _tell(self, event: SchedulerEvent) -> None:
+        loop = self._engine.control.loop
+        if loop is not None:
+            try:
+                loop.call_soon_threadsafe(self._dispatch_event, event)
+                return
+            except RuntimeError:  # the loop is closed
+                pass
+        self._dispatch_event(event)
+
+    def _may_block(self) -> bool:
+        loop = running_loop()
+        return loop is None or loop is not self._engine.control.loop
+
+    def _settle_runs(self, wait: bool) -> None:
+        if wait:
+            self._wait_for_runs()
+        else:
+            self._cancel_runs()
+
+    def _wait_for_runs(self) -> None:
+        """Block until all runs have ended, unless it is this thread that they need for that."""
+        loop = self._coroutine_loop()
+        here = running_loop()
+        if loop is None or (here is not None and here in (loop, self._engine.control.loop)):
+            return
+        while not self._engine.wait_idle(LOOP_CHECK_INTERVAL) and loop.is_running():
+            pass
+        while loop.is_running() and (futures := self._coroutine_runs()):
+            wait(futures, LOOP_CHECK_INTERVAL)
+
+    def _cancel_runs(self) -> None:
+        """Cancel the coroutine runs that are going on."""
+        self._engine.control.cancel_running()
+        if self._engine.coro is not None:
+            self._engine.coro.cancel_running()
+        for future in self._coroutine_runs():
+            future.cancel()
+
+    async def _idle(self) -> None:
+        """Wait until all runs have ended."""
+        await self._engine.idle()
+        while futures := self._coroutine_runs():
+            await asyncio.wait([asyncio.wrap_future(future) for future in futures])
+
+    def _coroutine_runs(self) -> list[Future[Any]]:
+        """Return the coroutine runs that executors have started without the engine."""
+        return [
+            future
+            for executor in list(self._executors.values())
+            for future in tuple(getattr(executor, "_coroutine_runs", ()))
+        ]

@@ -1,0 +1,458 @@
+"""The jobs of a scheduler: adding, finding, changing and removing them."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, tzinfo
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
+
+from mainspring.events import (
+    EVENT_ALL_JOBS_REMOVED,
+    EVENT_JOB_ADDED,
+    EVENT_JOB_MODIFIED,
+    EVENT_JOB_REMOVED,
+    JobEvent,
+    SchedulerEvent,
+)
+from mainspring.job import Job
+from mainspring.jobstores.base import ConflictingIdError, JobLookupError
+from mainspring.schedulers._native import native_store
+from mainspring.schedulers._parts import STATE_STOPPED, SchedulerParts
+from mainspring.triggers.base import BaseTrigger
+from mainspring.util import undefined
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from mainspring.schedulers.base import BaseScheduler
+    from mainspring.util import _Undefined
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SchedulerJobs(SchedulerParts):
+    """What a scheduler does with jobs; they are pending while it is stopped, else in its stores."""
+
+    timezone: tzinfo
+    _job_defaults: Mapping[str, Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pending_jobs: list[tuple[Job, str, bool]] = []
+
+    def add_job(
+        self,
+        func: Callable[..., Any] | str,
+        trigger: BaseTrigger | str | None = None,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        misfire_grace_time: int | None | _Undefined = undefined,
+        coalesce: bool | _Undefined = undefined,
+        max_instances: int | _Undefined = undefined,
+        next_run_time: datetime | str | None | _Undefined = undefined,
+        jobstore: str = "default",
+        executor: str = "default",
+        replace_existing: bool = False,
+        **trigger_args: Any,
+    ) -> Job:
+        """Add a job. On a scheduler that is not running it is pending until :meth:`start`.
+
+        What is left ``undefined`` comes from the ``job_defaults`` option.
+
+        :param func: what to call, or a reference to it as ``package.module:name``
+        :param trigger: when to call it: a trigger, or the alias of a trigger plugin (``date``,
+            ``interval``, ``cron``, ``calendarinterval``), which then gets ``trigger_args``;
+            ``None`` for once, now
+        :param args: positional arguments of the call
+        :param kwargs: keyword arguments of the call
+        :param id: the job's id; a random one is made if there is none
+        :param name: what to call the job in messages; the default is the name of ``func``
+        :param misfire_grace_time: how late a run may start, in seconds; ``None`` for however late
+        :param coalesce: whether several run times that have gone by become one run
+        :param max_instances: how many runs of the job may go on at once
+        :param next_run_time: when to run first, whatever the trigger says; ``None`` adds the job
+            paused
+        :param jobstore: alias of the job store to keep the job in
+        :param executor: alias of the executor to run it with
+        :param replace_existing: whether to replace a job that has the same id
+        :param trigger_args: arguments of the trigger; ``timezone`` defaults to the scheduler's
+        :return: the job
+        :raises ConflictingIdError: if the id exists and ``replace_existing`` is false
+        :raises LookupError: if the trigger alias or the reference leads nowhere
+        :raises KeyError: if there is no such job store
+        :raises TypeError: if an argument is of a type that cannot be used
+        :raises ValueError: if the arguments do not fit ``func``
+
+        >>> from mainspring import BackgroundScheduler
+        >>> scheduler = BackgroundScheduler(timezone="UTC")
+        >>> scheduler.add_job(print, "interval", minutes=5, args=["tick"], id="ticker")
+        <Job (id=ticker name=print)>
+        """
+        options = {
+            "trigger": self._create_trigger(trigger, trigger_args),
+            "executor": executor,
+            "func": func,
+            "args": tuple(args) if args is not None else (),
+            "kwargs": dict(kwargs) if kwargs is not None else {},
+            "id": id,
+            "name": name,
+            "misfire_grace_time": misfire_grace_time,
+            "coalesce": coalesce,
+            "max_instances": max_instances,
+            "next_run_time": next_run_time,
+        }
+        job = Job(cast("BaseScheduler", self), **{k: v for k, v in options.items() if v is not undefined})
+        with self._jobstores_lock:
+            if self.state == STATE_STOPPED:
+                self._pending_jobs.append((job, jobstore, replace_existing))
+                self._logger.info(
+                    "Adding job tentatively -- it will be properly scheduled when "
+                    "the scheduler starts"
+                )
+                return job
+        self._real_add_job(job, jobstore, replace_existing)
+        return job
+
+    def scheduled_job(
+        self,
+        trigger: BaseTrigger | str | None,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        misfire_grace_time: int | None | _Undefined = undefined,
+        coalesce: bool | _Undefined = undefined,
+        max_instances: int | _Undefined = undefined,
+        next_run_time: datetime | str | None | _Undefined = undefined,
+        jobstore: str = "default",
+        executor: str = "default",
+        **trigger_args: Any,
+    ) -> Callable[[F], F]:
+        """Return a decorator that adds the decorated function as a job.
+
+        The arguments are those of :meth:`add_job` with ``replace_existing=True``. Give an ``id``
+        if the job store outlives the program, or every start adds the job once more.
+
+        >>> from mainspring import BackgroundScheduler
+        >>> scheduler = BackgroundScheduler(timezone="UTC")
+        >>> @scheduler.scheduled_job("cron", hour=4, id="nightly")
+        ... def clean_up():
+        ...     pass
+        >>> scheduler.get_job("nightly").name
+        'clean_up'
+        """
+
+        def decorator(func: F) -> F:
+            self.add_job(
+                func,
+                trigger,
+                args,
+                kwargs,
+                id,
+                name,
+                misfire_grace_time,
+                coalesce,
+                max_instances,
+                next_run_time,
+                jobstore,
+                executor,
+                True,
+                **trigger_args,
+            )
+            return func
+
+        return decorator
+
+    def modify_job(self, job_id: str, jobstore: str | None = None, **changes: Any) -> Job:
+        """Change attributes of a job.
+
+        :param job_id: the job's id
+        :param jobstore: alias of the job's store; ``None`` to look in all
+        :param changes: the attributes, as :meth:`add_job` names them, and their new values
+        :return: the job
+        :raises JobLookupError: if there is no such job
+        :raises AttributeError: if a name is not that of an attribute that can be changed
+        """
+        with self._hold_job(job_id, jobstore) as (job, alias):
+            job._modify(**changes)
+            if alias:
+                self._lookup_jobstore(alias).update_job(job)
+        self._dispatch_event(JobEvent(EVENT_JOB_MODIFIED, job_id, alias))
+        self._store_has_changed(alias)
+        return job
+
+    def reschedule_job(
+        self,
+        job_id: str,
+        jobstore: str | None = None,
+        trigger: BaseTrigger | str | None = None,
+        **trigger_args: Any,
+    ) -> Job:
+        """Give a job a new trigger, and the next run time that this has from now.
+
+        :param job_id: the job's id
+        :param jobstore: alias of the job's store; ``None`` to look in all
+        :param trigger: as for :meth:`add_job`
+        :param trigger_args: arguments of the trigger
+        :return: the job
+        :raises JobLookupError: if there is no such job
+        :raises LookupError: if there is no such trigger alias
+        """
+        trigger = self._create_trigger(trigger, trigger_args)
+        next_run_time = trigger.get_next_fire_time(None, self._now())
+        return self.modify_job(job_id, jobstore, trigger=trigger, next_run_time=next_run_time)
+
+    def pause_job(self, job_id: str, jobstore: str | None = None) -> Job:
+        """Have a job not run until :meth:`resume_job`.
+
+        :param job_id: the job's id
+        :param jobstore: alias of the job's store; ``None`` to look in all
+        :return: the job
+        :raises JobLookupError: if there is no such job
+        """
+        return self.modify_job(job_id, jobstore, next_run_time=None)
+
+    def resume_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
+        """Have a paused job run again; a job whose trigger has ended meanwhile is removed.
+
+        :param job_id: the job's id
+        :param jobstore: alias of the job's store; ``None`` to look in all
+        :return: the job, or ``None`` if it was removed
+        :raises JobLookupError: if there is no such job
+        """
+        with self._hold_job(job_id, jobstore) as (job, alias):
+            next_run_time = job.trigger.get_next_fire_time(None, self._now())
+            if next_run_time:
+                return self.modify_job(job_id, alias, next_run_time=next_run_time)
+            self.remove_job(job.id, alias)
+            return None
+
+    def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
+        """Return the jobs in the stores, or the pending jobs if the scheduler is not running.
+
+        :param jobstore: alias of the only store to look in; ``None`` for all
+        :param pending: deprecated and without effect
+        """
+        if pending is not None:
+            warnings.warn(
+                'The "pending" option is deprecated -- get_jobs() always returns '
+                "scheduled jobs if the scheduler has been started and pending jobs "
+                "otherwise",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        with self._jobstores_lock:
+            if self.state == STATE_STOPPED:
+                return [job for job, alias, _ in self._pending_jobs if jobstore in (None, alias)]
+        jobs: list[Job] = []
+        for alias, store in self._stores(jobstore):
+            with self._store_lock(alias):
+                jobs.extend(store.get_all_jobs())
+        return jobs
+
+    def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
+        """Return a job, or ``None`` if there is none under this id.
+
+        :param job_id: the job's id
+        :param jobstore: alias of the job's store; ``None`` to look in all
+        """
+        try:
+            return self._lookup_job(job_id, jobstore)[0]
+        except JobLookupError:
+            return None
+
+    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+        """Remove a job; runs of it that are going on go on.
+
+        :param job_id: the job's id
+        :param jobstore: alias of the job's store; ``None`` to look in all
+        :raises JobLookupError: if there is no such job
+        """
+        alias = self._remove_from_store(job_id, jobstore)
+        self._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job_id, alias))
+        self._logger.info("Removed job %s", job_id)
+
+    def _remove_from_store(self, job_id: str, jobstore: str | None) -> str:
+        with self._jobstores_lock:
+            if self.state == STATE_STOPPED:
+                for i, (job, alias, _) in enumerate(self._pending_jobs):
+                    if job.id == job_id and jobstore in (None, alias):
+                        del self._pending_jobs[i]
+                        return alias
+                raise JobLookupError(job_id)
+        for alias, store in self._stores(jobstore):
+            with self._store_lock(alias):
+                try:
+                    store.remove_job(job_id)
+                    return alias
+                except JobLookupError:
+                    continue
+        raise JobLookupError(job_id)
+
+    def remove_all_jobs(self, jobstore: str | None = None) -> None:
+        """Remove all jobs, of one store or of all; pending ones if the scheduler is not running.
+
+        :param jobstore: alias of the store; ``None`` for all
+        """
+        with self._jobstores_lock:
+            stopped = self.state == STATE_STOPPED
+            if stopped:
+                self._pending_jobs = [
+                    entry for entry in self._pending_jobs if jobstore not in (None, entry[1])
+                ]
+        if not stopped:
+            for alias, store in self._stores(jobstore):
+                with self._store_lock(alias):
+                    store.remove_all_jobs()
+        self._dispatch_event(SchedulerEvent(EVENT_ALL_JOBS_REMOVED, jobstore))
+
+    def print_jobs(self, jobstore: str | None = None, out: IO[str] | None = None) -> None:
+        """Print the jobs of one store or of all, one a line.
+
+        :param jobstore: alias of the store; ``None`` for all
+        :param out: the file to print to; ``sys.stdout`` by default
+        """
+        out = out or sys.stdout
+        if self.state == STATE_STOPPED:
+            print("Pending jobs:", file=out)
+            for job in self.get_jobs(jobstore):
+                print(f"    {job}", file=out)
+            if not self._pending_jobs:
+                print("    No pending jobs", file=out)
+            return
+        for alias, _ in sorted(self._stores(jobstore)):
+            print(f"Jobstore {alias}:", file=out)
+            jobs = self.get_jobs(alias)
+            for job in jobs:
+                print(f"    {job}", file=out)
+            if not jobs:
+                print("    No scheduled jobs", file=out)
+
+    def export_jobs(self, outfile: str | PathLike[str] | IO[str], jobstore: str | None = None) -> None:
+        """Write the jobs of one store or of all to a JSON file.
+
+        :param outfile: a file open for writing text, or the path of one to be written
+        :param jobstore: alias of the store; ``None`` for all
+        :raises RuntimeError: if the scheduler is not running
+        :raises ValueError: if a job's callable has no importable name
+        """
+        from mainspring import __version__
+        from mainspring.schedulers._transfer import dump
+
+        if self.state == STATE_STOPPED:
+            raise RuntimeError("the scheduler must have been started for job export to work")
+        jobs = self.get_jobs(jobstore)
+        with ExitStack() as stack:
+            if isinstance(outfile, IO) or hasattr(outfile, "write"):
+                file = outfile
+            else:
+                file = stack.enter_context(open(outfile, "w", encoding="utf-8"))
+            dump(jobs, file, __version__)
+
+    def import_jobs(
+        self, infile: str | PathLike[str] | IO[str], jobstore: str = "default"
+    ) -> None:
+        """Add the jobs that :meth:`export_jobs` has written, here or in APScheduler 3.11.
+
+        The file can make this program run any code, as unpickling it can: read only files that
+        you trust.
+
+        :param infile: a file open for reading text, or the path of one
+        :param jobstore: alias of the store to add the jobs to
+        :raises KeyError: if there is no such job store
+        :raises ValueError: if the file is not one of exported jobs
+        :raises ConflictingIdError: if the store has a job with the id of one of them
+        """
+        from mainspring.schedulers._transfer import load
+
+        store = self._lookup_jobstore(jobstore)
+        with ExitStack() as stack:
+            if hasattr(infile, "read"):
+                file = infile
+            else:
+                file = stack.enter_context(open(infile, encoding="utf-8"))
+            jobs = load(file)
+        with self._store_lock(jobstore):
+            for job in jobs:
+                job._scheduler = cast("BaseScheduler", self)
+                job._jobstore_alias = jobstore
+                store.add_job(job)
+        self._store_has_changed(jobstore)
+
+    def _create_trigger(
+        self, trigger: BaseTrigger | str | None, trigger_args: dict[str, Any]
+    ) -> BaseTrigger:
+        """Return the trigger given, or the one that an alias and arguments stand for."""
+        if isinstance(trigger, BaseTrigger):
+            return trigger
+        if trigger is None:
+            trigger = "date"
+        elif not isinstance(trigger, str):
+            raise TypeError(
+                f"Expected a trigger instance or string, got {type(trigger).__name__} instead"
+            )
+        trigger_args.setdefault("timezone", self.timezone)
+        created: BaseTrigger = self._create_plugin_instance("trigger", trigger, trigger_args)
+        return created
+
+    def _lookup_job(self, job_id: str, jobstore_alias: str | None) -> tuple[Job, str | None]:
+        """Return a job and the alias of its store, ``None`` for a pending one.
+
+        :raises JobLookupError: if there is no such job
+        """
+        if self.state == STATE_STOPPED:
+            with self._jobstores_lock:
+                for job, _, _ in self._pending_jobs:
+                    if job.id == job_id:
+                        return job, None
+        else:
+            for alias, store in self._stores(jobstore_alias):
+                with self._store_lock(alias):
+                    found = store.lookup_job(job_id)
+                if found is not None:
+                    return found, alias
+        raise JobLookupError(job_id)
+
+    def _real_add_job(self, job: Job, jobstore_alias: str, replace_existing: bool) -> None:
+        """Fill in what the job leaves undefined, and put it into its store."""
+        store = self._lookup_jobstore(jobstore_alias)
+        replacements = {k: v for k, v in self._job_defaults.items() if not hasattr(job, k)}
+        if not hasattr(job, "next_run_time"):
+            replacements["next_run_time"] = job.trigger.get_next_fire_time(None, self._now())
+        job._modify(**replacements)
+        with self._store_lock(jobstore_alias):
+            try:
+                store.add_job(job)
+            except ConflictingIdError:
+                if not replace_existing:
+                    raise
+                store.update_job(job)
+        job._jobstore_alias = jobstore_alias
+        self._dispatch_event(JobEvent(EVENT_JOB_ADDED, job.id, jobstore_alias))
+        self._logger.info('Added job "%s" to job store "%s"', job.name, jobstore_alias)
+        self._store_has_changed(jobstore_alias)
+
+    @contextmanager
+    def _hold_job(self, job_id: str, jobstore: str | None) -> Iterator[tuple[Job, str | None]]:
+        """Look a job up, and keep others from changing it until the changes to it are saved."""
+        job, alias = self._lookup_job(job_id, jobstore)
+        store = None if alias is None else self._jobstores.get(alias)
+        if alias is None or store is None or native_store(store) is not None:
+            yield job, alias
+        else:
+            with self._store_lock(alias):
+                yield self._lookup_job(job_id, alias)
+
+    @abstractmethod
+    def _now(self) -> datetime:
+        """Return the current time in the scheduler's zone."""
+
+    @abstractmethod
+    def _store_has_changed(self, alias: str | None) -> None:
+        """Look at a store, since a job in it may be due earlier than what is waited for."""

@@ -1,0 +1,69 @@
+"""Finding, making and closing event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import sys
+import warnings
+from weakref import WeakSet
+
+#: The loops made here, so that none is left unclosed when the interpreter exits.
+_made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that is running in this thread, or ``None``."""
+    return asyncio._get_running_loop()
+
+
+def current_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that is set as current in this thread, or ``None``; never make one.
+
+    ``asyncio.get_event_loop`` cannot be asked before CPython 3.14: it makes a loop in the main
+    thread, and from 3.12 on warns of doing so.
+    """
+    if sys.version_info >= (3, 14):
+        try:
+            return asyncio.get_event_loop()
+        except RuntimeError:
+            return None
+    policy = asyncio.get_event_loop_policy()
+    try:
+        loop: asyncio.AbstractEventLoop | None = policy._local._loop  # type: ignore[attr-defined]
+    except AttributeError:  # a policy that keeps its loops in another place
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                loop = policy.get_event_loop()
+            except RuntimeError:
+                loop = None
+    return loop
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Make a loop that is closed when the interpreter exits, if nobody has closed it by then."""
+    loop = asyncio.new_event_loop()
+    _made.add(loop)
+    return loop
+
+
+def finish_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is left on a stopped loop and close it, as ``asyncio.run`` does at its end."""
+    try:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
+
+
+@atexit.register
+def _close_made_loops() -> None:
+    for loop in tuple(_made):
+        if not loop.is_running():
+            loop.close()

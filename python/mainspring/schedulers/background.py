@@ -1,0 +1,62 @@
+"""The scheduler that runs in a thread of its own."""
+
+from __future__ import annotations
+
+from threading import Thread, current_thread
+from typing import Any
+
+from mainspring.schedulers._loops import running_loop
+from mainspring.schedulers.blocking import BlockingScheduler
+from mainspring.util import asbool
+
+__all__ = ("BackgroundScheduler",)
+
+
+class BackgroundScheduler(BlockingScheduler):
+    """Runs in the background: :meth:`start` returns at once.
+
+    Besides the options of :class:`~mainspring.schedulers.base.BaseScheduler` it has
+
+    - ``daemon`` (default true): whether the program may end while the scheduler is running
+    - ``event_loop`` (a loop, or a reference to one): the loop that coroutine jobs run on. By
+      default it is the loop that is running where :meth:`start` is called, and where there is none
+      a loop in the scheduler's thread.
+
+    >>> scheduler = BackgroundScheduler(timezone="UTC")
+    >>> scheduler.start()
+    >>> scheduler.running
+    True
+    >>> scheduler.shutdown()
+    """
+
+    _options = ("daemon",)
+    _thread: Thread | None = None
+
+    def _configure(self, config: dict[str, Any]) -> None:
+        self._daemon = asbool(config.pop("daemon", True))
+        super()._configure(config)
+
+    def start(self, paused: bool = False) -> None:
+        """Start the scheduler and return.
+
+        :param paused: whether to process jobs only after :meth:`resume`
+        :raises SchedulerAlreadyRunningError: if the scheduler is running
+        :raises RuntimeError: if the loop given as ``event_loop`` is closed; or if this is uWSGI
+            without threads
+        """
+        self._start_on_own_loop(self._given_loop or running_loop(), paused)
+        self._thread = Thread(target=self._main_loop, name="APScheduler", daemon=self._daemon)
+        self._thread.start()
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Stop processing jobs, shut down the executors and job stores, and end the thread.
+
+        :param wait: whether to return only after all runs that are going on have ended; if not,
+            coroutine runs are cancelled. On the loop that coroutine jobs run on, these are not
+            waited for.
+        :raises SchedulerNotRunningError: if the scheduler is not running
+        """
+        super().shutdown(wait)
+        thread, self._thread = self._thread, None
+        if thread is not None and thread is not current_thread():
+            thread.join()

@@ -1,0 +1,396 @@
+"""The base class of all schedulers."""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from threading import TIMEOUT_MAX
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from mainspring._logs import get_logger
+from mainspring._mainspring import Engine
+from mainspring.events import (
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_SUBMITTED,
+    EVENT_SCHEDULER_PAUSED,
+    EVENT_SCHEDULER_RESUMED,
+    EVENT_SCHEDULER_SHUTDOWN,
+    EVENT_SCHEDULER_STARTED,
+    JobSubmissionEvent,
+    SchedulerEvent,
+)
+from mainspring.executors.base import BaseExecutor, MaxInstancesReachedError
+from mainspring.executors.pool import ThreadPoolExecutor
+from mainspring.jobstores.base import BaseJobStore, JobLookupError
+from mainspring.jobstores.memory import MemoryJobStore
+from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
+from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
+from mainspring.schedulers._jobs import SchedulerJobs
+from mainspring.schedulers._native import native_pool, native_store
+from mainspring.schedulers._parts import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
+from mainspring.schedulers._sweep import StoreSweeper
+from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from mainspring.job import Job
+
+__all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
+
+
+class BaseScheduler(SchedulerJobs):
+    """What all schedulers have in common: the jobs, their stores, executors and listeners.
+
+    A scheduler of one's own derives from this class, writes :meth:`wakeup` and
+    :meth:`shutdown`, and calls :meth:`_process_jobs` in a thread of its choice whenever it was
+    woken up or the number of seconds that this returned the last time has gone by.
+
+    :param gconfig: options as a dictionary, see :meth:`configure`
+    :param options: options, which take precedence over ``gconfig``:
+
+        - ``logger`` (a logger, or a reference to one): default ``mainspring.scheduler``
+        - ``timezone`` (tzinfo, or a name): default zone of triggers; default the local zone
+        - ``jobstore_retry_interval`` (seconds): how long to wait after a job store has raised an
+          exception before it is tried again; default 10
+        - ``job_defaults`` (dictionary): ``misfire_grace_time`` (seconds, default 1), ``coalesce``
+          (default true) and ``max_instances`` (default 1) of jobs that are added without
+        - ``jobstores``, ``executors`` (dictionaries): alias to an instance, or to a dictionary
+          of arguments with ``type`` (a plugin alias) or ``class`` (a class or reference to one)
+
+    An option that is not known gives a warning.
+    """
+
+    #: The options that the class itself reads; those of its base classes come on top.
+    _options: ClassVar[tuple[str, ...]] = (
+        "logger",
+        "timezone",
+        "jobstore_retry_interval",
+        "job_defaults",
+        "executors",
+        "jobstores",
+    )
+
+    def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
+        super().__init__()
+        self._engine = Engine(self)
+        self._sweeper = StoreSweeper(self)
+        self.configure(gconfig, **options)
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(
+            "Schedulers cannot be serialized. Ensure that you are not passing a "
+            "scheduler instance as an argument to a job, or scheduling an instance "
+            "method where the instance contains a scheduler as an attribute."
+        )
+
+    # Configuration and life cycle
+
+    def configure(
+        self,
+        gconfig: Mapping[str, Any] = {},
+        prefix: str | None = "apscheduler.",
+        **options: Any,
+    ) -> None:
+        """Set all options anew; the ones not given get their defaults.
+
+        :param gconfig: options as a dictionary; a key such as ``apscheduler.job_defaults.coalesce``
+            sets ``coalesce`` inside ``job_defaults``
+        :param prefix: only keys of ``gconfig`` that start with this are read; empty or ``None``
+            to read them all
+        :param options: options, as for the constructor
+        :raises SchedulerAlreadyRunningError: if the scheduler is running
+        """
+        if self.state != STATE_STOPPED:
+            raise SchedulerAlreadyRunningError
+        config = nest(gconfig, prefix)
+        config.update(options)
+        self._configure(config)
+
+    def start(self, paused: bool = False) -> None:
+        """Start executors and job stores, add the pending jobs, and begin to process jobs.
+
+        :param paused: whether to process jobs only after :meth:`resume`
+        :raises SchedulerAlreadyRunningError: if the scheduler is running
+        :raises RuntimeError: if this is uWSGI without threads
+        """
+        if self.state != STATE_STOPPED:
+            raise SchedulerAlreadyRunningError
+        self._check_uwsgi()
+        with ExitStack() as undo:
+            with self._executors_lock:
+                if "default" not in self._executors:
+                    self.add_executor(self._create_default_executor(), "default")
+                for alias, executor in self._executors.items():
+                    self._start_executor(executor, alias)
+                    undo.callback(self._stop_executor, executor, alias, False)
+            with self._jobstores_lock:
+                if "default" not in self._jobstores:
+                    self.add_jobstore(self._create_default_jobstore(), "default")
+                for alias, store in self._jobstores.items():
+                    self._start_jobstore(store, alias)
+                    undo.callback(self._stop_jobstore, store, alias)
+                for pending in self._pending_jobs:
+                    self._real_add_job(*pending)
+                del self._pending_jobs[:]
+                self._engine.set_paused(paused)
+                self._engine.set_listener_mask(self._listener_mask())
+                self.state = STATE_PAUSED if paused else STATE_RUNNING
+            undo.pop_all()
+        self._logger.info("Scheduler started")
+        self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
+        if self.running:  # a listener may have shut it down again
+            self._start_timer_thread(paused)
+        if self.state == STATE_RUNNING:
+            self.wakeup()
+
+    @abstractmethod
+    def shutdown(self, wait: bool = True) -> None:
+        """Stop processing jobs, and shut down the executors and job stores.
+
+        :param wait: whether to return only after all runs that are going on have ended
+        :raises SchedulerNotRunningError: if the scheduler is not running
+        """
+        if self.state == STATE_STOPPED:
+            raise SchedulerNotRunningError
+        self.state = STATE_STOPPED
+        self._engine.stop()
+        self._sweeper.stop()
+        self._settle_runs(wait)
+        self._shut_down_parts(wait)
+
+    def _shut_down_parts(self, wait: bool) -> None:
+        """Do the last part of a shutdown, when no job is started any more."""
+        for alias, executor in list(self._executors.items()):
+            self._stop_executor(executor, alias, wait and self._may_block())
+        for alias, store in list(self._jobstores.items()):
+            self._stop_jobstore(store, alias)
+        self._logger.info("Scheduler has been shut down")
+        self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_SHUTDOWN))
+
+    def pause(self) -> None:
+        """Stop processing jobs until :meth:`resume`; runs that are going on go on.
+
+        :raises SchedulerNotRunningError: if the scheduler is not running
+        """
+        if self.state == STATE_STOPPED:
+            raise SchedulerNotRunningError
+        if self.state == STATE_RUNNING:
+            self.state = STATE_PAUSED
+            self._engine.set_paused(True)
+            self._logger.info("Paused scheduler job processing")
+            self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_PAUSED))
+
+    def resume(self) -> None:
+        """Process jobs again after :meth:`pause`.
+
+        :raises SchedulerNotRunningError: if the scheduler is not running
+        """
+        if self.state == STATE_STOPPED:
+            raise SchedulerNotRunningError
+        if self.state == STATE_PAUSED:
+            self.state = STATE_RUNNING
+            self._engine.set_paused(False)
+            self._logger.info("Resumed scheduler job processing")
+            self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_RESUMED))
+            self.wakeup()
+
+    @property
+    def running(self) -> bool:
+        """Whether the scheduler has been started and not shut down; true also while paused."""
+        return self.state != STATE_STOPPED
+
+    # What people who write schedulers, executors and stores build on
+
+    @abstractmethod
+    def wakeup(self) -> None:
+        """Have :meth:`_process_jobs` called soon, in whichever way suits the scheduler."""
+
+    def _process_jobs(self) -> float | None:
+        """Start every job that is due.
+
+        :return: in how many seconds to call this again, or ``None`` if not before the next wakeup
+        """
+        if self.state == STATE_PAUSED:
+            self._logger.debug("Scheduler is paused -- not processing jobs")
+            return None
+        self._logger.debug("Looking for jobs to run")
+        wait = self._engine.process()
+        next_sweep = self._sweeper.sweep()
+        if next_sweep is not None:
+            until_sweep = max(next_sweep - self._now().timestamp(), 0.0)
+            wait = until_sweep if wait is None else min(wait, until_sweep)
+        if self.state == STATE_PAUSED:
+            self._logger.debug("Scheduler is paused; waiting until resume() is called")
+            return None
+        if wait is None:
+            self._logger.debug("No jobs; waiting until a job is added")
+            return None
+        wait = min(wait, TIMEOUT_MAX)
+        next_wakeup = self._now() + timedelta(seconds=wait)
+        self._logger.debug("Next wakeup is due at %s (in %f seconds)", next_wakeup, wait)
+        return wait
+
+    def _configure(self, config: dict[str, Any]) -> None:
+        """Take the options from one nested dictionary; a subclass takes its own out first."""
+        known = [name for cls in type(self).__mro__ for name in vars(cls).get("_options", ())]
+        warn_of_unknown(config, known, type(self).__name__)
+        self._logger = maybe_ref(config.pop("logger", None)) or get_logger("scheduler")
+        self.timezone = astimezone(config.pop("timezone", None)) or get_localzone()
+        self.jobstore_retry_interval = float(config.pop("jobstore_retry_interval", 10))
+
+        job_defaults = config.get("job_defaults", {})
+        warn_of_unknown(job_defaults, JOB_DEFAULTS, f"{type(self).__name__} job_defaults")
+        self._job_defaults = {
+            "misfire_grace_time": asint(job_defaults.get("misfire_grace_time", 1)),
+            "coalesce": asbool(job_defaults.get("coalesce", True)),
+            "max_instances": asint(job_defaults.get("max_instances", 1)),
+        }
+
+        def create(type_: str) -> Callable[[str, dict[str, Any]], Any]:
+            return lambda alias, arguments: self._create_plugin_instance(type_, alias, arguments)
+
+        self._executors.clear()
+        for alias, executor in configured(
+            "executor",
+            "executors",
+            config.get("executors", {}),
+            BaseExecutor,  # type: ignore[type-abstract]
+            create("executor"),
+        ):
+            self.add_executor(executor, alias)
+
+        self._jobstores.clear()
+        for alias, store in configured(
+            "job store",
+            "jobstores",
+            config.get("jobstores", {}),
+            BaseJobStore,  # type: ignore[type-abstract]
+            create("jobstore"),
+        ):
+            self.add_jobstore(store, alias)
+
+    def _create_default_executor(self) -> BaseExecutor:
+        """Make the executor of a scheduler that was given none under the alias ``default``."""
+        return ThreadPoolExecutor()
+
+    def _create_default_jobstore(self) -> BaseJobStore:
+        """Make the job store of a scheduler that was given none under the alias ``default``."""
+        return MemoryJobStore()
+
+    def _check_uwsgi(self) -> None:
+        """Refuse to work where no thread would ever run."""
+        uwsgi = sys.modules.get("uwsgi")
+        if not getattr(uwsgi, "has_threads", True):
+            raise RuntimeError(
+                "The scheduler seems to be running under uWSGI, but threads have "
+                "been disabled. You must run uWSGI with the --enable-threads "
+                "option for the scheduler to work."
+            )
+
+    # What the schedulers that have a timer thread do otherwise
+
+    def _start_timer_thread(self, paused: bool) -> None:
+        """Begin to fire jobs; nothing to do where the user calls :meth:`_process_jobs`."""
+
+    def _settle_runs(self, wait: bool) -> None:
+        """Wait for the coroutine runs that are going on, or cancel them."""
+
+    def _may_block(self) -> bool:
+        """Tell whether this thread may wait for runs to end."""
+        return True
+
+    def _coroutine_loop(self) -> AbstractEventLoop | None:
+        """Return the loop on which coroutine jobs run."""
+        return None
+
+    def _store_has_changed(self, alias: str | None) -> None:
+        """Look at a store, since a job in it may be due earlier than what is waited for."""
+        if self.state == STATE_RUNNING:
+            self.wakeup()
+
+    def _tell(self, event: SchedulerEvent) -> None:
+        """Dispatch an event of a sweep in the thread where listeners expect it."""
+        self._dispatch_event(event)
+
+    def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
+        executor.start(self, alias)
+        self._engine.set_executor(alias, native_pool(executor), executor._logger)
+
+    def _stop_executor(self, executor: BaseExecutor, alias: str, wait: bool) -> None:
+        executor.shutdown(wait)
+        self._engine.remove_executor(alias)
+
+    def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
+        store.start(self, alias)
+        core = native_store(store)
+        if core is not None:
+            self._engine.attach_store(alias, core)
+
+    def _stop_jobstore(self, store: BaseJobStore, alias: str) -> None:
+        if native_store(store) is not None:
+            self._engine.detach_store(alias)
+        with self._store_lock(alias):
+            store.shutdown()
+
+    # What the engine and the sweeper call
+
+    def _submit_native(self, job: Job, run_times: list[datetime]) -> None:
+        """Hand a job of a native store to an executor that the engine does not serve itself."""
+        alias = job._jobstore_alias
+        executor = self._executor_for(job, alias)
+        if executor is not None:
+            event = self._submit(executor, job, alias, run_times)
+            if event is not None:
+                self._dispatch_event(event)
+
+    def _executor_for(self, job: Job, alias: str | None) -> BaseExecutor | None:
+        """Return a due job's executor; where there is none, log that and remove the job."""
+        try:
+            return self._lookup_executor(job.executor)
+        except KeyError:
+            self._logger.error(
+                'Executor lookup ("%s") failed for job "%s" -- removing it from the job store',
+                job.executor,
+                job,
+            )
+            self._remove_ended_job(job.id, alias)
+            return None
+
+    def _submit(
+        self, executor: BaseExecutor, job: Job, alias: str | None, run_times: list[datetime]
+    ) -> JobSubmissionEvent | None:
+        """Submit a due job, and return the event that this gives; what goes wrong is logged."""
+        try:
+            executor.submit_job(job, run_times)
+        except MaxInstancesReachedError:
+            self._logger.warning(
+                'Execution of job "%s" skipped: maximum number of running instances reached (%d)',
+                job,
+                job.max_instances,
+            )
+            return JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
+        except BaseException:
+            self._logger.exception(
+                'Error submitting job "%s" to executor "%s" (job id: %s)',
+                job,
+                job.executor,
+                job.id,
+            )
+            return None
+        return JobSubmissionEvent(EVENT_JOB_SUBMITTED, job.id, alias, run_times)
+
+    def _remove_ended_job(self, job_id: str, alias: str | None) -> None:
+        try:
+            self.remove_job(job_id, alias)
+        except JobLookupError:  # removed meanwhile, perhaps by its own run
+            self._logger.debug("Job %s was removed while it was due", job_id)
+
+    def _now(self) -> datetime:
+        return datetime.now(self.timezone)
+
+    def _is_paused(self) -> bool:
+        return self.state == STATE_PAUSED

@@ -1,0 +1,117 @@
+"""The scheduler that takes the calling thread for itself."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from threading import Event
+from typing import Any
+
+from mainspring.schedulers import SchedulerAlreadyRunningError
+from mainspring.schedulers._driven import DrivenScheduler
+from mainspring.schedulers._loops import finish_loop, new_loop, running_loop
+from mainspring.schedulers.base import STATE_STOPPED
+from mainspring.util import maybe_ref
+
+__all__ = ("BlockingScheduler",)
+
+
+class BlockingScheduler(DrivenScheduler):
+    """Runs in the foreground: :meth:`start` returns when the scheduler is shut down.
+
+    Coroutine jobs run on an event loop of the scheduler's own in the thread that it blocks, all
+    others in worker threads. Besides the options of
+    :class:`~mainspring.schedulers.base.BaseScheduler` it has
+
+    - ``event_loop`` (a loop, or a reference to one): another loop for the coroutine jobs, which
+      must be running in another thread
+    """
+
+    _options = ("event_loop",)
+    #: Set when the scheduler's own loop need not run any longer.
+    _event: Event | None = None
+    _own_loop: AbstractEventLoop | None = None
+    _interrupted = False
+    _drains = False
+
+    def _configure(self, config: dict[str, Any]) -> None:
+        self._given_loop: AbstractEventLoop | None = maybe_ref(config.pop("event_loop", None))
+        super()._configure(config)
+
+    def start(self, paused: bool = False) -> None:
+        """Start the scheduler, and return when it has been shut down.
+
+        A KeyboardInterrupt or SystemExit that arrives meanwhile goes on to the caller, and the
+        scheduler is still to be shut down then.
+
+        :param paused: whether to process jobs only after :meth:`resume`
+        :raises SchedulerAlreadyRunningError: if the scheduler is running
+        :raises RuntimeError: if an event loop is running in this thread, which it would block; or
+            if this is uWSGI without threads
+        """
+        if running_loop() is not None:
+            raise RuntimeError(
+                f"{type(self).__name__}.start() would block the event loop that is running in this "
+                "thread; use AsyncIOScheduler in a program that runs on asyncio"
+            )
+        self._start_on_own_loop(self._given_loop, paused)
+        self._main_loop()
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Stop processing jobs, and shut down the executors and job stores.
+
+        In a job or listener that runs on the scheduler's own loop this does not block, but
+        :meth:`start` returns only after the runs that are going on.
+
+        :param wait: whether to return only after all runs that are going on have ended; if not,
+            coroutine runs are cancelled
+        :raises SchedulerNotRunningError: if the scheduler is not running
+        """
+        super().shutdown(wait)
+        self._drains = wait
+        loop = self._own_loop
+        assert self._event is not None
+        self._event.set()
+        if self._interrupted:
+            self._finish()
+        elif loop is not None:
+            try:
+                loop.call_soon_threadsafe(loop.stop)
+            except RuntimeError:  # it has come to its end already
+                pass
+
+    def _start_on_own_loop(self, coroutines: AbstractEventLoop | None, paused: bool) -> None:
+        """Start with a new loop as control loop, which is to be run by :meth:`_main_loop`."""
+        if self.state != STATE_STOPPED:
+            raise SchedulerAlreadyRunningError
+        if coroutines is not None and coroutines.is_closed():
+            raise RuntimeError(f"The loop for the coroutine jobs, {coroutines!r}, is closed")
+        self._event = Event()
+        self._interrupted = self._drains = False
+        self._own_loop = new_loop()
+        self._bind_loops(self._own_loop, coroutines)
+        try:
+            DrivenScheduler.start(self, paused)
+        except BaseException:
+            self._finish()
+            raise
+
+    def _main_loop(self) -> None:
+        """Run the scheduler's own loop until the scheduler is shut down."""
+        assert self._event is not None
+        assert self._own_loop is not None
+        try:
+            while not self._event.is_set():
+                self._own_loop.run_forever()
+        except BaseException:
+            self._interrupted = True
+            raise
+        self._finish()
+
+    def _finish(self) -> None:
+        """Let what is left on the own loop come to its end, and close the loop."""
+        loop, self._own_loop = self._own_loop, None
+        assert loop is not None
+        if self._drains and self._coroutine_loop() is loop:
+            loop.run_until_complete(self._idle())
+        self._unbind_loops()
+        finish_loop(loop)
