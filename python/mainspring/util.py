@@ -152,7 +152,10 @@ def astimezone(obj: str | tzinfo | None) -> tzinfo | None:
             "are not what a place observes."
         )
     if hasattr(obj, "zone"):  # pytz
-        return _zone_by_key(obj.zone) if obj.zone else timezone(obj._offset)  # type: ignore[attr-defined]
+        if obj.zone:
+            return _zone_by_key(obj.zone)
+        offset = obj.utcoffset(None)
+        return obj if offset is None else timezone(offset)
     return obj
 
 
