@@ -122,10 +122,9 @@ impl StepDetector {
         Self { wall: clock.now(), monotonic: clock.monotonic() }
     }
 
-    /// Looks at `clock` again: microseconds by which the wall clock stepped since the last look, positive
-    /// for a step forward, or `None`.
-    pub fn check(&mut self, clock: &dyn Clock) -> Option<i64> {
-        let (wall, monotonic) = (clock.now(), clock.monotonic());
+    /// Takes a further reading of both clocks: microseconds by which the wall clock stepped since the one
+    /// before, positive for a step forward, or `None`.
+    pub fn check(&mut self, wall: UtcMicros, monotonic: Duration) -> Option<i64> {
         let passed =
             i64::try_from((monotonic.saturating_sub(self.monotonic)).as_micros()).unwrap_or(i64::MAX);
         let step = wall.micros_since(self.wall).saturating_sub(passed);
@@ -169,13 +168,16 @@ mod tests {
     fn a_step_is_told_from_time_passing() {
         let clock = ManualClock::new(at(0));
         let mut detector = StepDetector::new(&clock);
+        let mut check = || detector.check(clock.now(), clock.monotonic());
         clock.advance(Duration::from_secs(3600));
-        assert_eq!(detector.check(&clock), None);
+        assert_eq!(check(), None);
         clock.step(7_200_000_000);
-        assert_eq!(detector.check(&clock), Some(7_200_000_000));
+        assert_eq!(check(), Some(7_200_000_000));
         clock.step(-3_600_000_000);
         clock.advance(Duration::from_secs(1));
-        assert_eq!(detector.check(&clock), Some(-3_600_000_000));
-        assert_eq!(detector.check(&clock), None);
+        assert_eq!(check(), Some(-3_600_000_000));
+        assert_eq!(check(), None);
+        clock.step(StepDetector::TOLERANCE_MICROS);
+        assert_eq!(check(), None);
     }
 }

@@ -136,12 +136,13 @@ impl Shared {
         let mut steps = StepDetector::new(&*self.clock);
         while !self.stopping.load(Ordering::SeqCst) {
             self.waker.asleep_until.store(AWAKE, Ordering::SeqCst);
-            if let Some(step) = steps.check(&*self.clock) {
+            // One reading for both, so that a step is told before the runs that it makes due.
+            let now = self.clock.now();
+            if let Some(step) = steps.check(now, self.clock.monotonic()) {
                 batch.push(Item::ClockStepped(step));
                 self.dispatch.dispatch(&mut batch);
                 batch.clear();
             }
-            let now = self.clock.now();
             let next = self.pass(now, &mut batch);
             let time = match next {
                 Some(next) if next <= now => continue,
