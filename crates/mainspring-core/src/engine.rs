@@ -157,6 +157,7 @@ impl Shared {
                     None => AWAKE,
                 };
                 self.waker.asleep_until.store(asleep_until, Ordering::SeqCst);
+                self.dispatch.tick();
                 self.waker.sleep(time.min(LONGEST_SLEEP));
             }
         }
