@@ -4,6 +4,8 @@
 //! The year has runs that overlap, pauses, resumes and removals, steps of the wall clock in both directions
 //! and gaps in which nobody sweeps. Everything follows from one seed.
 
+#![allow(clippy::unwrap_used)]
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;

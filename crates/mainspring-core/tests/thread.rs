@@ -2,6 +2,8 @@
 //!
 //! Tests wait for signals. A time limit only ends a test that has failed already.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
