@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -17,7 +18,6 @@ from mainspring.events import (
 from mainspring.executors.asyncio import AsyncIOExecutor
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers.asyncio import AsyncIOScheduler, run_in_event_loop
-
 from tests.support import PATIENCE, ListJobStore, Recorder, coroutine_five, listen, nothing
 
 

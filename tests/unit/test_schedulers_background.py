@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -14,7 +15,6 @@ from mainspring.events import (
 )
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers.background import BackgroundScheduler
-
 from tests.support import PATIENCE, ListJobStore, coroutine_five, listen, nothing
 
 

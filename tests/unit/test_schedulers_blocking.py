@@ -8,10 +8,10 @@ import threading
 from typing import Any
 
 import pytest
+
 from mainspring.events import EVENT_JOB_EXECUTED, EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers.blocking import BlockingScheduler
-
 from tests.support import PATIENCE, listen, nothing
 
 

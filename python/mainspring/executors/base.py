@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from inspect import isawaitable
 from threading import main_thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mainspring._logs import get_logger
 from mainspring.events import (
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
+
+T = TypeVar("T")
 
 #: How often a thread that waits for a loop looks whether the loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
@@ -67,7 +69,7 @@ class BaseExecutor(metaclass=ABCMeta):
     def __init__(self) -> None:
         super().__init__()
         self._instances: defaultdict[str, int] = defaultdict(int)
-        self._coroutine_runs: set[CoroutineRun] = set()
+        self._coroutine_runs: set[CoroutineRun[list[JobExecutionEvent]]] = set()
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         """Take note of the scheduler; it calls this when it starts or is given the executor later.
@@ -156,7 +158,10 @@ class BaseExecutor(metaclass=ABCMeta):
         run.ended.add_done_callback(partial(self._take_outcome, job.id, run))
 
     def _take_outcome(
-        self, job_id: str, run: CoroutineRun, ended: Future[list[JobExecutionEvent]]
+        self,
+        job_id: str,
+        run: CoroutineRun[list[JobExecutionEvent]],
+        ended: Future[list[JobExecutionEvent]],
     ) -> None:
         self._coroutine_runs.discard(run)
         exc = ended.exception()
@@ -166,24 +171,24 @@ class BaseExecutor(metaclass=ABCMeta):
             self._run_job_success(job_id, ended.result())
 
 
-class CoroutineRun:
-    """A :func:`run_coroutine_job` on an event loop, to be awaited and cancelled from any thread.
+class CoroutineRun(Generic[T]):
+    """A coroutine on an event loop, to be waited for and cancelled in any thread.
 
-    :param coroutine: what that function returned
+    :param coroutine: the coroutine, which is closed if it cannot be run
     :param loop: the loop
     :raises RuntimeError: if the loop is closed
     """
 
     def __init__(
         self,
-        coroutine: Coroutine[Any, Any, list[JobExecutionEvent]],
+        coroutine: Coroutine[Any, Any, T],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         #: Gets what the coroutine returns or raises.
-        self.ended: Future[list[JobExecutionEvent]] = Future()
+        self.ended: Future[T] = Future()
         self._coroutine = coroutine
         self._loop = loop
-        self._task: asyncio.Task[list[JobExecutionEvent]] | None = None
+        self._task: asyncio.Task[T] | None = None
         try:
             loop.call_soon_threadsafe(self._start)
         except RuntimeError:
@@ -203,7 +208,7 @@ class CoroutineRun:
         assert self._task is not None
         self._task.cancel()
 
-    def _end(self, task: asyncio.Task[list[JobExecutionEvent]]) -> None:
+    def _end(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
             self.ended.set_exception(asyncio.CancelledError())
         elif (exc := task.exception()) is not None:
@@ -334,11 +339,16 @@ def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
     if loop is None:
         value, exception = asyncio.run(_contain(awaitable))
     else:
-        future = asyncio.run_coroutine_threadsafe(_contain(awaitable), loop)
-        while not wait((future,), LOOP_CHECK_INTERVAL).done:
+        try:
+            run = CoroutineRun(_contain(awaitable), loop)
+        except RuntimeError:
+            if isinstance(awaitable, Coroutine):
+                awaitable.close()
+            raise
+        while not wait((run.ended,), LOOP_CHECK_INTERVAL).done:
             if loop.is_closed() or not (loop.is_running() or main_thread().is_alive()):
                 raise RuntimeError(f"{loop!r} was left before the coroutine of the job had ended")
-        value, exception = future.result()
+        value, exception = run.ended.result()
     if exception is not None:
         raise exception
     return value

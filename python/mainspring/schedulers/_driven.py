@@ -6,7 +6,7 @@ import asyncio
 from asyncio import AbstractEventLoop
 from concurrent.futures import wait
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainspring._exit import stop_at_exit
 from mainspring._mainspring import LoopInbox
@@ -144,7 +144,7 @@ class DrivenScheduler(BaseScheduler):
         while runs := self._coroutine_runs():
             await asyncio.wait([asyncio.wrap_future(run.ended) for run in runs])
 
-    def _coroutine_runs(self) -> list[CoroutineRun]:
+    def _coroutine_runs(self) -> list[CoroutineRun[Any]]:
         """Return the coroutine runs that executors have started without the engine."""
         return [
             run
