@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import calendar
-import json
 import signal
 import statistics
 import time
@@ -22,11 +21,12 @@ import zoneinfo
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
+
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -128,16 +128,15 @@ async def serve(stack: AsyncExitStack) -> list[str]:
         page = calendar.HTMLCalendar().formatyearpage(datetime.now().year)
         return web.Response(body=page, content_type="text/html")
 
-    async def zones(_: web.Request) -> web.Response:
+    async def slow(_: web.Request) -> web.Response:
         await asyncio.sleep(0.7)
-        now = datetime.now(timezone.utc)
-        names = sorted(zoneinfo.available_timezones())
-        times = {name: now.astimezone(zoneinfo.ZoneInfo(name)).isoformat() for name in names}
-        return web.Response(text=json.dumps(times, indent=1), content_type="application/json")
+        return web.json_response(zones)
+
+    zones = sorted(zoneinfo.available_timezones())
 
     app = web.Application()
     app.add_routes(
-        [web.get("/source.py", source), web.get("/year.html", year), web.get("/slow.json", zones)]
+        [web.get("/source.py", source), web.get("/year.html", year), web.get("/slow.json", slow)]
     )
     runner = web.AppRunner(app)
     await runner.setup()
@@ -176,7 +175,7 @@ async def main(urls: list[str], every: float, duration: float | None) -> None:
             "interval",
             args=[session, urls],
             seconds=every,
-            next_run_time=datetime.now(timezone.utc),
+            next_run_time=datetime.now(timezone.utc) + timedelta(seconds=0.5),
         )
         scheduler.start()
         try:

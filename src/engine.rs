@@ -147,7 +147,10 @@ impl Engine {
 
     /// Stops the timer thread and waits for its end.
     fn stop(&self, py: Python<'_>) {
-        py.detach(|| self.handle.stop());
+        py.detach(|| {
+            self.handle.stop();
+            self.hub.loop_check.join();
+        });
         self.hub.hold_scheduler(py, false);
     }
 

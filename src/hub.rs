@@ -6,16 +6,21 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mainspring_core::clock::Clock;
 use mainspring_core::dispatch::{Dispatch, Firing, Item, StoreId};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::loop_inbox::{Inbox, Work};
 use crate::pool::{Pool, Task};
 use crate::record::{Route, Store};
+
+/// How long a loop may leave its inbox alone before it is looked after.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// An executor as the hub sees it.
 #[derive(Clone)]
@@ -38,6 +43,7 @@ pub struct Hub {
     /// Whether listeners are called at `control` also for runs in worker threads.
     pub events_on_loop: AtomicBool,
     pub runs: Runs,
+    pub loop_check: LoopCheck,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -66,6 +72,7 @@ impl Hub {
             listener_mask: AtomicU32::new(0),
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
+            loop_check: LoopCheck::default(),
             clock,
         })
     }
@@ -218,6 +225,48 @@ pub struct HubDispatch(pub Arc<Hub>);
 impl Dispatch for HubDispatch {
     fn dispatch(&self, batch: &mut Vec<Item>) {
         self.0.sorted(batch);
+    }
+
+    fn tick(&self) {
+        let silent = |inbox: &Inbox| inbox.has_loop() && inbox.silent_for(SILENCE);
+        if silent(&self.0.control) || silent(&self.0.coroutines()) {
+            LoopCheck::start(&self.0);
+        }
+    }
+}
+
+/// Asks the scheduler, in a thread that may wait for Python, what has become of a silent loop.
+#[derive(Default)]
+pub struct LoopCheck {
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl LoopCheck {
+    fn start(hub: &Arc<Hub>) {
+        let mut thread = hub.loop_check.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.as_ref().is_some_and(|t| !t.is_finished()) {
+            return;
+        }
+        let hub = Arc::clone(hub);
+        let check = move || {
+            Python::try_attach(|py| {
+                let Some(scheduler) = hub.scheduler(py) else { return };
+                if let Err(error) = scheduler.call_method0(intern!(py, "_check_loops")) {
+                    error.write_unraisable(py, Some(&scheduler));
+                }
+            });
+        };
+        // Without a thread now, the next tick tries again.
+        *thread = std::thread::Builder::new().name("mainspring-check".into()).spawn(check).ok();
+    }
+
+    /// Waits for a check that is under way, but for one that is itself the caller.
+    pub fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
+            // It returns nothing, and what Python raised in it has been reported.
+            drop(thread.join());
+        }
     }
 }
 

@@ -29,7 +29,7 @@ mod _mainspring {
     #[pymodule_export]
     use crate::loop_inbox::LoopInbox;
     #[pymodule_export]
-    use crate::pool::WorkerPool;
+    use crate::pool::{WorkerPool, join_pools};
     #[pymodule_export]
     use crate::store::NativeStore;
 

@@ -51,6 +51,8 @@ struct Queue {
     work: VecDeque<Work>,
     /// Whether the loop has been woken and will drain.
     armed: bool,
+    /// When the loop was woken, or last took work.
+    last_sign: Option<Instant>,
 }
 
 /// The inbox of one event loop.
@@ -62,8 +64,14 @@ pub struct Inbox {
     bound: Mutex<Option<Binding>>,
     /// Whether `bound` holds a loop, for threads that must not wait for its lock.
     has_loop: AtomicBool,
-    /// Strong references to the tasks of suspended runs, by address: the loop's own are weak.
-    tasks: Mutex<HashMap<usize, Py<PyAny>>>,
+    /// The suspended runs by the address of their tasks, to which the loop's own references are weak.
+    tasks: Mutex<HashMap<usize, Suspended>>,
+}
+
+/// A run that waits for its task.
+struct Suspended {
+    task: Py<PyAny>,
+    resume: Py<Resume>,
 }
 
 /// The loop an inbox is bound to.
@@ -96,7 +104,7 @@ impl Inbox {
         self.bound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_tasks(&self) -> MutexGuard<'_, HashMap<usize, Py<PyAny>>> {
+    fn lock_tasks(&self) -> MutexGuard<'_, HashMap<usize, Suspended>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,6 +113,9 @@ impl Inbox {
         let mut queue = self.lock();
         queue.work.extend(work);
         let edge = !std::mem::replace(&mut queue.armed, true);
+        if edge {
+            queue.last_sign = Some(Instant::now());
+        }
         drop(queue);
         if edge {
             self.wake();
@@ -123,6 +134,7 @@ impl Inbox {
     /// Takes up to [`CHUNK`] pieces of work. With none left, disarms.
     fn take(&self, chunk: &mut VecDeque<Work>) {
         let mut queue = self.lock();
+        queue.last_sign = Some(Instant::now());
         if queue.work.is_empty() {
             #[cfg(unix)]
             self.wake_fd.clear();
@@ -131,6 +143,12 @@ impl Inbox {
         }
         let count = queue.work.len().min(CHUNK);
         chunk.extend(queue.work.drain(..count));
+    }
+
+    /// Whether there has been work for `time` without a sign of the loop.
+    pub fn silent_for(&self, time: Duration) -> bool {
+        let queue = self.lock();
+        queue.armed && queue.last_sign.is_some_and(|sign| sign.elapsed() > time)
     }
 
     /// Takes everything and disarms.
@@ -353,7 +371,8 @@ impl LoopInbox {
 
     /// Cancels the runs that are suspended on the loop; returns how many.
     fn cancel_running(&self, py: Python<'_>) -> PyResult<usize> {
-        let tasks: Vec<Py<PyAny>> = self.inbox.lock_tasks().values().map(|task| task.clone_ref(py)).collect();
+        let tasks: Vec<Py<PyAny>> =
+            self.inbox.lock_tasks().values().map(|run| run.task.clone_ref(py)).collect();
         let Some(event_loop) = self.inbox.event_loop(py) else { return Ok(0) };
         if event_loop.call_method0("is_closed")?.is_truthy()? {
             return Ok(0);
@@ -368,6 +387,20 @@ impl LoopInbox {
             }
         }
         Ok(tasks.len())
+    }
+
+    /// Ends the suspended runs as cancelled, where their loop is closed and cannot.
+    fn abandon_running(&self, py: Python<'_>) -> PyResult<()> {
+        let runs: Vec<Suspended> = self.inbox.lock_tasks().drain().map(|(_, run)| run).collect();
+        let Some(env) = Env::new(py, &self.hub) else { return Ok(()) };
+        for suspended in runs {
+            let run = suspended.resume.get().run.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(mut run) = run {
+                let error = python::cancelled_error(py)?.call1(("the event loop was closed",))?;
+                run.abandon(&env, &PyErr::from_value(error));
+            }
+        }
+        Ok(())
     }
 
     /// Called by the loop when there is work.
@@ -511,14 +544,15 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let inbox = self.inbox.get();
         let address = task.as_ptr() as usize;
         let resume = Resume { inbox: self.inbox.clone().unbind(), run: Mutex::new(Some(run)) };
+        let resume = Bound::new(py, resume)?;
         let options = PyDict::new(py);
         if let Some(locals) = inbox.inbox.locals() {
             options.set_item(intern!(py, "context"), locals.context(py))?;
         }
-        task.call_method(intern!(py, "add_done_callback"), (Bound::new(py, resume)?,), Some(&options))?;
-        let old = inbox.inbox.lock_tasks().insert(address, task.clone().unbind());
+        let suspended = Suspended { task: task.clone().unbind(), resume: resume.clone().unbind() };
+        let old = inbox.inbox.lock_tasks().insert(address, suspended);
         drop(old);
-        Ok(())
+        task.call_method(intern!(py, "add_done_callback"), (resume,), Some(&options)).map(drop)
     }
 }
 

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use mainspring_core::dispatch::Firing;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::hub::Hub;
@@ -172,7 +171,7 @@ impl WorkerPool {
             prefix: thread_name_prefix.to_owned(),
             initializer: initializer.map(|f| (f, initargs)),
         });
-        at_exit(py, &pool)?;
+        remember(&pool);
         Ok(Self { pool })
     }
 
@@ -256,22 +255,17 @@ fn log_failure(py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
 
 static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());
 
-/// Lets the work of `pool` end before the interpreter does, as `concurrent.futures` lets its own. The
-/// workers are daemon threads, so that they do not hold up the exit for ever while they wait for work.
-fn at_exit(py: Python<'_>, pool: &Arc<Pool>) -> PyResult<()> {
-    static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
-    REGISTERED.get_or_try_init(py, || {
-        let function = wrap_pyfunction!(join_pools, py)?;
-        py.import("atexit")?.call_method1("register", (function,)).map(drop)
-    })?;
+/// Remembers `pool` for [`join_pools`].
+fn remember(pool: &Arc<Pool>) {
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     pools.retain(|pool| pool.strong_count() > 0);
     pools.push(Arc::downgrade(pool));
-    Ok(())
 }
 
+/// Shuts down all pools and waits for their work to end. Called when the interpreter is about to exit: the
+/// workers are daemon threads, so that they do not hold up the exit for ever while they wait for work.
 #[pyfunction]
-fn join_pools(py: Python<'_>) -> PyResult<()> {
+pub fn join_pools(py: Python<'_>) -> PyResult<()> {
     let pools: Vec<Arc<Pool>> = {
         let pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
         pools.iter().filter_map(Weak::upgrade).collect()

@@ -263,11 +263,11 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
     let Some(seen) = Seen::read(&shared, key) else { return };
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
-    let due = policy::due(&seen.trigger, seen.policy, due, now, &mut jitter);
-    match jitter.or_raised(due) {
-        Ok(due) => {
-            let ends = due.next.is_none();
-            let verdict = shared.change(|s| s.settle_host(key, due.run_times, due.next));
+    let answer = policy::due(&seen.trigger, seen.policy, due, now, &mut jitter);
+    match jitter.or_raised(answer) {
+        Ok(answer) => {
+            let ends = answer.next.is_none();
+            let verdict = shared.change(|s| s.settle_host(key, due, answer, now));
             let ended = || {
                 if ends {
                     env.never_fails(ended(env, store, key));
@@ -286,8 +286,9 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
             }
         }
         Err(error) => {
-            shared.change(|s| s.park_host(key));
-            env.never_fails(log_parked(env, &seen, &error));
+            if shared.change(|s| s.park_host(key, due)) {
+                env.never_fails(log_parked(env, &seen, &error));
+            }
         }
     }
 }

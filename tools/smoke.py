@@ -3,9 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from mainspring.schedulers.asyncio import AsyncIOScheduler
-
 import mainspring
+from mainspring.schedulers.asyncio import AsyncIOScheduler
 
 
 async def main() -> None:

@@ -1,4 +1,4 @@
-"""Events that a scheduler sends to its listeners: their codes, which are bits of a mask, and classes."""
+"""Events that a scheduler sends to its listeners: their classes, and their codes as bits."""
 
 from __future__ import annotations
 

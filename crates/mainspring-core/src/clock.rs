@@ -71,8 +71,8 @@ impl ManualClock {
     /// Lets `by` pass on both the wall and the monotonic clock.
     pub fn advance(&self, by: Duration) {
         let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-        self.wall.fetch_add(micros, Ordering::SeqCst);
-        self.monotonic.fetch_add(micros, Ordering::SeqCst);
+        add(&self.wall, micros);
+        add(&self.monotonic, micros);
     }
 
     /// Lets time pass until the wall clock shows `at`; does nothing when it is past that.
@@ -85,8 +85,15 @@ impl ManualClock {
 
     /// Steps the wall clock by `micros` while no time passes.
     pub fn step(&self, micros: i64) {
-        self.wall.fetch_add(micros, Ordering::SeqCst);
+        add(&self.wall, micros);
     }
+}
+
+/// Adds without wrapping round: a clock at its end stays there.
+fn add(clock: &AtomicI64, micros: i64) {
+    // The closure never refuses, so neither does the update.
+    let _before =
+        clock.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |at| Some(at.saturating_add(micros)));
 }
 
 impl Clock for ManualClock {
@@ -115,10 +122,9 @@ impl StepDetector {
         Self { wall: clock.now(), monotonic: clock.monotonic() }
     }
 
-    /// Looks at `clock` again: microseconds by which the wall clock stepped since the last look, positive
-    /// for a step forward, or `None`.
-    pub fn check(&mut self, clock: &dyn Clock) -> Option<i64> {
-        let (wall, monotonic) = (clock.now(), clock.monotonic());
+    /// Takes a further reading of both clocks: microseconds by which the wall clock stepped since the one
+    /// before, positive for a step forward, or `None`.
+    pub fn check(&mut self, wall: UtcMicros, monotonic: Duration) -> Option<i64> {
         let passed =
             i64::try_from((monotonic.saturating_sub(self.monotonic)).as_micros()).unwrap_or(i64::MAX);
         let step = wall.micros_since(self.wall).saturating_sub(passed);
@@ -150,19 +156,28 @@ mod tests {
         clock.advance(Duration::from_micros(5));
         clock.advance_to(at(900));
         assert_eq!((clock.now(), clock.monotonic()), (at(1_005), Duration::from_micros(5)));
+        clock.advance(Duration::MAX);
+        clock.advance(Duration::MAX);
+        assert_eq!(
+            (clock.now(), clock.monotonic()),
+            (UtcMicros::MAX, Duration::from_micros(i64::MAX as u64))
+        );
     }
 
     #[test]
     fn a_step_is_told_from_time_passing() {
         let clock = ManualClock::new(at(0));
         let mut detector = StepDetector::new(&clock);
+        let mut check = || detector.check(clock.now(), clock.monotonic());
         clock.advance(Duration::from_secs(3600));
-        assert_eq!(detector.check(&clock), None);
+        assert_eq!(check(), None);
         clock.step(7_200_000_000);
-        assert_eq!(detector.check(&clock), Some(7_200_000_000));
+        assert_eq!(check(), Some(7_200_000_000));
         clock.step(-3_600_000_000);
         clock.advance(Duration::from_secs(1));
-        assert_eq!(detector.check(&clock), Some(-3_600_000_000));
-        assert_eq!(detector.check(&clock), None);
+        assert_eq!(check(), Some(-3_600_000_000));
+        assert_eq!(check(), None);
+        clock.step(StepDetector::TOLERANCE_MICROS);
+        assert_eq!(check(), None);
     }
 }

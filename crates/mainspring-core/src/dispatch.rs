@@ -79,4 +79,7 @@ pub enum Item {
 pub trait Dispatch: Send + Sync {
     /// Takes the items of one pass, in order.
     fn dispatch(&self, batch: &mut Vec<Item>);
+
+    /// Called by the engine's thread before it sleeps, at least about once a second, also while paused.
+    fn tick(&self) {}
 }

@@ -114,17 +114,16 @@ struct Shared {
 
 impl Shared {
     /// One pass and its dispatch; returns the next deadline, or `None` while paused.
-    fn pass(&self, batch: &mut Vec<Item>) -> (UtcMicros, Option<UtcMicros>) {
-        let now = self.clock.now();
+    fn pass(&self, now: UtcMicros, batch: &mut Vec<Item>) -> Option<UtcMicros> {
         if self.paused.load(Ordering::SeqCst) {
-            return (now, None);
+            return None;
         }
         let next = self.lock().sweep(now, batch);
         if !batch.is_empty() {
             self.dispatch.dispatch(batch);
             batch.clear();
         }
-        (now, next)
+        next
     }
 
     fn lock(&self) -> MutexGuard<'_, Engine> {
@@ -137,19 +136,28 @@ impl Shared {
         let mut steps = StepDetector::new(&*self.clock);
         while !self.stopping.load(Ordering::SeqCst) {
             self.waker.asleep_until.store(AWAKE, Ordering::SeqCst);
-            if let Some(step) = steps.check(&*self.clock) {
+            // One reading for both, so that a step is told before the runs that it makes due.
+            let now = self.clock.now();
+            if let Some(step) = steps.check(now, self.clock.monotonic()) {
                 batch.push(Item::ClockStepped(step));
                 self.dispatch.dispatch(&mut batch);
                 batch.clear();
             }
-            let (now, next) = self.pass(&mut batch);
+            let next = self.pass(now, &mut batch);
             let time = match next {
                 Some(next) if next <= now => continue,
                 Some(next) => self.until(next),
                 None => LONGEST_SLEEP,
             };
             if !time.is_zero() {
-                self.waker.asleep_until.store(next.map_or(AWAKE, UtcMicros::get), Ordering::SeqCst);
+                let asleep_until = match next {
+                    Some(next) => next.get(),
+                    // No deadline matters until `set_paused` wakes us.
+                    None if self.paused.load(Ordering::SeqCst) => i64::MIN,
+                    None => AWAKE,
+                };
+                self.waker.asleep_until.store(asleep_until, Ordering::SeqCst);
+                self.dispatch.tick();
                 self.waker.sleep(time.min(LONGEST_SLEEP));
             }
         }
@@ -231,10 +239,12 @@ impl EngineHandle {
     /// Stops the timer thread and waits for its end, which is at most one pass away. The engine can be
     /// started again.
     pub fn stop(&self) {
-        let thread = self.lock_thread().take();
+        // Locked until the thread has ended: a `start` in between would tell it to carry on.
+        let mut thread = self.lock_thread();
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.waker.wake();
-        if let Some(thread) = thread {
+        // The timer thread itself gets here where its dispatch drops the last handle; it ends after that.
+        if let Some(thread) = thread.take().filter(|t| t.thread().id() != std::thread::current().id()) {
             // The thread catches its own panics; there is nothing to learn from how it ended.
             drop(thread.join());
         }
@@ -256,14 +266,16 @@ impl EngineHandle {
         self.shared.waker.wake();
     }
 
-    /// Sweeps in the calling thread until nothing more is due, dispatching what is. Returns the time until
-    /// the next deadline, or `None` when there is none or the engine is paused.
+    /// Sweeps in the calling thread until nothing more is due that is due now, dispatching what is. Returns
+    /// the time until the next deadline, or `None` when there is none or the engine is paused.
     pub fn process(&self) -> Option<Duration> {
+        // Of one instant, or jobs that are due again after a few microseconds would keep it here for ever.
+        let now = self.shared.clock.now();
         let mut batch = Vec::new();
         loop {
-            match self.shared.pass(&mut batch) {
-                (now, Some(next)) if next <= now => {}
-                (_, next) => return next.map(|next| self.shared.until(next)),
+            match self.shared.pass(now, &mut batch) {
+                Some(next) if next <= now => {}
+                next => return next.map(|next| self.shared.until(next)),
             }
         }
     }

@@ -10,8 +10,8 @@ use crate::job::RunPolicy;
 use crate::time::{MICROS_PER_SECOND, UtcMicros};
 use crate::trigger::{JitterSource, Trigger};
 
-/// How many fire times of one job that is not coalesced are handed over in one pass. What is left stays
-/// due and follows in the next pass, so that years of missed fires cost no more memory than this.
+/// How many fire times of one job that is not coalesced are handed over at once. What is left stays due and
+/// follows when these are done, so that years of missed fires cost no more memory than this.
 pub const MAX_RUN_TIMES: usize = 10_000;
 
 /// The scheduled run times of one submission, in order; never empty.
@@ -110,7 +110,126 @@ pub fn missed_by(run_time: UtcMicros, now: UtcMicros, grace_seconds: Option<u32>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::error::ErrorKind;
+    use crate::trigger::{CronFields, CronTrigger, DateTrigger, HostTrigger, IntervalTrigger, Zone};
+
+    /// Counts how often a trigger with jitter is asked for its next fire time.
+    #[derive(Default)]
+    struct Questions(usize);
+
+    impl JitterSource for Questions {
+        fn draw(&mut self, _max_micros: i64) -> i64 {
+            self.0 += 1;
+            0
+        }
+    }
+
+    fn at(seconds: i64) -> UtcMicros {
+        UtcMicros::clamped(seconds * MICROS_PER_SECOND)
+    }
+
+    /// Every second, with a jitter of which [`Questions`] makes nothing.
+    fn every_second() -> Trigger {
+        Trigger::Interval(IntervalTrigger::new(MICROS_PER_SECOND, at(0), None, 1).unwrap())
+    }
+
+    fn policy(coalesce: bool) -> RunPolicy {
+        RunPolicy { coalesce, ..RunPolicy::default() }
+    }
+
+    #[test]
+    fn a_job_in_time_asks_its_trigger_once() {
+        for coalesce in [true, false] {
+            let mut questions = Questions::default();
+            let due = due(&every_second(), policy(coalesce), at(5), at(5), &mut questions).unwrap();
+            assert_eq!(due, Due { run_times: RunTimes::One(at(5)), next: Some(at(6)) });
+            assert_eq!(questions.0, 1);
+        }
+    }
+
+    #[test]
+    fn coalescing_ten_years_asks_twice() {
+        let now = at(10 * 365 * 86_400);
+        let cron = CronFields::parse([None, None, None, None, None, None, None, Some("*")]).unwrap();
+        let cron = CronTrigger::new(cron, Zone::UTC, None, None, 1).unwrap();
+        for trigger in [every_second(), Trigger::Cron(Arc::new(cron))] {
+            let mut questions = Questions::default();
+            let due = due(&trigger, policy(true), at(1), now, &mut questions).unwrap();
+            assert_eq!(due.run_times, RunTimes::One(now));
+            assert_eq!(due.next, now.checked_add(MICROS_PER_SECOND));
+            assert_eq!(questions.0, 2);
+        }
+    }
+
+    #[test]
+    fn runs_that_are_not_coalesced_come_in_bounded_pieces() {
+        let mut questions = Questions::default();
+        let max = MAX_RUN_TIMES as i64;
+        let first = due(&every_second(), policy(false), at(1), at(max + 2), &mut questions).unwrap();
+        assert_eq!(first.run_times.as_slice().len(), MAX_RUN_TIMES);
+        assert_eq!(first.next, Some(at(max + 1)));
+        assert_eq!(questions.0, MAX_RUN_TIMES);
+        let rest = due(&every_second(), policy(false), at(max + 1), at(max + 2), &mut questions).unwrap();
+        assert_eq!(rest.run_times.as_slice(), [at(max + 1), at(max + 2)]);
+        assert_eq!(rest.next, Some(at(max + 3)));
+    }
+
+    #[test]
+    fn a_trigger_may_end_at_or_before_now() {
+        let date = Trigger::Date(DateTrigger::new(at(3)));
+        let until_4 = IntervalTrigger::new(MICROS_PER_SECOND, at(0), Some(at(4)), 0).unwrap();
+        for coalesce in [true, false] {
+            let due =
+                |trigger| due(trigger, policy(coalesce), at(3), at(9), &mut Questions::default()).unwrap();
+            assert_eq!(due(&date), Due { run_times: RunTimes::One(at(3)), next: None });
+            let runs = if coalesce { vec![at(4)] } else { vec![at(3), at(4)] };
+            assert_eq!(due(&Trigger::Interval(until_4)), Due { run_times: runs.into(), next: None });
+        }
+    }
+
+    /// Gives the fire time so many seconds after the previous one; 13 is its unlucky number.
+    #[derive(Debug)]
+    struct Stride(i64);
+
+    impl HostTrigger for Stride {
+        fn next_fire_time(
+            &self,
+            previous: Option<UtcMicros>,
+            _: UtcMicros,
+        ) -> Result<Option<UtcMicros>, Error> {
+            match previous {
+                Some(previous) if previous >= at(13) => Err(Error::new(ErrorKind::Host, "unlucky")),
+                Some(previous) => Ok(previous.checked_add(self.0 * MICROS_PER_SECOND)),
+                None => Ok(None),
+            }
+        }
+    }
+
+    #[test]
+    fn a_trigger_that_fails_or_does_not_advance_is_an_error() {
+        for coalesce in [true, false] {
+            for (stride, now, kind) in [
+                (0, 1, ErrorKind::InvalidValue),
+                (-1, 1, ErrorKind::InvalidValue),
+                (1, 20, ErrorKind::Host),
+                (12, 20, ErrorKind::Host),
+            ] {
+                let trigger = Trigger::Host(Arc::new(Stride(stride)));
+                let result = due(&trigger, policy(coalesce), at(1), at(now), &mut Questions::default());
+                assert_eq!(result.unwrap_err().kind(), kind, "{stride} {coalesce}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fire_time_at_the_end_of_time_is_the_last() {
+        let due =
+            due(&every_second(), policy(true), UtcMicros::MAX, UtcMicros::MAX, &mut Questions::default());
+        assert_eq!(due.unwrap(), Due { run_times: RunTimes::One(UtcMicros::MAX), next: None });
+    }
 
     #[test]
     fn a_run_is_missed_only_beyond_its_grace_time() {

@@ -42,9 +42,7 @@ class BasePoolExecutor(BaseExecutor):
             else:
                 self._run_job_success(job.id, future.result())
 
-        future = self._pool.submit(
-            run_job, job, job._jobstore_alias, run_times, self._logger.name
-        )
+        future = self._pool.submit(run_job, job, job._jobstore_alias, run_times, self._logger.name)
         future.add_done_callback(take_outcome)
 
     def shutdown(self, wait: bool = True) -> None:
@@ -90,7 +88,7 @@ class ThreadPoolExecutor(RestartablePoolExecutor):
     _runs_natively = True
 
     def __init__(self, max_workers: int = 10, pool_kwargs: Mapping[str, Any] | None = None) -> None:
-        options = {"thread_name_prefix": f"ThreadPoolExecutor-{next(_numbers)}"}
+        options: dict[str, Any] = {"thread_name_prefix": f"ThreadPoolExecutor-{next(_numbers)}"}
         options.update(pool_kwargs or {})
         super().__init__(lambda: WorkerPool(int(max_workers), **options))
 

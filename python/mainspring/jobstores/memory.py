@@ -36,6 +36,7 @@ class MemoryJobStore(BaseJobStore):
 
     def shutdown(self) -> None:
         self.remove_all_jobs()
+        self._native.set_owner(None, None)
 
     def lookup_job(self, job_id: str) -> Job | None:
         return self._native.lookup(job_id)

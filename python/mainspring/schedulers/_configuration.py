@@ -34,7 +34,9 @@ def nest(gconfig: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:
         for parent in parents:
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
-                raise ValueError(f'Option "{key}" is at odds with the value {place!r} of "{parent}"')
+                raise ValueError(
+                    f'Option "{key}" is at odds with the value {place!r} of "{parent}"'
+                )
         place[last] = value
     return config
 

@@ -8,11 +8,12 @@ from concurrent.futures import Future, wait
 from contextvars import Context, copy_context
 from typing import Any
 
+from mainspring._exit import stop_at_exit
 from mainspring._mainspring import LoopInbox
-from mainspring.events import SchedulerEvent
+from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers._native import native_store
-from mainspring.schedulers.base import BaseScheduler
+from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
 
 #: How often a thread that waits for runs looks whether their loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
@@ -48,8 +49,43 @@ class DrivenScheduler(BaseScheduler):
         self._sweeper.wake()
 
     def _start_timer_thread(self, paused: bool) -> None:
+        stop_at_exit(self)
         self._engine.start(paused)
         self._sweeper.start(self._context)
+
+    def _stop_at_exit(self) -> None:
+        """End the scheduler's threads without a word, since the interpreter is about to exit."""
+        self.state = STATE_STOPPED
+        self._engine.stop()
+        self._sweeper.stop()
+
+    def _check_loops(self) -> None:
+        """Look what has become of a loop that has left its work alone for a while."""
+        loops = (self._engine.control.loop, self._coroutine_loop())
+        if any(loop is not None and loop.is_closed() for loop in loops):
+            self._stop_without_loop()
+
+    def _stop_without_loop(self) -> None:
+        """Stop, since nothing can run on a closed loop; the jobs stay for the next start."""
+        with self._jobstores_lock:
+            if self.state == STATE_STOPPED:
+                return
+            self.state = STATE_STOPPED
+        self._logger.warning(
+            "The event loop of the scheduler has been closed: the scheduler has stopped, and keeps "
+            "its jobs. Call shutdown() before the loop is closed, or start() again on another loop."
+        )
+        self._engine.stop()
+        self._sweeper.stop()
+        self._engine.control.abandon_running()
+        if self._engine.coro is not None:
+            self._engine.coro.abandon_running()
+        for alias, executor in list(self._executors.items()):
+            self._stop_executor(executor, alias, False)
+        for alias, _ in self._stores():
+            self._engine.detach_store(alias)
+        self._unbind_loops()
+        self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_SHUTDOWN))
 
     def _coroutine_loop(self) -> AbstractEventLoop | None:
         return (self._engine.coro or self._engine.control).loop

@@ -6,8 +6,9 @@ import sys
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, tzinfo
+from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring.events import (
@@ -26,12 +27,17 @@ from mainspring.triggers.base import BaseTrigger
 from mainspring.util import undefined
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from mainspring.schedulers.base import BaseScheduler
     from mainspring.util import _Undefined
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _opened(file: str | PathLike[str] | IO[str], mode: str) -> AbstractContextManager[IO[str]]:
+    """Open a file that is given by its path; a file that is open stays so afterwards."""
+    if isinstance(file, str | PathLike):
+        return open(file, mode, encoding="utf-8")
+    return nullcontext(file)
 
 
 class SchedulerJobs(SchedulerParts):
@@ -50,12 +56,12 @@ class SchedulerJobs(SchedulerParts):
         trigger: BaseTrigger | str | None = None,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        id: str | None = None,
+        id: str | None = None,  # noqa: A002 - as 3.x
         name: str | None = None,
-        misfire_grace_time: int | None | _Undefined = undefined,
+        misfire_grace_time: int | _Undefined | None = undefined,
         coalesce: bool | _Undefined = undefined,
         max_instances: int | _Undefined = undefined,
-        next_run_time: datetime | str | None | _Undefined = undefined,
+        next_run_time: datetime | str | _Undefined | None = undefined,
         jobstore: str = "default",
         executor: str = "default",
         replace_existing: bool = False,
@@ -94,7 +100,7 @@ class SchedulerJobs(SchedulerParts):
         >>> scheduler.add_job(print, "interval", minutes=5, args=["tick"], id="ticker")
         <Job (id=ticker name=print)>
         """
-        options = {
+        options: dict[str, Any] = {
             "trigger": self._create_trigger(trigger, trigger_args),
             "executor": executor,
             "func": func,
@@ -107,7 +113,9 @@ class SchedulerJobs(SchedulerParts):
             "max_instances": max_instances,
             "next_run_time": next_run_time,
         }
-        job = Job(cast("BaseScheduler", self), **{k: v for k, v in options.items() if v is not undefined})
+        job = Job(
+            cast("BaseScheduler", self), **{k: v for k, v in options.items() if v is not undefined}
+        )
         with self._jobstores_lock:
             if self.state == STATE_STOPPED:
                 self._pending_jobs.append((job, jobstore, replace_existing))
@@ -124,12 +132,12 @@ class SchedulerJobs(SchedulerParts):
         trigger: BaseTrigger | str | None,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        id: str | None = None,
+        id: str | None = None,  # noqa: A002 - as 3.x
         name: str | None = None,
-        misfire_grace_time: int | None | _Undefined = undefined,
+        misfire_grace_time: int | _Undefined | None = undefined,
         coalesce: bool | _Undefined = undefined,
         max_instances: int | _Undefined = undefined,
-        next_run_time: datetime | str | None | _Undefined = undefined,
+        next_run_time: datetime | str | _Undefined | None = undefined,
         jobstore: str = "default",
         executor: str = "default",
         **trigger_args: Any,
@@ -204,9 +212,9 @@ class SchedulerJobs(SchedulerParts):
         :raises JobLookupError: if there is no such job
         :raises LookupError: if there is no such trigger alias
         """
-        trigger = self._create_trigger(trigger, trigger_args)
-        next_run_time = trigger.get_next_fire_time(None, self._now())
-        return self.modify_job(job_id, jobstore, trigger=trigger, next_run_time=next_run_time)
+        new = self._create_trigger(trigger, trigger_args)
+        next_run_time = new.get_next_fire_time(None, self._now())
+        return self.modify_job(job_id, jobstore, trigger=new, next_run_time=next_run_time)
 
     def pause_job(self, job_id: str, jobstore: str | None = None) -> Job:
         """Have a job not run until :meth:`resume_job`.
@@ -334,7 +342,9 @@ class SchedulerJobs(SchedulerParts):
             if not jobs:
                 print("    No scheduled jobs", file=out)
 
-    def export_jobs(self, outfile: str | PathLike[str] | IO[str], jobstore: str | None = None) -> None:
+    def export_jobs(
+        self, outfile: str | PathLike[str] | IO[str], jobstore: str | None = None
+    ) -> None:
         """Write the jobs of one store or of all to a JSON file.
 
         :param outfile: a file open for writing text, or the path of one to be written
@@ -348,16 +358,10 @@ class SchedulerJobs(SchedulerParts):
         if self.state == STATE_STOPPED:
             raise RuntimeError("the scheduler must have been started for job export to work")
         jobs = self.get_jobs(jobstore)
-        with ExitStack() as stack:
-            if isinstance(outfile, IO) or hasattr(outfile, "write"):
-                file = outfile
-            else:
-                file = stack.enter_context(open(outfile, "w", encoding="utf-8"))
+        with _opened(outfile, "w") as file:
             dump(jobs, file, __version__)
 
-    def import_jobs(
-        self, infile: str | PathLike[str] | IO[str], jobstore: str = "default"
-    ) -> None:
+    def import_jobs(self, infile: str | PathLike[str] | IO[str], jobstore: str = "default") -> None:
         """Add the jobs that :meth:`export_jobs` has written, here or in APScheduler 3.11.
 
         The file can make this program run any code, as unpickling it can: read only files that
@@ -372,11 +376,7 @@ class SchedulerJobs(SchedulerParts):
         from mainspring.schedulers._transfer import load
 
         store = self._lookup_jobstore(jobstore)
-        with ExitStack() as stack:
-            if hasattr(infile, "read"):
-                file = infile
-            else:
-                file = stack.enter_context(open(infile, encoding="utf-8"))
+        with _opened(infile, "r") as file:
             jobs = load(file)
         with self._store_lock(jobstore):
             for job in jobs:

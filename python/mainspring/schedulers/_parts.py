@@ -88,16 +88,19 @@ class SchedulerParts(metaclass=ABCMeta):
                 raise ValueError(
                     f'This scheduler already has an executor by the alias of "{alias}"'
                 )
-            if isinstance(executor, str):
-                executor = self._create_plugin_instance("executor", executor, executor_opts)
-            elif not isinstance(executor, BaseExecutor):
+            added: BaseExecutor
+            if isinstance(executor, BaseExecutor):
+                added = executor
+            elif isinstance(executor, str):
+                added = self._create_plugin_instance("executor", executor, executor_opts)
+            else:
                 raise TypeError(
                     "Expected an executor instance or a string, "
                     f"got {type(executor).__name__} instead"
                 )
-            self._executors[alias] = executor
+            self._executors[alias] = added
             if self.state != STATE_STOPPED:
-                self._start_executor(executor, alias)
+                self._start_executor(added, alias)
         self._dispatch_event(SchedulerEvent(EVENT_EXECUTOR_ADDED, alias))
 
     def remove_executor(self, alias: str, shutdown: bool = True) -> None:
@@ -131,16 +134,19 @@ class SchedulerParts(metaclass=ABCMeta):
                 raise ValueError(
                     f'This scheduler already has a job store by the alias of "{alias}"'
                 )
-            if isinstance(jobstore, str):
-                jobstore = self._create_plugin_instance("jobstore", jobstore, jobstore_opts)
-            elif not isinstance(jobstore, BaseJobStore):
+            added: BaseJobStore
+            if isinstance(jobstore, BaseJobStore):
+                added = jobstore
+            elif isinstance(jobstore, str):
+                added = self._create_plugin_instance("jobstore", jobstore, jobstore_opts)
+            else:
                 raise TypeError(
                     "Expected a job store instance or a string, "
                     f"got {type(jobstore).__name__} instead"
                 )
-            self._jobstores[alias] = jobstore
+            self._jobstores[alias] = added
             if self.state != STATE_STOPPED:
-                self._start_jobstore(jobstore, alias)
+                self._start_jobstore(added, alias)
         self._dispatch_event(SchedulerEvent(EVENT_JOBSTORE_ADDED, alias))
         if self.state != STATE_STOPPED:
             self.wakeup()

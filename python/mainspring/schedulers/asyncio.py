@@ -80,6 +80,7 @@ class AsyncIOScheduler(DrivenScheduler):
         if self.state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
         self._eventloop = loop = self._choose_loop()
+        self._engine.events_on_loop = True  # where 3.x's AsyncIOExecutor tells its listeners too
         self._bind_loops(loop)
         try:
             super().start(paused)

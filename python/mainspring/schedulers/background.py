@@ -57,6 +57,14 @@ class BackgroundScheduler(BlockingScheduler):
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
         super().shutdown(wait)
+        self._join()
+
+    def _stop_at_exit(self) -> None:
+        super()._stop_at_exit()
+        self._stop_main_loop()
+        self._join()
+
+    def _join(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None and thread is not current_thread():
             thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
+from contextlib import suppress
 from threading import Event
 from typing import Any
 
@@ -68,16 +69,17 @@ class BlockingScheduler(DrivenScheduler):
         """
         super().shutdown(wait)
         self._drains = wait
+        self._stop_main_loop()
+
+    def _stop_main_loop(self) -> None:
         loop = self._own_loop
         assert self._event is not None
         self._event.set()
         if self._interrupted:
             self._finish()
         elif loop is not None:
-            try:
+            with suppress(RuntimeError):  # it has come to its end already
                 loop.call_soon_threadsafe(loop.stop)
-            except RuntimeError:  # it has come to its end already
-                pass
 
     def _start_on_own_loop(self, coroutines: AbstractEventLoop | None, paused: bool) -> None:
         """Start with a new loop as control loop, which is to be run by :meth:`_main_loop`."""

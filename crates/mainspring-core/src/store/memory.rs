@@ -3,10 +3,15 @@
 //! A plain data structure without a lock or a clock; [`SharedStore`](super::SharedStore) adds the lock.
 //! `P` is what the host keeps with each job (its function, arguments and so on); the store never looks
 //! into it and never drops it inside a call: whatever leaves the store is returned to the caller, because
-//! dropping a host object may run code of the host.
+//! dropping a host object may run code of the host. What has no place in a return value (a trigger of the
+//! host, the payload of a refused update) waits in [`MemoryStore::take_discarded`].
 //!
 //! A job that is removed, or whose trigger has ended, while runs of it are under way stays in its slot,
 //! *retired*: out of the index and the queue, but readable through its key until the last run is done.
+//!
+//! A job that is still due after its runs of a pass were handed over (see
+//! [`MAX_RUN_TIMES`](crate::policy::MAX_RUN_TIMES)) is *behind*: it leaves the queue until one of its runs
+//! is done. So the rest does not count as one more instance, and nobody else waits for it.
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +22,7 @@ use hashbrown::HashTable;
 use crate::dispatch::{Firing, Item, StoreId};
 use crate::error::{Error, ErrorKind};
 use crate::job::{JobId, JobKey, RunPolicy};
-use crate::policy::{self, RunTimes};
+use crate::policy::{self, Due, RunTimes};
 use crate::rng::SplitMix64;
 use crate::time::UtcMicros;
 use crate::timer::TimerQueue;
@@ -85,6 +90,8 @@ struct Entry<P> {
     ending: bool,
     /// The host has been asked to evaluate the trigger; the entry is not in the queue.
     host_pending: bool,
+    /// More is due when a run is done; the entry is not in the queue.
+    behind: bool,
 }
 
 #[derive(Debug)]
@@ -104,7 +111,11 @@ pub struct MemoryStore<P> {
     queue: TimerQueue,
     sequence: u32,
     jitter: SplitMix64,
+    discarded: Discarded<P>,
 }
+
+/// Triggers, and payloads, that left a store and that only the caller may drop.
+pub type Discarded<P> = Vec<(Arc<Trigger>, Option<P>)>;
 
 impl<P> MemoryStore<P> {
     /// An empty store. `seed` governs the jitter of its jobs.
@@ -118,6 +129,7 @@ impl<P> MemoryStore<P> {
             queue: TimerQueue::new(),
             sequence: 0,
             jitter: SplitMix64::new(seed),
+            discarded: Vec::new(),
         }
     }
 
@@ -186,6 +198,7 @@ impl<P> MemoryStore<P> {
             retired: false,
             ending: false,
             host_pending: false,
+            behind: false,
         });
         let key = JobKey { slot, generation: place.generation };
         let (slots, hasher) = (&self.slots, &self.hasher);
@@ -238,7 +251,7 @@ impl<P> MemoryStore<P> {
     pub fn set_next(&mut self, key: JobKey, next: Option<UtcMicros>) -> Result<(), Error> {
         let entry = self.live_mut(key)?;
         entry.next = next;
-        entry.host_pending = false;
+        (entry.host_pending, entry.behind) = (false, false);
         let sequence = entry.sequence;
         match next {
             Some(next) => self.queue.set(key.slot, next, sequence),
@@ -247,8 +260,7 @@ impl<P> MemoryStore<P> {
         Ok(())
     }
 
-    /// Changes what the store knows of the job, but for its id and fire time. Returns the old payload when
-    /// a new one is given.
+    /// Changes what the store knows of the job, but for its id and fire time. Returns the old payload.
     ///
     /// # Errors
     ///
@@ -261,11 +273,19 @@ impl<P> MemoryStore<P> {
         route: u32,
         payload: P,
     ) -> Result<P, Error> {
-        let entry = self.live_mut(key)?;
-        entry.trigger = trigger;
+        let entry = match self.live_mut(key) {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.discarded.push((trigger, Some(payload)));
+                return Err(error);
+            }
+        };
+        let old_trigger = std::mem::replace(&mut entry.trigger, trigger);
+        let old_payload = std::mem::replace(&mut entry.payload, payload);
         entry.policy = policy;
         entry.route = route;
-        Ok(std::mem::replace(&mut entry.payload, payload))
+        self.discard(old_trigger);
+        Ok(old_payload)
     }
 
     /// Sends the job's runs elsewhere from now on.
@@ -305,6 +325,11 @@ impl<P> MemoryStore<P> {
     pub fn finish(&mut self, key: JobKey) -> Option<P> {
         let entry = self.entry_mut(key)?;
         entry.running = entry.running.saturating_sub(1);
+        if std::mem::take(&mut entry.behind) && !entry.retired {
+            if let (Some(next), sequence) = (entry.next, entry.sequence) {
+                self.queue.set(key.slot, next, sequence);
+            }
+        }
         self.free_if_done(key)
     }
 
@@ -314,40 +339,40 @@ impl<P> MemoryStore<P> {
         self.free_if_done(key)
     }
 
-    /// Takes what the host worked out for a job that came with [`Item::HostDue`]: the runs that are due and
-    /// the next fire time. Without a next fire time the job leaves the store and the caller owes a
-    /// [`release`](Self::release), as after [`Item::Ended`].
-    pub fn settle_host(&mut self, key: JobKey, run_times: RunTimes, next: Option<UtcMicros>) -> HostVerdict {
-        let store = self.id;
-        let Some(entry) = self.entry_mut(key).filter(|e| e.host_pending && !e.retired) else {
+    /// Takes what the host worked out, at `now`, for a job that came with [`Item::HostDue`] as due at
+    /// `asked`: the runs that are due and the next fire time. Without a next fire time the job leaves the
+    /// store and the caller owes a [`release`](Self::release), as after [`Item::Ended`].
+    pub fn settle_host(&mut self, key: JobKey, asked: UtcMicros, due: Due, now: UtcMicros) -> HostVerdict {
+        if !self.awaits_host(key, asked) {
             return HostVerdict::Stale;
-        };
-        entry.host_pending = false;
-        entry.next = next.or(entry.next);
-        let sequence = entry.sequence;
-        let verdict = match entry.admit(store, key, run_times) {
-            Item::Run(firing) => HostVerdict::Run(firing),
-            Item::Skipped { run_times, .. } => HostVerdict::Skipped(run_times),
-            _ => HostVerdict::Stale,
-        };
-        match next {
-            Some(next) => self.queue.set(key.slot, next, sequence),
-            None => self.end(key.slot),
         }
-        verdict
+        match self.advance(key, due, now) {
+            Some(Item::Run(firing)) => HostVerdict::Run(firing),
+            Some(Item::Skipped { run_times, .. }) => HostVerdict::Skipped(run_times),
+            _ => HostVerdict::Stale,
+        }
     }
 
-    /// Parks a job that came with [`Item::HostDue`] and whose trigger failed.
-    pub fn park_host(&mut self, key: JobKey) {
-        if let Some(entry) = self.entry_mut(key).filter(|e| e.host_pending) {
+    /// Parks a job that came with [`Item::HostDue`] as due at `asked` and whose trigger failed; says whether
+    /// it did, which is not so where [`settle_host`](Self::settle_host) would be [`HostVerdict::Stale`].
+    pub fn park_host(&mut self, key: JobKey, asked: UtcMicros) -> bool {
+        let parks = self.awaits_host(key, asked);
+        if let Some(entry) = self.entry_mut(key).filter(|_| parks) {
             entry.host_pending = false;
             entry.next = None;
         }
+        parks
+    }
+
+    /// Takes what only the caller may drop and no call returned. See the module's documentation.
+    #[must_use]
+    pub fn take_discarded(&mut self) -> Discarded<P> {
+        std::mem::take(&mut self.discarded)
     }
 
     /// See [`Sweep::sweep`](super::Sweep::sweep).
     pub fn sweep(&mut self, now: UtcMicros, limit: usize, out: &mut Vec<Item>) -> Option<UtcMicros> {
-        let enough = out.len() + limit;
+        let enough = out.len().saturating_add(limit);
         while out.len() < enough {
             let Some((slot, due)) = self.queue.pop_due(now) else { break };
             self.fire(slot, due, now, out);
@@ -355,7 +380,7 @@ impl<P> MemoryStore<P> {
         self.queue.next_deadline()
     }
 
-    /// Advances the job in `slot`, which has just been taken out of the queue.
+    /// Evaluates the job in `slot`, which has just been taken out of the queue.
     fn fire(&mut self, slot: u32, due: UtcMicros, now: UtcMicros, out: &mut Vec<Item>) {
         let (store, key) = (self.id, self.key_of(slot));
         let jitter = &mut self.jitter;
@@ -366,31 +391,57 @@ impl<P> MemoryStore<P> {
             return;
         }
         let (trigger, policy) = (&entry.trigger, entry.policy);
-        let result = catch_unwind(AssertUnwindSafe(|| policy::due(trigger, policy, due, now, jitter)))
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Host, "the trigger panicked")));
-        match result {
+        let answer = no_panic(|| policy::due(trigger, policy, due, now, jitter));
+        self.settle(key, answer, now, out);
+    }
+
+    /// Does what the trigger's answer asks for.
+    fn settle(&mut self, key: JobKey, answer: Result<Due, Error>, now: UtcMicros, out: &mut Vec<Item>) {
+        let store = self.id;
+        match answer {
             Ok(due) => {
-                entry.next = due.next.or(entry.next);
-                let sequence = entry.sequence;
-                out.push(entry.admit(store, key, due.run_times));
-                match due.next {
-                    Some(next) => self.queue.set(slot, next, sequence),
-                    None => {
-                        self.end(slot);
-                        out.push(Item::Ended { store, key });
-                        // The end of a job is told before its last run starts, as APScheduler does.
-                        let last = out.len() - 1;
-                        if matches!(out[last - 1], Item::Run(_)) {
-                            out.swap(last - 1, last);
-                        }
-                    }
+                let ends = due.next.is_none();
+                let item = self.advance(key, due, now);
+                // The end of a job is told before its last run starts, as APScheduler does, and after
+                // a run that was skipped, while the job can still be read.
+                let first = ends && matches!(item, Some(Item::Run(_)));
+                if first {
+                    out.push(Item::Ended { store, key });
+                }
+                out.extend(item);
+                if ends && !first {
+                    out.push(Item::Ended { store, key });
                 }
             }
             Err(error) => {
-                entry.next = None;
+                if let Some(entry) = self.entry_mut(key) {
+                    entry.next = None;
+                }
                 out.push(Item::Parked { store, key, error });
             }
         }
+    }
+
+    /// Admits the runs of a job and puts it where its next fire time wants it.
+    fn advance(&mut self, key: JobKey, due: Due, now: UtcMicros) -> Option<Item> {
+        let store = self.id;
+        let entry = self.entry_mut(key)?;
+        entry.host_pending = false;
+        entry.next = due.next.or(entry.next);
+        let item = entry.admit(store, key, due.run_times);
+        entry.behind = entry.running > 0 && due.next.is_some_and(|next| next <= now);
+        let (behind, sequence) = (entry.behind, entry.sequence);
+        match due.next {
+            Some(_) if behind => {}
+            Some(next) => self.queue.set(key.slot, next, sequence),
+            None => self.end(key.slot),
+        }
+        Some(item)
+    }
+
+    /// Whether the host still owes an answer about the fire time `asked` of this job.
+    fn awaits_host(&self, key: JobKey, asked: UtcMicros) -> bool {
+        self.entry(key).is_some_and(|e| e.host_pending && !e.retired && e.next == Some(asked))
     }
 
     fn end(&mut self, slot: u32) {
@@ -414,9 +465,21 @@ impl<P> MemoryStore<P> {
         if slot.entry.as_ref().is_none_or(|e| !e.retired || e.ending || e.running > 0) {
             return None;
         }
-        slot.generation = slot.generation.wrapping_add(1);
-        self.free.push(key.slot);
-        slot.entry.take().map(|e| e.payload)
+        let entry = slot.entry.take()?;
+        // A slot whose generations are used up has no more tenants: no key may come to mean another job.
+        if let Some(generation) = slot.generation.checked_add(1) {
+            slot.generation = generation;
+            self.free.push(key.slot);
+        }
+        self.discard(entry.trigger);
+        Some(entry.payload)
+    }
+
+    /// Drops a trigger, unless that may run code of the host.
+    fn discard(&mut self, trigger: Arc<Trigger>) {
+        if trigger.needs_host() {
+            self.discarded.push((trigger, None));
+        }
     }
 
     fn find(&self, hash: u64, id: &str) -> Option<u32> {
@@ -460,6 +523,15 @@ impl<P> Entry<P> {
     }
 }
 
+/// What `evaluate` returns, or an error where it panics: one bad trigger must not stop the rest.
+fn no_panic<T>(evaluate: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(evaluate))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Host, "the trigger panicked")))
+}
+
 fn lookup_error(id: &str) -> Error {
     Error::new(ErrorKind::JobLookup, format!("No job by the id of {id} was found"))
 }
+
+#[cfg(test)]
+mod tests;

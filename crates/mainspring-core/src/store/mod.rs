@@ -3,7 +3,7 @@
 mod memory;
 mod shared;
 
-pub use memory::{HostVerdict, JobView, MemoryStore, NewJob};
+pub use memory::{Discarded, HostVerdict, JobView, MemoryStore, NewJob};
 pub use shared::SharedStore;
 
 use crate::dispatch::Item;

@@ -24,9 +24,13 @@ impl<P> SharedStore<P> {
         Self { store: Mutex::new(store), waker: Mutex::new(None) }
     }
 
-    /// Names the engine to wake when an earlier deadline comes, or none.
+    /// Names the engine to wake when an earlier deadline comes, or none. It is woken at once, too, for the
+    /// deadlines that came before.
     pub fn set_waker(&self, waker: Option<Arc<Waker>>) {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = waker;
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Reads the store. `read` must not call the host.
@@ -37,9 +41,12 @@ impl<P> SharedStore<P> {
     /// Changes the store, and wakes the engine if it sleeps past the store's next deadline. `change` must
     /// not call the host, and must return what it takes out of the store.
     pub fn change<R>(&self, change: impl FnOnce(&mut MemoryStore<P>) -> R) -> R {
+        // Dropped after the lock is released, on the way out.
+        let _discarded;
         let (result, deadline) = {
             let mut store = self.lock();
             let result = change(&mut store);
+            _discarded = store.take_discarded();
             (result, store.next_deadline())
         };
         if let Some(deadline) = deadline {
@@ -60,5 +67,63 @@ impl<P> SharedStore<P> {
 impl<P: Send> Sweep for SharedStore<P> {
     fn sweep(&self, now: UtcMicros, limit: usize, out: &mut Vec<Item>) -> Option<UtcMicros> {
         self.lock().sweep(now, limit, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{OnceLock, Weak};
+
+    use super::super::NewJob;
+    use super::*;
+    use crate::error::Error;
+    use crate::job::RunPolicy;
+    use crate::trigger::{HostTrigger, Trigger};
+
+    /// Notes when it is dropped, and whether the store was locked then.
+    #[derive(Debug)]
+    struct Watch {
+        store: Weak<SharedStore<()>>,
+        locked: Arc<OnceLock<bool>>,
+    }
+
+    impl HostTrigger for Watch {
+        fn next_fire_time(&self, _: Option<UtcMicros>, _: UtcMicros) -> Result<Option<UtcMicros>, Error> {
+            Ok(None)
+        }
+    }
+
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            let store = self.store.upgrade().unwrap();
+            self.locked.set(store.store.try_lock().is_err()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_trigger_of_the_host_is_dropped_after_the_lock_is_released() {
+        let store = Arc::new(SharedStore::new(MemoryStore::new(1)));
+        let locked = Arc::new(OnceLock::new());
+        let watch = Watch { store: Arc::downgrade(&store), locked: Arc::clone(&locked) };
+        let job = NewJob {
+            id: "a".into(),
+            trigger: Arc::new(Trigger::Host(Arc::new(watch))),
+            policy: RunPolicy::default(),
+            route: 0,
+            next: None,
+            payload: (),
+        };
+        store.change(|s| s.add(job)).unwrap();
+        assert_eq!(locked.get(), None);
+        store.change(|s| s.remove("a")).unwrap();
+        assert_eq!(locked.get(), Some(&false));
+    }
+
+    #[test]
+    fn a_panic_in_an_operation_leaves_the_store_usable() {
+        let store = SharedStore::new(MemoryStore::<()>::new(1));
+        let panics = || store.change(|_| panic!("a bug"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        assert!(store.read(MemoryStore::is_empty));
     }
 }

@@ -165,40 +165,45 @@ impl Combination {
                 latest = latest.max(t);
             }
         }
-        while let Some(next) = self.next_of_any(Some(latest), now, &mut NoJitter, rounds)? {
-            if next <= latest || next > now || !rounds.take() {
-                break;
+        loop {
+            let mut next: Option<UtcMicros> = None;
+            for trigger in self.triggers.iter().filter(|trigger| trigger.counts_from_previous()) {
+                let t = trigger.next_within(Some(latest), now, &mut NoJitter, rounds)?;
+                next = next.into_iter().chain(t).min();
             }
-            latest = self.stride(latest, next, now)?.max(next);
+            match next {
+                Some(next) if next > latest && next <= now && rounds.take() => {
+                    latest = self.stride(latest, next, now)?;
+                }
+                _ => return Ok(latest),
+            }
         }
-        Ok(latest)
     }
 
-    /// When `next` comes from an interval: how far that interval alone carries on from `latest`.
+    /// When `next` comes from an interval: how far that interval alone carries on from `latest`. Otherwise
+    /// `next` itself.
     fn stride(&self, latest: UtcMicros, next: UtcMicros, now: UtcMicros) -> Result<UtcMicros, Error> {
         let mut until = now;
-        let mut found = next;
-        for trigger in &self.triggers {
+        for trigger in self.triggers.iter().filter(|trigger| trigger.counts_from_previous()) {
             match trigger {
-                Trigger::CalendarInterval(trigger) => {
-                    until = until.min(trigger.same_day_until(latest)?.saturating_add(-1));
-                    if let Some(t) = trigger.next_fire_time(Some(latest), &mut NoJitter)? {
-                        until = until.min(t.saturating_add(-1));
-                    }
-                }
                 Trigger::Interval(_) => {}
-                other if other.counts_from_previous() => return Ok(next),
-                _ => {}
+                // Wherever in its civil day an interval fires, this one's next fire time stays the same.
+                Trigger::CalendarInterval(trigger) => {
+                    let same = trigger.next_fire_time(Some(latest), &mut NoJitter)?.unwrap_or(UtcMicros::MAX);
+                    until = until.min(trigger.same_day_until(latest)?.min(same).saturating_add(-1));
+                }
+                _ => return Ok(next),
             }
         }
+        let mut reached = next;
         for trigger in &self.triggers {
             if let Trigger::Interval(interval) = trigger {
                 if latest.checked_add(interval.interval()) == Some(next) {
-                    found = found.max(interval.latest_fire_time(latest, until));
+                    reached = reached.max(interval.latest_fire_time(latest, until));
                 }
             }
         }
-        Ok(found)
+        Ok(reached)
     }
 }
 

@@ -1,0 +1,36 @@
+"""What must end before the interpreter does.
+
+A daemon thread that is killed while it runs Python code that Rust has called takes the whole
+process with it, and the run it was in. So, as ``concurrent.futures`` does for its own threads, the
+schedulers that are still running are stopped at exit, silently, and the runs that are going on in
+worker threads come to their end.
+"""
+
+from __future__ import annotations
+
+import atexit
+from typing import Protocol
+from weakref import WeakSet
+
+from mainspring._mainspring import join_pools
+
+
+class Stoppable(Protocol):
+    """A scheduler with threads of its own."""
+
+    def _stop_at_exit(self) -> None: ...
+
+
+_running: WeakSet[Stoppable] = WeakSet()
+
+
+def stop_at_exit(scheduler: Stoppable) -> None:
+    """Have a scheduler stopped at exit."""
+    _running.add(scheduler)
+
+
+@atexit.register
+def _at_exit() -> None:
+    for scheduler in tuple(_running):
+        scheduler._stop_at_exit()
+    join_pools()

@@ -1,0 +1,413 @@
+"""Dispatch to the caller's loop: what runs where, what becomes of results, and of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+
+from mainspring import AsyncIOScheduler
+from mainspring.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_REMOVED,
+    EVENT_JOB_SUBMITTED,
+)
+
+uvloop = pytest.importorskip("uvloop", reason="uvloop has no wheel for this platform")
+
+WAIT = 30
+
+
+class NoReaderLoop(asyncio.SelectorEventLoop):
+    """A loop that cannot watch file descriptors, as Windows' Proactor loop."""
+
+    def __init__(self) -> None:
+        self._refuses = False
+        super().__init__()
+        self._refuses = True
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+        if self._refuses:
+            raise NotImplementedError
+        return super().add_reader(fd, callback, *args)
+
+
+@pytest.fixture(params=[asyncio.SelectorEventLoop, uvloop.new_event_loop, NoReaderLoop])
+def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    loop = request.param()
+    loop.set_debug(True)
+    yield loop
+    if not loop.is_closed():
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+class Recorder:
+    """Collects events and lets the test wait for some."""
+
+    def __init__(self, scheduler: AsyncIOScheduler, mask: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.events: list[Any] = []
+        self.threads: set[threading.Thread] = set()
+        self._loop = loop
+        self._changed = asyncio.Event()
+        scheduler.add_listener(self._add, mask)
+
+    def _add(self, event: Any) -> None:
+        self.events.append(event)
+        self.threads.add(threading.current_thread())
+        self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def wait(self, count: int) -> list[Any]:
+        while len(self.events) < count:
+            self._changed.clear()
+            await asyncio.wait_for(self._changed.wait(), WAIT)
+        return self.events
+
+
+Scenario = Callable[..., Any]
+
+
+def on(loop: asyncio.AbstractEventLoop, scenario: Scenario, *args: Any) -> Any:
+    """Run a scenario on a loop with a scheduler that is shut down at the end."""
+
+    async def main() -> Any:
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.start()
+        try:
+            return await asyncio.wait_for(scenario(scheduler, *args), WAIT)
+        finally:
+            await scheduler.aclose()
+
+    return loop.run_until_complete(main())
+
+
+async def plain() -> str:
+    return f"{threading.current_thread().name}"
+
+
+class AsyncCallable:
+    async def __call__(self) -> str:
+        return await plain()
+
+    async def method(self) -> str:
+        return await plain()
+
+    @classmethod
+    async def class_method(cls) -> str:
+        return await plain()
+
+    @staticmethod
+    async def static_method() -> str:
+        return await plain()
+
+
+class Awaitable:
+    def __await__(self) -> Any:
+        return plain().__await__()
+
+
+def decorated() -> Any:
+    def decorator(func: Any) -> Any:
+        @functools.wraps(func)
+        def wrapper() -> Any:
+            return func()
+
+        return wrapper
+
+    return decorator(plain)
+
+
+@pytest.mark.parametrize(
+    "func",
+    [
+        pytest.param(plain, id="coroutine function"),
+        pytest.param(functools.partial(plain), id="partial"),
+        pytest.param(functools.partial(functools.partial(plain)), id="partial of partial"),
+        pytest.param(lambda: plain(), id="lambda"),
+        pytest.param(AsyncCallable(), id="callable object"),
+        pytest.param(AsyncCallable().method, id="method"),
+        pytest.param(AsyncCallable.class_method, id="class method"),
+        pytest.param(AsyncCallable.static_method, id="static method"),
+        pytest.param(decorated(), id="sync decorator"),
+        pytest.param(lambda: Awaitable(), id="object with __await__"),
+        pytest.param(AsyncMock(side_effect=plain), id="AsyncMock"),
+    ],
+)
+def test_every_awaitable_result_is_awaited_on_the_callers_loop(
+    loop: asyncio.AbstractEventLoop, func: Any
+) -> None:
+    # DIFFERENCE: APScheduler reports lambdas, callable objects and decorated coroutine functions as
+    # executed and never awaits them.
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        recorder = Recorder(scheduler, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR, loop)
+        scheduler.add_job(func)
+        (event,) = await recorder.wait(1)
+        assert event.code == EVENT_JOB_EXECUTED
+        assert event.retval == threading.current_thread().name
+
+    on(loop, scenario)
+
+
+def test_current_task_and_running_loop_inside_a_job(loop: asyncio.AbstractEventLoop) -> None:
+    async def job() -> tuple[Any, Any]:
+        before = asyncio.current_task()
+        await asyncio.sleep(0)
+        return before is not None and before is asyncio.current_task(), asyncio.get_running_loop()
+
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        recorder = Recorder(scheduler, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR, loop)
+        here = asyncio.current_task()
+        scheduler.add_job(job)
+        (event,) = await recorder.wait(1)
+        assert event.retval == (True, loop)
+        assert asyncio.current_task() is here
+
+    on(loop, scenario)
+
+
+def test_an_exception_becomes_an_event_with_its_traceback(
+    loop: asyncio.AbstractEventLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def at_once() -> None:
+        raise ValueError("at once")
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("later")
+
+    def in_a_thread() -> None:
+        raise ValueError("in a thread")
+
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        recorder = Recorder(scheduler, EVENT_JOB_ERROR, loop)
+        for func in (at_once, later, in_a_thread):
+            scheduler.add_job(func, id=func.__name__)
+        events = {event.job_id: event for event in await recorder.wait(3)}
+        for func in (at_once, later, in_a_thread):
+            event = events[func.__name__]
+            assert isinstance(event.exception, ValueError)
+            assert f"in {func.__name__}" in event.traceback
+            assert f'raise ValueError("{str(event.exception)}")' in event.traceback
+        assert recorder.threads == {threading.current_thread()}
+
+    on(loop, scenario)
+    raised = [r for r in caplog.records if r.getMessage().endswith("raised an exception")]
+    assert len(raised) == 3 and all(r.exc_info for r in raised)
+
+
+def test_a_cancelled_run_is_reported(loop: asyncio.AbstractEventLoop) -> None:
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        started = asyncio.Event()
+
+        async def job() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            loop.call_soon(task.cancel)
+            started.set()
+            await asyncio.Event().wait()
+
+        recorder = Recorder(scheduler, EVENT_JOB_ERROR, loop)
+        scheduler.add_job(job)
+        await started.wait()
+        (event,) = await recorder.wait(1)
+        assert isinstance(event.exception, asyncio.CancelledError)
+
+    on(loop, scenario)
+
+
+def test_events_of_a_last_run_come_in_apschedulers_order(loop: asyncio.AbstractEventLoop) -> None:
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        mask = EVENT_JOB_SUBMITTED | EVENT_JOB_REMOVED | EVENT_JOB_EXECUTED
+        recorder = Recorder(scheduler, mask, loop)
+        scheduler.add_job(plain)
+        codes = [event.code for event in await recorder.wait(3)]
+        assert codes == [EVENT_JOB_REMOVED, EVENT_JOB_SUBMITTED, EVENT_JOB_EXECUTED]
+
+    on(loop, scenario)
+
+
+def test_many_jobs_at_once_each_run_once_and_let_the_loop_breathe(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    count = 5_000
+
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        ran: list[int] = []
+        turns_while_running = 0
+        done = asyncio.Event()
+
+        async def job(number: int) -> None:
+            ran.append(number)
+            if len(ran) == count:
+                done.set()
+
+        def turn() -> None:
+            nonlocal turns_while_running
+            if 0 < len(ran) < count:
+                turns_while_running += 1
+            if not done.is_set():
+                loop.call_soon(turn)
+
+        now = datetime.now(timezone.utc)
+        scheduler.pause()
+        for number in range(count):
+            scheduler.add_job(job, "date", run_date=now, args=[number], misfire_grace_time=None)
+        loop.call_soon(turn)
+        scheduler.resume()
+        await done.wait()
+        assert sorted(ran) == list(range(count))
+        assert turns_while_running > 0
+
+    loop.set_debug(False)
+    on(loop, scenario)
+
+
+def test_max_instances_and_missed_runs_are_told(loop: asyncio.AbstractEventLoop) -> None:
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        release = asyncio.Event()
+
+        async def holds() -> None:
+            await release.wait()
+
+        recorder = Recorder(scheduler, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED, loop)
+        scheduler.add_job(holds, "interval", seconds=0.01, id="holds")
+        events = await recorder.wait(1)
+        assert (events[0].code, events[0].job_id) == (EVENT_JOB_MAX_INSTANCES, "holds")
+        scheduler.remove_job("holds")
+        release.set()
+        missed = datetime.now(timezone.utc) - timedelta(seconds=60)
+        seen = len(recorder.events)
+        scheduler.add_job(plain, "date", run_date=missed, id="missed")
+        event = (await recorder.wait(seen + 1))[-1]
+        assert (event.code, event.job_id) == (EVENT_JOB_MISSED, "missed")
+        assert event.scheduled_run_time == missed
+
+    on(loop, scenario)
+
+
+def test_each_run_has_its_own_copy_of_the_context_of_start(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+    async def job() -> str:
+        before = variable.get()
+        variable.set("set by a job")
+        return before
+
+    def sync_job() -> str:
+        before = variable.get()
+        variable.set("set by a sync job")
+        return before
+
+    async def main() -> list[str]:
+        variable.set("at start")
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        recorder = Recorder(scheduler, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR, loop)
+        scheduler.start()
+        variable.set("in a request")
+        for func in (job, sync_job, job, sync_job):
+            scheduler.add_job(func)
+        events = await recorder.wait(4)
+        await scheduler.aclose()
+        return [event.retval for event in events]
+
+    assert loop.run_until_complete(main()) == ["at start"] * 4
+    assert variable.get() == "unset"
+
+
+def test_a_custom_task_factory_makes_the_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    made: list[Any] = []
+
+    def factory(loop: Any, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        made.append(coro.cr_code.co_name)
+        return asyncio.Task(coro, loop=loop, **options)
+
+    loop.set_task_factory(factory)
+
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        recorder = Recorder(scheduler, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR, loop)
+        scheduler.add_job(plain)
+        await recorder.wait(1)
+
+    on(loop, scenario)
+    assert "plain" in made
+
+
+def test_an_exit_raised_by_one_job_loses_no_other(loop: asyncio.AbstractEventLoop) -> None:
+    # A SystemExit that escapes an eagerly started task must not take the rest of the batch with it.
+    count = 200
+
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        async def job(number: int) -> int:
+            if number % 10 == 3:
+                raise SystemExit(number)
+            return number
+
+        recorder = Recorder(scheduler, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR, loop)
+        now = datetime.now(timezone.utc)
+        scheduler.pause()
+        for number in range(count):
+            scheduler.add_job(job, "date", run_date=now, args=[number], misfire_grace_time=None)
+        scheduler.resume()
+        events = await recorder.wait(count)
+        failed = {event.exception.code for event in events if event.code == EVENT_JOB_ERROR}
+        assert failed == {number for number in range(count) if number % 10 == 3}
+
+    on(loop, scenario)
+
+
+def test_a_loop_closed_under_a_running_scheduler(
+    loop: asyncio.AbstractEventLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    stopped = threading.Event()
+    ran = threading.Event()
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno == logging.WARNING and "closed" in record.getMessage():
+                stopped.set()
+
+    handler = Told()
+    logging.getLogger("mainspring.scheduler").addHandler(handler)
+
+    async def tick() -> None:
+        ran.set()
+
+    async def start() -> None:
+        scheduler.start()
+        scheduler.add_job(tick, "interval", seconds=0.02, id="tick")
+        await asyncio.get_running_loop().run_in_executor(None, ran.wait, WAIT)
+
+    try:
+        loop.run_until_complete(start())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+        assert stopped.wait(WAIT)
+    finally:
+        logging.getLogger("mainspring.scheduler").removeHandler(handler)
+
+    ran.clear()
+
+    async def again() -> None:
+        scheduler.start()
+        assert scheduler.get_job("tick") is not None
+        await asyncio.get_running_loop().run_in_executor(None, ran.wait, WAIT)
+        await scheduler.aclose()
+
+    asyncio.run(again())
+    assert ran.is_set()
+    told = [r for r in caplog.records if "closed" in r.getMessage()]
+    assert [r.levelno for r in told] == [logging.WARNING]
