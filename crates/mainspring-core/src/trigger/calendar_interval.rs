@@ -1,6 +1,7 @@
 //! Fires every so many years, months, weeks and days, always at the same time of day.
 
 use super::calendar::{CivilDate, CivilMicros, MICROS_PER_DAY};
+use super::combining::Rounds;
 use super::jitter::{self, JitterSource};
 use super::zone::{Resolution, Zone};
 use crate::error::Error;
@@ -156,13 +157,18 @@ impl CalendarIntervalTrigger {
     }
 
     /// See [`super::Trigger::latest_fire_time`]. Arithmetic where the step is of days alone or of months
-    /// alone; where it has both, each date depends on the one before, and the dates are walked.
-    pub(crate) fn latest_fire_time(&self, due: UtcMicros, now: UtcMicros) -> Result<UtcMicros, Error> {
+    /// alone. Where it has both, each date depends on the one before, and the dates are walked: a round each.
+    pub(super) fn latest_fire_time(
+        &self,
+        due: UtcMicros,
+        now: UtcMicros,
+        rounds: &mut Rounds,
+    ) -> Result<UtcMicros, Error> {
         let (Some(first), Some(mut last)) = (self.date_at(due)?, self.date_at(now)?) else { return Ok(due) };
         last = self.end_date.map_or(last, |end| last.min(end));
         if self.months() > 0 && self.days() > 0 {
             let (mut latest, mut next) = (due, self.date_after(first));
-            while let Some(date) = next.filter(|date| *date <= last) {
+            while let Some(date) = next.filter(|date| *date <= last && rounds.take()) {
                 latest = self.fire_time_on(date)?.filter(|t| *t <= now).unwrap_or(latest);
                 next = self.date_after(date);
             }

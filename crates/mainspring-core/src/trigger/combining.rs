@@ -2,7 +2,8 @@
 //!
 //! An `And` fires at the instants that all its members have in common, an `Or` whenever one of them does.
 //! Each question is answered within [`MAX_ROUNDS`], shared by everything nested in the trigger asked, so that
-//! members that never agree cost some milliseconds and no more. (APScheduler 3.11 never returns then; it
+//! members that never agree end it after some milliseconds: with `None`, or with the latest fire time found
+//! so far. (APScheduler 3.11 never returns then; it
 //! does not either when the members of an `And` merely differ after a previous fire time.)
 
 use super::jitter::{self, JitterSource, NoJitter};
@@ -10,7 +11,7 @@ use super::{HostTrigger, Trigger};
 use crate::error::Error;
 use crate::time::UtcMicros;
 
-/// How often the members of combinations are asked to move on before one question is given up.
+/// How many steps that no arithmetic can spare one question may take before it is given up.
 pub const MAX_ROUNDS: u32 = 10_000;
 
 /// The members of an `And` or an `Or`.
@@ -29,7 +30,7 @@ impl Rounds {
     }
 
     /// Takes a round; false when there are none left.
-    fn take(&mut self) -> bool {
+    pub(super) fn take(&mut self) -> bool {
         self.0 = self.0.saturating_sub(1);
         self.0 > 0
     }
