@@ -115,6 +115,9 @@ impl Combination {
         now: UtcMicros,
         rounds: &mut Rounds,
     ) -> Result<UtcMicros, Error> {
+        if self.triggers.is_empty() {
+            return Ok(due);
+        }
         let mut until = now;
         loop {
             let (mut earliest, mut agree) = (until, true);
