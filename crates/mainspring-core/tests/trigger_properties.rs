@@ -151,7 +151,7 @@ fn any_trigger(name: &'static str) -> impl Strategy<Value = Trigger> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn cron_finds_the_first_matching_instant((name, from) in zone_and_instant(), fields in fields()) {

@@ -1,6 +1,7 @@
 //! Fires every so many years, months, weeks and days, always at the same time of day.
 
 use super::calendar::{CivilDate, CivilMicros, MICROS_PER_DAY};
+use super::combining::Rounds;
 use super::jitter::{self, JitterSource};
 use super::zone::{Resolution, Zone};
 use crate::error::Error;
@@ -156,13 +157,18 @@ impl CalendarIntervalTrigger {
     }
 
     /// See [`super::Trigger::latest_fire_time`]. Arithmetic where the step is of days alone or of months
-    /// alone; where it has both, each date depends on the one before, and the dates are walked.
-    pub(crate) fn latest_fire_time(&self, due: UtcMicros, now: UtcMicros) -> Result<UtcMicros, Error> {
+    /// alone. Where it has both, each date depends on the one before, and the dates are walked: a round each.
+    pub(super) fn latest_fire_time(
+        &self,
+        due: UtcMicros,
+        now: UtcMicros,
+        rounds: &mut Rounds,
+    ) -> Result<UtcMicros, Error> {
         let (Some(first), Some(mut last)) = (self.date_at(due)?, self.date_at(now)?) else { return Ok(due) };
         last = self.end_date.map_or(last, |end| last.min(end));
         if self.months() > 0 && self.days() > 0 {
             let (mut latest, mut next) = (due, self.date_after(first));
-            while let Some(date) = next.filter(|date| *date <= last) {
+            while let Some(date) = next.filter(|date| *date <= last && rounds.take()) {
                 latest = self.fire_time_on(date)?.filter(|t| *t <= now).unwrap_or(latest);
                 next = self.date_after(date);
             }
@@ -254,4 +260,82 @@ fn date_in_month(month: i64, day: u8) -> Option<CivilDate> {
 /// A day counted from 1970-01-01.
 fn day_number(days: i64) -> Option<CivilDate> {
     CivilDate::from_epoch_day(i32::try_from(days).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::NoJitter;
+    use super::*;
+
+    fn date(year: i16, month: u8, day: u8) -> CivilDate {
+        CivilDate::new(year, month, day).unwrap()
+    }
+
+    fn midnight(year: i16, month: u8, day: u8) -> UtcMicros {
+        UtcMicros::new(i64::from(date(year, month, day).epoch_day()) * MICROS_PER_DAY).unwrap()
+    }
+
+    fn trigger(step: CalendarStep, start: CivilDate, end: Option<CivilDate>) -> CalendarIntervalTrigger {
+        CalendarIntervalTrigger::new(step, TimeOfDay::default(), start, end, Zone::UTC, 0).unwrap()
+    }
+
+    fn step(years: u32, months: u32, weeks: u32, days: u32) -> CalendarStep {
+        CalendarStep { years, months, weeks, days }
+    }
+
+    #[test]
+    fn the_first_date_is_the_start_date_even_in_the_past() {
+        let trigger = trigger(step(0, 0, 0, 2), date(2011, 12, 28), None);
+        assert_eq!(trigger.next_fire_time(None, &mut NoJitter), Ok(Some(midnight(2011, 12, 28))));
+    }
+
+    #[test]
+    fn months_without_the_day_are_passed_over() {
+        for (step, start, second, third) in [
+            (step(0, 1, 0, 0), (2024, 1, 31), (2024, 3, 31), (2024, 5, 31)),
+            (step(1, 0, 0, 0), (2096, 2, 29), (2104, 2, 29), (2108, 2, 29)),
+            (step(0, 1, 0, 1), (2024, 1, 31), (2024, 4, 1), (2024, 5, 2)),
+            (step(1, 1, 1, 1), (2023, 12, 31), (2025, 2, 8), (2026, 3, 16)),
+            (step(0, 0, 2, 3), (2024, 2, 20), (2024, 3, 8), (2024, 3, 25)),
+        ] {
+            let trigger = trigger(step, date(start.0, start.1, start.2), None);
+            let mut last = trigger.next_fire_time(None, &mut NoJitter).unwrap();
+            for (year, month, day) in [second, third] {
+                last = trigger.next_fire_time(last, &mut NoJitter).unwrap();
+                assert_eq!(last, Some(midnight(year, month, day)), "{step:?}");
+            }
+            let due = midnight(start.0, start.1, start.2);
+            let latest = trigger.latest_fire_time(due, last.unwrap(), &mut Rounds::new());
+            assert_eq!(latest, Ok(last.unwrap()));
+        }
+    }
+
+    #[test]
+    fn ends_at_the_end_date_and_with_the_year_9999() {
+        let short = trigger(step(0, 0, 0, 1), date(2024, 1, 1), Some(date(2024, 1, 2)));
+        let second = short.next_fire_time(Some(midnight(2024, 1, 1)), &mut NoJitter).unwrap();
+        assert_eq!(second, Some(midnight(2024, 1, 2)));
+        assert_eq!(short.next_fire_time(second, &mut NoJitter), Ok(None));
+        assert_eq!(
+            short.latest_fire_time(midnight(2024, 1, 1), UtcMicros::MAX, &mut Rounds::new()),
+            Ok(midnight(2024, 1, 2))
+        );
+        for step in [step(0, 0, 0, u32::MAX), step(u32::MAX, u32::MAX, u32::MAX, u32::MAX), step(0, 12, 0, 0)]
+        {
+            let trigger = trigger(step, date(2024, 1, 1), None);
+            assert_eq!(trigger.next_fire_time(Some(midnight(9999, 3, 31)), &mut NoJitter), Ok(None));
+        }
+    }
+
+    #[test]
+    fn refuses_with_apschedulers_messages() {
+        let make = |step, end| {
+            CalendarIntervalTrigger::new(step, TimeOfDay::default(), date(2024, 1, 2), end, Zone::UTC, 0)
+        };
+        let error = make(CalendarStep::default(), None).unwrap_err();
+        assert_eq!(error.message(), "interval must be at least 1 day long");
+        let error = make(step(0, 0, 0, 1), Some(date(2024, 1, 1))).unwrap_err();
+        assert_eq!(error.message(), "end_date cannot be earlier than start_date");
+        assert_eq!(TimeOfDay::new(24, 0, 0).unwrap_err().message(), "hour must be in 0..23");
+    }
 }

@@ -2,8 +2,9 @@
 //!
 //! An `And` fires at the instants that all its members have in common, an `Or` whenever one of them does.
 //! Each question is answered within [`MAX_ROUNDS`], shared by everything nested in the trigger asked, so that
-//! members that never agree cost some milliseconds and no more; where the host has to be called, which is
-//! slower, [`HOST_COST`] times fewer. (APScheduler 3.11 never returns then; it
+//! members that never agree end it after some milliseconds: with `None`, or with the latest fire time found
+//! so far. Where the host has to be called, which is slower, a round counts for [`HOST_COST`].
+//! (APScheduler 3.11 never returns then; it
 //! does not either when the members of an `And` merely differ after a previous fire time.)
 
 use super::jitter::{self, JitterSource, NoJitter};
@@ -11,7 +12,7 @@ use super::{HostTrigger, Trigger};
 use crate::error::Error;
 use crate::time::UtcMicros;
 
-/// How often the members of combinations are asked to move on before one question is given up.
+/// How many steps that no arithmetic can spare one question may take before it is given up.
 pub const MAX_ROUNDS: u32 = 10_000;
 
 /// How many rounds one counts for in which the host evaluates a member or its zone.
@@ -33,7 +34,7 @@ impl Rounds {
     }
 
     /// Takes a round; false when there are none left.
-    fn take(&mut self) -> bool {
+    pub(super) fn take(&mut self) -> bool {
         self.take_at(1)
     }
 
@@ -129,6 +130,9 @@ impl Combination {
         now: UtcMicros,
         rounds: &mut Rounds,
     ) -> Result<UtcMicros, Error> {
+        if self.triggers.is_empty() {
+            return Ok(due);
+        }
         let cost = self.cost();
         let mut until = now;
         loop {

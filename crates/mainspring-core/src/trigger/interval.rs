@@ -83,3 +83,52 @@ impl IntervalTrigger {
         if room < self.interval { due } else { due.saturating_add(room - room % self.interval) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::NoJitter;
+    use super::*;
+
+    fn at(micros: i64) -> UtcMicros {
+        UtcMicros::new(micros).unwrap()
+    }
+
+    #[test]
+    fn starts_at_the_start_or_on_its_grid() {
+        let trigger = IntervalTrigger::new(10, at(100), None, 0).unwrap();
+        for (now, expected) in [(0, 100), (99, 100), (100, 100), (101, 110), (110, 110), (1_234, 1_240)] {
+            assert_eq!(trigger.next_fire_time(None, at(now), &mut NoJitter), Some(at(expected)));
+        }
+        assert_eq!(trigger.next_fire_time(Some(at(57)), at(1_234), &mut NoJitter), Some(at(67)));
+    }
+
+    #[test]
+    fn ends_with_the_end() {
+        let trigger = IntervalTrigger::new(10, at(100), Some(at(120)), 0).unwrap();
+        assert_eq!(trigger.next_fire_time(Some(at(110)), at(0), &mut NoJitter), Some(at(120)));
+        assert_eq!(trigger.next_fire_time(Some(at(111)), at(0), &mut NoJitter), None);
+        assert_eq!(trigger.latest_fire_time(at(100), at(119)), at(110));
+        assert_eq!(trigger.latest_fire_time(at(100), at(1_000)), at(120));
+        assert_eq!(trigger.latest_fire_time(at(120), at(1_000)), at(120));
+    }
+
+    #[test]
+    fn jitter_comes_before_the_end() {
+        struct Most;
+        impl JitterSource for Most {
+            fn draw(&mut self, max_micros: i64) -> i64 {
+                max_micros
+            }
+        }
+        let trigger = IntervalTrigger::new(10, at(100), Some(at(120)), 5).unwrap();
+        assert_eq!(trigger.next_fire_time(None, at(101), &mut Most), Some(at(115)));
+        assert_eq!(trigger.next_fire_time(None, at(111), &mut Most), None);
+    }
+
+    #[test]
+    fn refuses_what_would_go_back() {
+        assert!(IntervalTrigger::new(-1, at(0), None, 0).is_err());
+        assert!(IntervalTrigger::new(1, at(0), None, -1).is_err());
+        assert_eq!(IntervalTrigger::new(0, at(0), None, 0).unwrap().interval(), MICROS_PER_SECOND);
+    }
+}

@@ -122,7 +122,7 @@ impl Trigger {
         match self {
             Self::Date(_) => Ok(due),
             Self::Interval(trigger) => Ok(trigger.latest_fire_time(due, now)),
-            Self::CalendarInterval(trigger) => trigger.latest_fire_time(due, now),
+            Self::CalendarInterval(trigger) => trigger.latest_fire_time(due, now, rounds),
             Self::Cron(trigger) => trigger.latest_fire_time(due, now),
             Self::And(members) => members.latest_of_all(due, now, rounds),
             Self::Or(members) => members.latest_of_any(due, now, rounds),

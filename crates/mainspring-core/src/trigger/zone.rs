@@ -194,3 +194,70 @@ fn datetime(civil: CivilMicros) -> Result<DateTime, Error> {
         Time::new(hour as i8, minute as i8, second as i8, rest as i32 * 1_000).map_err(out_of_range)?;
     Ok(date.to_datetime(time))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600 * MICROS_PER_SECOND;
+
+    fn iana(name: &str) -> Zone {
+        Zone::Iana(TimeZone::get(name).unwrap())
+    }
+
+    fn civil(text: &str) -> CivilMicros {
+        let datetime: DateTime = text.parse().unwrap();
+        let t = UtcMicros::try_from(TimeZone::UTC.to_timestamp(datetime).unwrap()).unwrap();
+        CivilMicros::new(t.get()).unwrap()
+    }
+
+    #[test]
+    fn a_civil_time_is_one_instant_or_none_or_two() {
+        let berlin = iana("Europe/Berlin");
+        let (winter, summer) = (HOUR, 2 * HOUR);
+        for (text, expected) in [
+            ("2024-03-31T01:59:59", Resolution::Unique(winter)),
+            ("2024-03-31T02:00:00", Resolution::Gap { before: winter, after: summer }),
+            ("2024-03-31T02:59:59.999999", Resolution::Gap { before: winter, after: summer }),
+            ("2024-03-31T03:00:00", Resolution::Unique(summer)),
+            ("2024-10-27T02:00:00", Resolution::Fold { before: summer, after: winter }),
+            ("2024-10-27T03:00:00", Resolution::Unique(winter)),
+        ] {
+            assert_eq!(berlin.resolve(civil(text)).unwrap(), expected, "{text}");
+        }
+        assert_eq!(
+            Zone::fixed(-12_600).unwrap().resolve(CivilMicros::MIN).unwrap(),
+            Resolution::Unique(-7 * HOUR / 2)
+        );
+        assert!(Zone::fixed(86_400).is_err());
+    }
+
+    #[test]
+    fn finds_the_instant_of_a_change() {
+        for (name, text, change) in [
+            ("Europe/Berlin", "2024-03-31T02:30:00", "2024-03-31T01:00:00"),
+            ("Europe/Berlin", "2024-10-27T02:59:59.999999", "2024-10-27T01:00:00"),
+            ("Europe/Berlin", "2024-10-27T02:00:00", "2024-10-27T01:00:00"),
+            ("Australia/Lord_Howe", "2024-10-06T02:29:59", "2024-10-05T15:30:00"),
+            ("Pacific/Apia", "2011-12-30T00:00:00", "2011-12-30T10:00:00"),
+            ("Pacific/Apia", "2011-12-30T23:59:59", "2011-12-30T10:00:00"),
+        ] {
+            let zone = iana(name);
+            let (before, after) = match zone.resolve(civil(text)).unwrap() {
+                Resolution::Gap { before, after } | Resolution::Fold { before, after } => (before, after),
+                Resolution::Unique(_) => panic!("{text} is neither in a gap nor in a fold"),
+            };
+            assert_eq!(zone.change_at(civil(text), before, after).unwrap(), civil(change).get(), "{text}");
+        }
+    }
+
+    #[test]
+    fn jiffs_last_instant_is_not_the_end() {
+        let new_york = iana("America/New_York");
+        assert_eq!(new_york.offset_at(UtcMicros::MAX).unwrap(), -5 * HOUR);
+        assert_eq!(new_york.resolve(CivilMicros::MAX).unwrap(), Resolution::Unique(-5 * HOUR));
+        let kolkata = iana("Asia/Kolkata");
+        assert_eq!(kolkata.civil_at(UtcMicros::MAX).unwrap(), CivilMicros::MAX);
+        assert!(kolkata.resolve(CivilMicros::MIN).is_ok() && new_york.civil_at(UtcMicros::MIN).is_ok());
+    }
+}

@@ -94,7 +94,7 @@ fn expr_matches(name: FieldName, expr: Expr, wall: DateTime) -> bool {
     };
     let value = u16::try_from(value).unwrap();
     match expr {
-        Expr::All { step } => (value - name.min()) % step.unwrap_or(1) == 0,
+        Expr::All { step } => value >= name.min() && (value - name.min()) % step.unwrap_or(1) == 0,
         Expr::Range { first, last, step } => {
             value >= first && value <= last.unwrap_or(name.max()) && (value - first) % step.unwrap_or(1) == 0
         }

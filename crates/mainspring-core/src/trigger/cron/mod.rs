@@ -43,7 +43,7 @@ impl CronFields {
         Self::from_fields(fields)
     }
 
-    /// Parses "minute hour day month day_of_week", the five fields of a crontab line.
+    /// Parses `minute hour day month day_of_week`, the five fields of a crontab line.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl CronFields {
         Self::parse([None, Some(month), Some(day), None, Some(day_of_week), Some(hour), Some(minute), None])
     }
 
-    /// Parses a Quartz expression, "second minute hour day-of-month month day-of-week [year]", by the rules
+    /// Parses a Quartz expression, `second minute hour day-of-month month day-of-week [year]`, by the rules
     /// of the `cron` crate. Sunday is 1 there; `?` stands for `*` in the two day fields.
     ///
     /// When both day fields are restricted, a day must match both. (Quartz refuses that; the UNIX cron takes

@@ -15,6 +15,11 @@ use crate::time::{MICROS_PER_SECOND, UtcMicros};
 use crate::trigger::calendar::CivilMicros;
 use crate::trigger::zone::{Resolution, Zone};
 
+/// How many matches in a row may lie in gaps before the search ends. The calendar repeats every 400 years,
+/// and with it the changes of the clock: what they skip that long, such as 02:30 on the last Sunday of March
+/// in Berlin, they always skip.
+const MAX_GAPS: u32 = 400;
+
 /// The first matching instant not before `from`.
 pub(crate) fn next(sets: &FieldSets, zone: &Zone, mut from: UtcMicros) -> Result<Option<UtcMicros>, Error> {
     let offset = zone.offset_at(from)?;
@@ -33,7 +38,7 @@ pub(crate) fn next(sets: &FieldSets, zone: &Zone, mut from: UtcMicros) -> Result
             (from, civil) = (change_at, CivilMicros::saturating(change + after));
         }
     }
-    loop {
+    for _ in 0..MAX_GAPS {
         let Some(found) = sets.next(civil) else { return Ok(None) };
         let candidate = match zone.resolve(found)? {
             Resolution::Unique(offset) => instant(found, offset),
@@ -55,6 +60,7 @@ pub(crate) fn next(sets: &FieldSets, zone: &Zone, mut from: UtcMicros) -> Result
             found => return Ok(found),
         }
     }
+    Ok(None)
 }
 
 /// The last matching instant not after `until`.
@@ -79,7 +85,7 @@ pub(crate) fn previous(
             (until, civil) = (end, CivilMicros::saturating(end.get() + before));
         }
     }
-    loop {
+    for _ in 0..MAX_GAPS {
         let Some(found) = sets.previous(civil) else { return Ok(None) };
         let candidate = match zone.resolve(found)? {
             Resolution::Unique(offset) => instant(found, offset),
@@ -101,6 +107,7 @@ pub(crate) fn previous(
             found => return Ok(found),
         }
     }
+    Ok(None)
 }
 
 fn instant(civil: CivilMicros, offset: i64) -> Option<UtcMicros> {

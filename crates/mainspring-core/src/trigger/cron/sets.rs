@@ -148,7 +148,7 @@ impl FieldSets {
             }
         }
         let (mut year, mut tried) = (year, 0_u32);
-        loop {
+        for _ in 0..self.enough_years() {
             year = self.years.iter().filter_map(|range| range.next(year + 1)).min()?;
             if tried & kind_of(year) == 0 {
                 if let Some(found) = self.first_date(year, 1) {
@@ -157,6 +157,7 @@ impl FieldSets {
                 tried |= kind_of(year);
             }
         }
+        None
     }
 
     /// The last matching date before a given one.
@@ -171,7 +172,7 @@ impl FieldSets {
             }
         }
         let (mut year, mut tried) = (year, 0_u32);
-        loop {
+        for _ in 0..self.enough_years() {
             year = self.years.iter().filter_map(|range| range.previous(year - 1)).max()?;
             if tried & kind_of(year) == 0 {
                 if let Some(found) = self.last_date(year, 13) {
@@ -180,6 +181,13 @@ impl FieldSets {
                 tried |= kind_of(year);
             }
         }
+        None
+    }
+
+    /// After how many years without a match there will be none. The calendar repeats every 400 years, so
+    /// years at one distance show all their kinds within 400 of them.
+    fn enough_years(&self) -> u32 {
+        if self.years.len() == 1 { 400 } else { 9_999 }
     }
 
     /// The first matching date of `year` in the month `from` or a later one.
@@ -311,4 +319,61 @@ fn highest(bits: u64, until: u32) -> Option<u32> {
 
 fn civil(day: i32, second: u32) -> Option<CivilMicros> {
     CivilMicros::new(i64::from(day) * MICROS_PER_DAY + i64::from(second) * MICROS_PER_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::CronFields;
+    use super::*;
+
+    fn sets(given: [Option<&str>; 8]) -> FieldSets {
+        CronFields::parse(given).unwrap().sets
+    }
+
+    fn at(year: i32, month: u8, day: u8, hour: i64) -> CivilMicros {
+        let micros = i64::from(epoch_day(year, month, day)) * MICROS_PER_DAY;
+        CivilMicros::new(micros + hour * 3_600 * MICROS_PER_SECOND).unwrap()
+    }
+
+    #[test]
+    fn what_never_matches_ends() {
+        for given in [
+            [None, Some("2"), Some("31"), None, None, None, None, None],
+            [None, Some("2"), Some("5th mon"), None, Some("tue"), None, None, None],
+            [None, Some("jul"), None, Some("1-20"), None, None, None, None],
+            [Some("2021-2025"), None, None, Some("53"), Some("mon"), None, None, None],
+            [Some("1970-9999/2,1971"), Some("2"), Some("30"), None, None, None, None, None],
+            [Some("2023"), Some("2"), Some("29"), None, None, None, None, None],
+        ] {
+            assert_eq!(sets(given).next(at(1970, 1, 1, 0)), None);
+            assert_eq!(sets(given).previous(at(9999, 12, 31, 23)), None);
+        }
+    }
+
+    #[test]
+    fn rare_dates_are_found() {
+        for (given, from, found) in [
+            ([None, Some("2"), Some("29"), None, None, None, None, None], (2096, 3, 1), (2104, 2, 29)),
+            ([None, Some("2"), Some("29"), None, Some("sun"), None, None, None], (2088, 3, 1), (2128, 2, 29)),
+            ([Some("*/400"), None, Some("last"), None, None, None, None, None], (2000, 1, 1), (2370, 1, 31)),
+            ([None, None, None, Some("53"), Some("sun"), None, None, None], (2021, 1, 4), (2027, 1, 3)),
+            ([None, None, None, Some("1"), None, None, None, None], (2024, 2, 1), (2024, 12, 30)),
+            ([None, Some("feb"), Some("5th thu"), None, None, None, None, None], (2025, 1, 1), (2052, 2, 29)),
+        ] {
+            let (sets, (year, month, day)) = (sets(given), from);
+            let next = sets.next(at(year, month, day, 0)).unwrap();
+            assert_eq!(date_of(next.day()), found, "{given:?}");
+            assert_eq!(sets.previous(next), Some(next));
+            assert!(sets.previous(CivilMicros::new(next.get() - 1).unwrap()) < Some(at(year, month, day, 0)));
+        }
+    }
+
+    #[test]
+    fn begins_in_1970_and_ends_in_9999() {
+        let every = sets([None, None, None, None, None, None, None, Some("*")]);
+        assert_eq!(every.next(CivilMicros::MIN), Some(at(1970, 1, 1, 0)));
+        assert_eq!(every.next(CivilMicros::MAX), None);
+        assert_eq!(every.previous(CivilMicros::MAX).unwrap().get(), CivilMicros::MAX.get() - 999_999);
+        assert_eq!(every.previous(at(1969, 12, 31, 23)), None);
+    }
 }
