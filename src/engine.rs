@@ -108,7 +108,6 @@ impl Engine {
         if let Some((_, id, store)) = detached {
             self.handle.detach(id);
             store.get().shared().set_waker(None);
-            self.hub.remove_store(id);
         }
     }
 

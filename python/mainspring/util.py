@@ -303,7 +303,8 @@ def datetime_repr(dateval: datetime | None) -> str:
 
 def timezone_repr(timezone: tzinfo) -> str:
     """Return the IANA key of a :class:`~zoneinfo.ZoneInfo`, else ``repr(timezone)``."""
-    return getattr(timezone, "key", None) or repr(timezone)
+    key = timezone.key if isinstance(timezone, ZoneInfo) else None
+    return key or repr(timezone)
 
 
 def get_callable_name(func: Any) -> str:

@@ -14,7 +14,6 @@ use mainspring_core::trigger::{CivilMicros, HostZone, Zone};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use super::{MICROS_PER_SECOND, Std, civil_datetime, civil_epoch, delta_from_micros, delta_micros, in_range};
 use super::{instant, is_datetime, wrong_type};
@@ -240,20 +239,18 @@ struct PythonZone(Py<PyAny>);
 impl HostZone for PythonZone {
     fn offset_at(&self, t: UtcMicros) -> Result<i64, Error> {
         Python::attach(|py| {
-            let utc = Std::get(py)?.epoch.bind(py).add(delta_from_micros(py, t.get())?)?;
-            offset_of(&utc.call_method1(intern!(py, "astimezone"), (&self.0,))?)
+            let tzinfo = self.0.bind(py);
+            // What `datetime.astimezone()` does, which asks the zone for less.
+            let utc = civil_datetime(in_civil_range(t.get())?, false, tzinfo)?;
+            let local = tzinfo.call_method1(intern!(py, "fromutc"), (&utc,))?;
+            let same_zone = local.getattr(intern!(py, "tzinfo"))?.is(tzinfo);
+            if same_zone { delta_micros(&local.sub(utc)?) } else { offset_of(&local) }
         })
         .map_err(host_error)
     }
 
     fn offset_of(&self, civil: CivilMicros, fold: bool) -> Result<i64, Error> {
-        Python::attach(|py| {
-            let civil = civil_datetime(civil, false, self.0.bind(py))?;
-            let fold_given = PyDict::new(py);
-            fold_given.set_item(intern!(py, "fold"), u8::from(fold))?;
-            offset_of(&civil.call_method(intern!(py, "replace"), (), Some(&fold_given))?)
-        })
-        .map_err(host_error)
+        Python::attach(|py| offset_of(&civil_datetime(civil, fold, self.0.bind(py))?)).map_err(host_error)
     }
 }
 

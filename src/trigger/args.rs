@@ -105,8 +105,8 @@ pub fn datetime_repr(dt: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 /// `mainspring.util.timezone_repr`.
-pub fn timezone_repr(tzinfo: &Bound<'_, PyAny>) -> PyResult<String> {
-    util(tzinfo.py())?.getattr(intern!(tzinfo.py(), "timezone_repr"))?.call1((tzinfo,))?.extract()
+pub fn timezone_repr<'py>(tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    util(tzinfo.py())?.getattr(intern!(tzinfo.py(), "timezone_repr"))?.call1((tzinfo,))
 }
 
 /// Adds to a `repr` what is there of start, end and jitter.

@@ -370,13 +370,13 @@ impl CalendarIntervalTrigger {
             [("years", step.years), ("months", step.months), ("weeks", step.weeks), ("days", step.days)];
         let mut options: Vec<String> =
             parts.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name}={n}")).collect();
-        let time = slf.borrow().trigger()?.time();
-        options.push(format!("time='{:02}:{:02}:{:02}'", time.hour(), time.minute(), time.second()));
+        let time = slf.borrow()._time(py)?;
+        options.push(format!("time='{}'", time.call_method0("isoformat")?));
         options.push(format!("start_date='{start_date}'"));
         if let Some(end_date) = end_date {
             options.push(format!("end_date='{end_date}'"));
         }
-        options.push(format!("timezone='{}'", args::timezone_repr(timezone.bind(py))?));
+        options.push(format!("timezone={}", args::timezone_repr(timezone.bind(py))?.repr()?));
         Ok(format!("{}({})", slf.get_type().name()?, options.join(", ")))
     }
 }

@@ -33,6 +33,17 @@ def search_start(trigger: Any, previous: datetime | None, now: datetime) -> date
     return start.astimezone(UTC).astimezone(trigger.timezone)
 
 
+def fires(trigger: Any, start: datetime, t: datetime) -> bool:
+    """Whether a reference cron trigger may fire at a time, asked from ``start`` on."""
+    end = trigger.end_date
+    return (
+        exists(t)
+        and matches(trigger, t)
+        and start.astimezone(UTC) <= t.astimezone(UTC)
+        and (end is None or t.astimezone(UTC) <= end.astimezone(UTC))
+    )
+
+
 def change_between(start: datetime, end: datetime) -> bool:
     """Whether the zone changed its offset at a point between two of its times."""
     if start.utcoffset() != end.utcoffset():
@@ -56,10 +67,76 @@ def stepped_over(trigger: Any, start: datetime, expected: datetime | None, found
     at every time that matches all its fields.
     """
     return (
-        exists(found)
-        and matches(trigger, found)
-        and found.astimezone(UTC) >= start.astimezone(UTC)
+        fires(trigger, start, found)
         and (expected is None or found.astimezone(UTC) < expected.astimezone(UTC))
-        and (trigger.end_date is None or found.astimezone(UTC) <= trigger.end_date.astimezone(UTC))
         and change_between(start, found)
+    )
+
+
+def jitter_by_wall_clock(start: datetime, jitter: float) -> bool:
+    """The offset may change while the jitter runs, or the time is the second one of a fold.
+
+    The reference adds the jitter of cron and calendar interval triggers to the clock on the wall
+    (``BaseTrigger._apply_jitter``), which forgets the fold and counts a gap as time. Rule: jitter delays
+    by elapsed time, of which it gives the most.
+    """
+    moved = start + timedelta(seconds=jitter)
+    elapsed = start.astimezone(UTC) + timedelta(seconds=jitter)
+    return start.fold == 1 or moved.astimezone(UTC) != elapsed
+
+
+def later_by_wall_clock(a: datetime, b: datetime) -> bool:
+    """The reference takes ``a`` for later than ``b``, or the other way round, though it is not.
+
+    Python compares two datetimes with the same zone object by the clock on the wall, fold or no fold, and
+    so do the reference's comparisons of ``now`` with the start and of fire times with the end. Rule:
+    instants are compared as instants.
+    """
+    return (a > b) != (a.astimezone(UTC) > b.astimezone(UTC))
+
+
+def twice(*times: Any) -> bool:
+    """One of the times is shown twice by the clocks of its zone.
+
+    The reference's combinations compare the fire times of their members by the clock on the wall, as
+    :func:`later_by_wall_clock` says, and mix up the two.
+    """
+    return any(
+        isinstance(t, datetime) and t.replace(fold=0).utcoffset() != t.replace(fold=1).utcoffset()
+        for t in times
+    )
+
+
+def float_step(trigger: Any, now: datetime) -> bool:
+    """The reference's binary fractions of seconds cannot tell this instant from a fire time.
+
+    It divides differences of timestamps as floats; within 1 us of a multiple of the interval, with a
+    fraction of a second in one of the operands, the result may land on either side. Rule: integers.
+    """
+    step = trigger.interval // MICRO
+    rest = ((now - trigger.start_date) // MICRO) % step
+    return bool(now.microsecond or trigger.start_date.microsecond) and min(rest, step - rest) <= 1
+
+
+def day_skipped(expected: datetime | None, kwargs: dict[str, Any]) -> bool:
+    """The reference fires on the day after one that the zone skipped as a whole.
+
+    Pacific/Apia had no 2011-12-30. The time of day of that date, normalized, is the same time of day
+    one day later, which the reference takes for the date itself. Rule: a date that does not exist is
+    passed over, as one on which the time of day does not exist.
+    """
+    zone = kwargs["timezone"]
+    if expected is None or str(zone) != "Pacific/Apia":
+        return False
+    return expected.replace(tzinfo=None).date().isoformat() == "2011-12-31"
+
+
+def and_stepped_over(
+    trigger: Any, now: datetime, expected: datetime | None, found: datetime
+) -> bool:
+    """A cron trigger of the combination missed ``found``: see :func:`stepped_over`."""
+    crons = [member for member in trigger.triggers if hasattr(member, "fields")]
+    return bool(crons) and all(
+        stepped_over(member, now.astimezone(UTC).astimezone(member.timezone), expected, found)
+        for member in crons
     )

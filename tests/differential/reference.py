@@ -40,7 +40,7 @@ class _DateWithinRange(date):
 
 
 @contextmanager
-def bounded(steps: int = 4_000) -> Iterator[None]:
+def bounded(steps: int = 1_000) -> Iterator[None]:
     """Let the reference take so many steps, then raise EndlessError."""
     _budget.left = steps
     with patch.object(apscheduler.triggers.calendarinterval, "date", _DateWithinRange):

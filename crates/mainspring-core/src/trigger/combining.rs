@@ -3,7 +3,8 @@
 //! An `And` fires at the instants that all its members have in common, an `Or` whenever one of them does.
 //! Each question is answered within [`MAX_ROUNDS`], shared by everything nested in the trigger asked, so that
 //! members that never agree end it after some milliseconds: with `None`, or with the latest fire time found
-//! so far. (APScheduler 3.11 never returns then; it
+//! so far. Where the host has to be called, which is slower, a round counts for [`HOST_COST`].
+//! (APScheduler 3.11 never returns then; it
 //! does not either when the members of an `And` merely differ after a previous fire time.)
 
 use super::jitter::{self, JitterSource, NoJitter};
@@ -13,6 +14,9 @@ use crate::time::UtcMicros;
 
 /// How many steps that no arithmetic can spare one question may take before it is given up.
 pub const MAX_ROUNDS: u32 = 10_000;
+
+/// How many rounds one counts for in which the host evaluates a member or its zone.
+pub const HOST_COST: u32 = 20;
 
 /// The members of an `And` or an `Or`.
 #[derive(Clone, Debug)]
@@ -31,7 +35,12 @@ impl Rounds {
 
     /// Takes a round; false when there are none left.
     pub(super) fn take(&mut self) -> bool {
-        self.0 = self.0.saturating_sub(1);
+        self.take_at(1)
+    }
+
+    /// Takes a round that counts for `cost`.
+    fn take_at(&mut self, cost: u32) -> bool {
+        self.0 = self.0.saturating_sub(cost);
         self.0 > 0
     }
 }
@@ -56,6 +65,11 @@ impl Combination {
         self.jitter
     }
 
+    /// What one round of all members counts for.
+    fn cost(&self) -> u32 {
+        if self.triggers.iter().any(Trigger::needs_host) { HOST_COST } else { 1 }
+    }
+
     /// The first instant that all members have in common. Each member starts from its own answer, and those
     /// behind the latest one move on along their own chains until all agree; one that ends, ends the `And`.
     pub(super) fn next_of_all(
@@ -71,8 +85,9 @@ impl Combination {
             times.push(t);
         }
         let Some(mut latest) = times.iter().max().copied() else { return Ok(None) };
+        let cost = self.cost();
         while times.iter().any(|t| *t != latest) {
-            if !rounds.take() {
+            if !rounds.take_at(cost) {
                 return Ok(None);
             }
             for (trigger, t) in self.triggers.iter().zip(&mut times) {
@@ -118,6 +133,7 @@ impl Combination {
         if self.triggers.is_empty() {
             return Ok(due);
         }
+        let cost = self.cost();
         let mut until = now;
         loop {
             let (mut earliest, mut agree) = (until, true);
@@ -126,7 +142,7 @@ impl Combination {
                 agree &= t == until;
                 earliest = earliest.min(t);
             }
-            if agree || earliest <= due || !rounds.take() {
+            if agree || earliest <= due || !rounds.take_at(cost) {
                 return Ok(if agree { until } else { due });
             }
             until = earliest;
