@@ -337,7 +337,7 @@ def obj_to_ref(obj: Any) -> str:
     'datetime:timedelta'
     """
     if isinstance(obj, partial):
-        raise ValueError("Cannot create a reference to a partial()")  # noqa: TRY004 - as 3.x
+        raise ValueError("Cannot create a reference to a partial()")
     name = get_callable_name(obj)
     if "<lambda>" in name:
         raise ValueError("Cannot create a reference to a lambda")
