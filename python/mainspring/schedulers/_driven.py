@@ -83,8 +83,8 @@ class DrivenScheduler(BaseScheduler):
         self._engine.control.abandon_running()
         if self._engine.coro is not None:
             self._engine.coro.abandon_running()
-        for alias, executor in list(self._executors.items()):
-            self._stop_executor(executor, alias, False)
+        for executor in list(self._executors.values()):
+            executor.shutdown(False)
         for alias, _ in self._stores():
             self._engine.detach_store(alias)
         self._unbind_loops()
