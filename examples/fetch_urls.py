@@ -112,10 +112,11 @@ async def fetch(session: ClientSession, url: str) -> Page:
         return Page(url, time.perf_counter() - begin, error=f"{type(error).__name__}: {error}")
 
 
-async def fetch_all(session: ClientSession, urls: list[str]) -> Run:
+async def fetch_all(session: ClientSession, urls: list[str], running: asyncio.Lock) -> Run:
     """The job: fetches all URLs at the same time."""
     started = datetime.now(timezone.utc)
-    return Run(started, await asyncio.gather(*(fetch(session, url) for url in urls)))
+    async with running:
+        return Run(started, await asyncio.gather(*(fetch(session, url) for url in urls)))
 
 
 async def serve(stack: AsyncExitStack) -> list[str]:
@@ -149,6 +150,7 @@ async def serve(stack: AsyncExitStack) -> list[str]:
 
 async def main(urls: list[str], every: float, duration: float | None) -> None:
     """Schedules the job, waits for the end or for Ctrl-C, prints the summary."""
+    report = Report()
     stop = asyncio.Event()
     with suppress(NotImplementedError):  # Windows: Ctrl-C ends the program with KeyboardInterrupt
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -158,13 +160,13 @@ async def main(urls: list[str], every: float, duration: float | None) -> None:
         if not urls:
             urls = await serve(stack)
             duration = 13.0 if duration is None else duration
-        session = await stack.enter_async_context(ClientSession(timeout=ClientTimeout(total=30)))
+        session = await stack.enter_async_context(ClientSession(timeout=ClientTimeout(total=10)))
 
         name = AsyncIOScheduler.__module__.partition(".")[0]
         until = "until Ctrl-C" if duration is None else f"for {duration:g} s"
         print(f"{name} {version(name)}: {len(urls)} URLs every {every:g} s, {until}\n", flush=True)
 
-        report = Report()
+        running = asyncio.Lock()
         scheduler = AsyncIOScheduler()
         scheduler.add_listener(
             report,
@@ -173,7 +175,7 @@ async def main(urls: list[str], every: float, duration: float | None) -> None:
         scheduler.add_job(
             fetch_all,
             "interval",
-            args=[session, urls],
+            args=[session, urls, running],
             seconds=every,
             next_run_time=datetime.now(timezone.utc) + timedelta(seconds=0.5),
         )
@@ -183,8 +185,10 @@ async def main(urls: list[str], every: float, duration: float | None) -> None:
         except asyncio.TimeoutError:
             pass
         finally:
-            scheduler.shutdown()
-            print(report.summary())
+            scheduler.pause()
+            async with running:  # a run that is going on comes to its end
+                scheduler.shutdown()
+    print(report.summary())
 
 
 def seconds(text: str) -> float:

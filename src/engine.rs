@@ -11,6 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::awaitable::awaitable;
 use crate::error::to_py;
 use crate::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::loop_inbox::LoopInbox;
@@ -108,7 +109,6 @@ impl Engine {
         if let Some((_, id, store)) = detached {
             self.handle.detach(id);
             store.get().shared().set_waker(None);
-            self.hub.remove_store(id);
         }
     }
 
@@ -199,10 +199,6 @@ impl Engine {
 
     /// An awaitable that is done when no run is queued or under way.
     fn idle<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let hub = Arc::clone(&self.hub);
-        pyo3_async_runtimes::tokio::future_into_py(py, async move {
-            wait_none(hub).await;
-            Ok(())
-        })
+        awaitable(py, wait_none(Arc::clone(&self.hub)))
     }
 }

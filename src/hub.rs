@@ -31,7 +31,8 @@ pub struct Executor {
 }
 
 pub struct Hub {
-    stores: RwLock<Vec<Option<Attached>>>,
+    /// By store number; a store that is detached stays, for the runs that are on their way.
+    stores: RwLock<Vec<Attached>>,
     /// By executor number.
     executors: RwLock<Vec<Option<Executor>>>,
     /// Where notices, listeners and everything else that needs Python but no thread of its own is handled.
@@ -98,25 +99,29 @@ impl Hub {
         drop(old);
     }
 
-    /// Gives `store` a number of this hub.
+    /// Gives `store` a number of this hub, the one it had if it was here before: what was queued for it while
+    /// nobody could run it still finds it.
     pub fn add_store(&self, store: Arc<Store>, alias: Py<PyString>) -> StoreId {
+        let attached = Attached { store, alias: Arc::new(alias) };
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
-        let id = StoreId(stores.len() as u32);
-        stores.push(Some(Attached { store, alias: Arc::new(alias) }));
-        id
-    }
-
-    pub fn remove_store(&self, id: StoreId) {
-        let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
-        let old = stores.get_mut(id.0 as usize).and_then(Option::take);
+        let known = stores.iter().position(|s| Arc::ptr_eq(&s.store, &attached.store));
+        let index = known.unwrap_or(stores.len());
+        let old = match known {
+            Some(index) => Some(std::mem::replace(&mut stores[index], attached)),
+            None => {
+                stores.push(attached);
+                None
+            }
+        };
         drop(stores);
         drop(old);
+        StoreId(index as u32)
     }
 
     /// The store with this number.
     pub fn attached(&self, id: StoreId) -> Option<Attached> {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
-        stores.get(id.0 as usize)?.clone()
+        stores.get(id.0 as usize).cloned()
     }
 
     pub fn set_executor(&self, number: u32, executor: Option<Executor>) {
@@ -171,11 +176,13 @@ impl Hub {
     }
 
     fn sorted(self: &Arc<Self>, batch: &mut Vec<Item>) {
+        // What comes to the same loop keeps its order: a job's end is told before its last run.
         let mut control = Vec::new();
-        let mut coroutines = Vec::new();
+        let mut elsewhere = Vec::new();
         // Nearly always one pool.
         let mut pools: Vec<(Arc<Pool>, Vec<Task>)> = Vec::new();
         let coroutine_inbox = self.coroutines();
+        let same_loop = Arc::ptr_eq(&coroutine_inbox, &self.control);
         let mut runs = 0;
         {
             let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
@@ -190,7 +197,8 @@ impl Hub {
                 match executor.and_then(|e| e.pool.as_ref()) {
                     None => control.push(Work::Item(Item::Run(firing))),
                     Some(_) if route.coroutine && coroutine_inbox.has_loop() => {
-                        coroutines.push(Work::Item(Item::Run(firing)))
+                        let inbox = if same_loop { &mut control } else { &mut elsewhere };
+                        inbox.push(Work::Item(Item::Run(firing)));
                     }
                     Some(pool) => {
                         let task = Task::Run(Arc::clone(self), firing);
@@ -203,18 +211,25 @@ impl Hub {
             }
         }
         self.runs.add(runs);
-        if !coroutines.is_empty() {
-            coroutine_inbox.push(coroutines);
+        if !control.is_empty() {
+            self.control.push(control);
+        }
+        if !elsewhere.is_empty() {
+            coroutine_inbox.push(elsewhere);
         }
         for (pool, tasks) in pools {
             // A pool that was shut down under its executor gives the runs back: Python decides.
-            control.extend(pool.push(tasks).into_iter().filter_map(|task| match task {
-                Task::Run(_, firing) => Some(Work::Item(Item::Run(firing))),
-                Task::Call(..) => None,
-            }));
-        }
-        if !control.is_empty() {
-            self.control.push(control);
+            let refused: Vec<Work> = pool
+                .push(tasks)
+                .into_iter()
+                .filter_map(|task| match task {
+                    Task::Run(_, firing) => Some(Work::Item(Item::Run(firing))),
+                    Task::Call(..) => None,
+                })
+                .collect();
+            if !refused.is_empty() {
+                self.control.push(refused);
+            }
         }
     }
 }

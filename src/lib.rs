@@ -1,5 +1,6 @@
 //! The Python binding of mainspring: `mainspring._mainspring`. No scheduling rule lives here.
 
+mod awaitable;
 mod changes;
 mod convert;
 mod engine;
@@ -22,6 +23,8 @@ use pyo3::prelude::*;
 mod _mainspring {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::awaitable::leave_awaitables;
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]

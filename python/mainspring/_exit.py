@@ -12,7 +12,7 @@ import atexit
 from typing import Protocol
 from weakref import WeakSet
 
-from mainspring._mainspring import join_pools
+from mainspring._mainspring import join_pools, leave_awaitables
 
 
 class Stoppable(Protocol):
@@ -34,3 +34,4 @@ def _at_exit() -> None:
     for scheduler in tuple(_running):
         scheduler._stop_at_exit()
     join_pools()
+    leave_awaitables()

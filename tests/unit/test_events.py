@@ -4,8 +4,9 @@ import pickle
 from datetime import datetime, timezone
 
 import apscheduler.events
-import mainspring.events as events
 import pytest
+
+import mainspring.events as events
 from mainspring.events import (
     EVENT_ALL,
     EVENT_JOB_ADDED,

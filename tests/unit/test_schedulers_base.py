@@ -13,6 +13,7 @@ from unittest.mock import MagicMock, Mock
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from mainspring.events import (
     EVENT_ALL,
     EVENT_ALL_JOBS_REMOVED,
@@ -42,7 +43,6 @@ from mainspring.schedulers.base import STATE_PAUSED, STATE_RUNNING, STATE_STOPPE
 from mainspring.triggers.base import BaseTrigger
 from mainspring.triggers.date import DateTrigger
 from mainspring.triggers.interval import IntervalTrigger
-
 from tests.support import ListJobStore, ManualScheduler, Recorder, listen, nothing, raise_error
 
 PAST = datetime(2020, 1, 1, tzinfo=timezone.utc)
@@ -403,8 +403,9 @@ class TestAddJob:
     def test_replace_existing(self, scheduler: ManualScheduler) -> None:
         scheduler.start()
         scheduler.add_job(nothing, "date", run_date=FAR, id="a")
-        job = scheduler.add_job(nothing, "date", run_date=FAR, id="a", name="new",
-                                replace_existing=True)
+        job = scheduler.add_job(
+            nothing, "date", run_date=FAR, id="a", name="new", replace_existing=True
+        )
         assert [j.name for j in scheduler.get_jobs()] == ["new"]
         scheduler.modify_job("a", name="newer")
         assert job.name == "newer"
@@ -416,7 +417,11 @@ class TestAddJob:
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
         [
-            ({"trigger": "nosuch"}, LookupError, 'No trigger by the name "nosuch" was found .*cron'),
+            (
+                {"trigger": "nosuch"},
+                LookupError,
+                'No trigger by the name "nosuch" was found .*cron',
+            ),
             ({"trigger": 5}, TypeError, "Expected a trigger instance or string, got int instead"),
             ({"args": 5}, TypeError, "not iterable"),
             ({"args": [1], "func": raise_error}, ValueError, "list of positional arguments"),

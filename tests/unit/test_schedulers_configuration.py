@@ -8,6 +8,7 @@ from unittest.mock import MagicMock, Mock
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from mainspring.executors.base import BaseExecutor
 from mainspring.executors.debug import DebugExecutor
 from mainspring.jobstores.base import BaseJobStore
@@ -16,7 +17,6 @@ from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._configuration import nest
 from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.schedulers.background import BackgroundScheduler
-
 from tests.support import ManualScheduler
 
 logger = logging.getLogger("a logger of the test")
@@ -212,7 +212,5 @@ class TestUnknownOptions:
 
 
 def test_executor_class_given_as_a_class() -> None:
-    scheduler = ManualScheduler(
-        timezone="UTC", executors={"default": {"class": DebugExecutor}}
-    )
+    scheduler = ManualScheduler(timezone="UTC", executors={"default": {"class": DebugExecutor}})
     assert isinstance(scheduler._lookup_executor("default"), BaseExecutor)

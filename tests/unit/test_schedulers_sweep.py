@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -24,7 +25,6 @@ from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers._native import native_pool, native_store
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.triggers.base import BaseTrigger
-
 from tests.support import (
     PATIENCE,
     ListJobStore,

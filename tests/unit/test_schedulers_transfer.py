@@ -9,12 +9,12 @@ from typing import Any
 
 import apscheduler.schedulers.background
 import pytest
+
 from mainspring.executors.debug import DebugExecutor
 from mainspring.jobstores.base import ConflictingIdError
 from mainspring.triggers.cron import CronTrigger
 from mainspring.triggers.date import DateTrigger
 from mainspring.triggers.interval import IntervalTrigger
-
 from tests.support import ManualScheduler, nothing
 
 FAR = datetime(2999, 1, 1, tzinfo=timezone.utc)
@@ -62,7 +62,9 @@ def test_round_trip_through_a_file_object(scheduler: ManualScheduler) -> None:
 
 
 @pytest.mark.parametrize("as_path", [str, Path])
-def test_round_trip_through_a_path(scheduler: ManualScheduler, tmp_path: Path, as_path: Any) -> None:
+def test_round_trip_through_a_path(
+    scheduler: ManualScheduler, tmp_path: Path, as_path: Any
+) -> None:
     add_jobs(scheduler)
     path = as_path(tmp_path / "jobs.json")
     scheduler.export_jobs(path)

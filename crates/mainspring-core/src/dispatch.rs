@@ -42,7 +42,8 @@ pub enum Item {
         run_times: RunTimes,
     },
     /// The job's trigger has ended and the job has left its store. Whoever receives it gives the key back
-    /// with [`MemoryStore::release`](crate::store::MemoryStore::release).
+    /// with [`MemoryStore::release`](crate::store::MemoryStore::release). Comes just before the job's last
+    /// run, or just after it where that is skipped.
     Ended {
         /// The store that held the job.
         store: StoreId,

@@ -4,6 +4,8 @@
 //! The year has runs that overlap, pauses, resumes and removals, steps of the wall clock in both directions
 //! and gaps in which nobody sweeps. Everything follows from one seed.
 
+#![allow(clippy::unwrap_used)]
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
@@ -375,14 +377,18 @@ impl Simulation {
                 times.drain(..times.len() - 1);
             }
             let admitted = job.running < job.policy.max_instances;
-            expected.push(if admitted { Told::Run(number, times) } else { Told::Skipped(number, times) });
+            let ended = job.next.is_none().then_some(Told::Ended(number));
+            if admitted {
+                expected.extend(ended);
+                expected.push(Told::Run(number, times));
+            } else {
+                expected.push(Told::Skipped(number, times));
+                expected.extend(ended);
+            }
             job.running += u32::from(admitted);
             match job.next {
                 Some(next) => drop(self.due[store].insert((next, number))),
-                None => {
-                    job.gone = true;
-                    expected.push(Told::Ended(number));
-                }
+                None => job.gone = true,
             }
         }
         expected

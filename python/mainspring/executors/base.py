@@ -8,13 +8,14 @@ import logging
 import traceback
 from abc import ABCMeta, abstractmethod
 from collections import defaultdict
-from collections.abc import Awaitable, Generator, Sequence
+from collections.abc import Awaitable, Coroutine, Generator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from inspect import isawaitable
 from threading import main_thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mainspring._logs import get_logger
 from mainspring.events import (
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
+
+T = TypeVar("T")
 
 #: How often a thread that waits for a loop looks whether the loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
@@ -66,7 +69,7 @@ class BaseExecutor(metaclass=ABCMeta):
     def __init__(self) -> None:
         super().__init__()
         self._instances: defaultdict[str, int] = defaultdict(int)
-        self._coroutine_runs: set[Future[list[JobExecutionEvent]]] = set()
+        self._coroutine_runs: set[CoroutineRun[list[JobExecutionEvent]]] = set()
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         """Take note of the scheduler; it calls this when it starts or is given the executor later.
@@ -150,22 +153,68 @@ class BaseExecutor(metaclass=ABCMeta):
     ) -> None:
         """Have :func:`run_coroutine_job` run on a loop; callable in any thread."""
         coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
-        try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
-        except RuntimeError:  # the loop is closed
-            coroutine.close()
-            raise
-        self._coroutine_runs.add(future)
-        future.add_done_callback(partial(self._take_outcome, job.id))
+        run = CoroutineRun(coroutine, loop)
+        self._coroutine_runs.add(run)
+        run.ended.add_done_callback(partial(self._take_outcome, job.id, run))
 
-    def _take_outcome(self, job_id: str, future: Future[list[JobExecutionEvent]]) -> None:
-        self._coroutine_runs.discard(future)
-        try:
-            events = future.result()
-        except BaseException as exc:
+    def _take_outcome(
+        self,
+        job_id: str,
+        run: CoroutineRun[list[JobExecutionEvent]],
+        ended: Future[list[JobExecutionEvent]],
+    ) -> None:
+        self._coroutine_runs.discard(run)
+        exc = ended.exception()
+        if exc is not None:
             self._run_job_error(job_id, exc, exc.__traceback__)
         else:
-            self._run_job_success(job_id, events)
+            self._run_job_success(job_id, ended.result())
+
+
+class CoroutineRun(Generic[T]):
+    """A coroutine on an event loop, to be waited for and cancelled in any thread.
+
+    :param coroutine: the coroutine, which is closed if it cannot be run
+    :param loop: the loop
+    :raises RuntimeError: if the loop is closed
+    """
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        #: Gets what the coroutine returns or raises.
+        self.ended: Future[T] = Future()
+        self._coroutine = coroutine
+        self._loop = loop
+        self._task: asyncio.Task[T] | None = None
+        try:
+            loop.call_soon_threadsafe(self._start)
+        except RuntimeError:
+            coroutine.close()
+            raise
+
+    def cancel(self) -> None:
+        """Cancel the task, which tells of the cancellation as of any exception."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._coroutine)
+        self._task.add_done_callback(self._end)
+
+    def _cancel(self) -> None:
+        assert self._task is not None
+        self._task.cancel()
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self.ended.set_exception(asyncio.CancelledError())
+        elif (exc := task.exception()) is not None:
+            self.ended.set_exception(exc)
+        else:
+            self.ended.set_result(task.result())
 
 
 def returns_awaitable(func: Any) -> bool:
@@ -290,11 +339,16 @@ def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
     if loop is None:
         value, exception = asyncio.run(_contain(awaitable))
     else:
-        future = asyncio.run_coroutine_threadsafe(_contain(awaitable), loop)
-        while not wait((future,), LOOP_CHECK_INTERVAL).done:
+        try:
+            run = CoroutineRun(_contain(awaitable), loop)
+        except RuntimeError:
+            if isinstance(awaitable, Coroutine):
+                awaitable.close()
+            raise
+        while not wait((run.ended,), LOOP_CHECK_INTERVAL).done:
             if loop.is_closed() or not (loop.is_running() or main_thread().is_alive()):
                 raise RuntimeError(f"{loop!r} was left before the coroutine of the job had ended")
-        value, exception = future.result()
+        value, exception = run.ended.result()
     if exception is not None:
         raise exception
     return value

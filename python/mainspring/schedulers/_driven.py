@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from contextvars import Context, copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring._exit import stop_at_exit
 from mainspring._mainspring import LoopInbox
@@ -14,6 +14,9 @@ from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
+
+if TYPE_CHECKING:
+    from mainspring.executors.base import CoroutineRun
 
 #: How often a thread that waits for runs looks whether their loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
@@ -124,27 +127,27 @@ class DrivenScheduler(BaseScheduler):
             return
         while not self._engine.wait_idle(LOOP_CHECK_INTERVAL) and loop.is_running():
             pass
-        while loop.is_running() and (futures := self._coroutine_runs()):
-            wait(futures, LOOP_CHECK_INTERVAL)
+        while loop.is_running() and (runs := self._coroutine_runs()):
+            wait([run.ended for run in runs], LOOP_CHECK_INTERVAL)
 
     def _cancel_runs(self) -> None:
         """Cancel the coroutine runs that are going on."""
         self._engine.control.cancel_running()
         if self._engine.coro is not None:
             self._engine.coro.cancel_running()
-        for future in self._coroutine_runs():
-            future.cancel()
+        for run in self._coroutine_runs():
+            run.cancel()
 
     async def _idle(self) -> None:
         """Wait until all runs have ended."""
         await self._engine.idle()
-        while futures := self._coroutine_runs():
-            await asyncio.wait([asyncio.wrap_future(future) for future in futures])
+        while runs := self._coroutine_runs():
+            await asyncio.wait([asyncio.wrap_future(run.ended) for run in runs])
 
-    def _coroutine_runs(self) -> list[Future[Any]]:
+    def _coroutine_runs(self) -> list[CoroutineRun[Any]]:
         """Return the coroutine runs that executors have started without the engine."""
         return [
-            future
+            run
             for executor in list(self._executors.values())
-            for future in tuple(getattr(executor, "_coroutine_runs", ()))
+            for run in tuple(getattr(executor, "_coroutine_runs", ()))
         ]

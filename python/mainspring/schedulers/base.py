@@ -126,7 +126,7 @@ class BaseScheduler(SchedulerJobs):
                     self.add_executor(self._create_default_executor(), "default")
                 for alias, executor in self._executors.items():
                     self._start_executor(executor, alias)
-                    undo.callback(self._stop_executor, executor, alias, False)
+                    undo.callback(executor.shutdown, False)
             with self._jobstores_lock:
                 if "default" not in self._jobstores:
                     self.add_jobstore(self._create_default_jobstore(), "default")
@@ -164,8 +164,8 @@ class BaseScheduler(SchedulerJobs):
 
     def _shut_down_parts(self, wait: bool) -> None:
         """Do the last part of a shutdown, when no job is started any more."""
-        for alias, executor in list(self._executors.items()):
-            self._stop_executor(executor, alias, wait and self._may_block())
+        for executor in list(self._executors.values()):
+            executor.shutdown(wait and self._may_block())
         for alias, store in list(self._jobstores.items()):
             self._stop_jobstore(store, alias)
         self._logger.info("Scheduler has been shut down")
@@ -319,10 +319,6 @@ class BaseScheduler(SchedulerJobs):
     def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
         executor.start(self, alias)
         self._engine.set_executor(alias, native_pool(executor), executor._logger)
-
-    def _stop_executor(self, executor: BaseExecutor, alias: str, wait: bool) -> None:
-        executor.shutdown(wait)
-        self._engine.remove_executor(alias)
 
     def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
         store.start(self, alias)

@@ -33,6 +33,7 @@ class BlockingScheduler(DrivenScheduler):
     _own_loop: AbstractEventLoop | None = None
     _interrupted = False
     _drains = False
+    _is_in_main_loop = False
 
     def _configure(self, config: dict[str, Any]) -> None:
         self._given_loop: AbstractEventLoop | None = maybe_ref(config.pop("event_loop", None))
@@ -68,7 +69,7 @@ class BlockingScheduler(DrivenScheduler):
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
         super().shutdown(wait)
-        self._drains = wait
+        self._drains = wait and (self._interrupted or running_loop() is self._own_loop)
         self._stop_main_loop()
 
     def _stop_main_loop(self) -> None:
@@ -79,7 +80,7 @@ class BlockingScheduler(DrivenScheduler):
             self._finish()
         elif loop is not None:
             with suppress(RuntimeError):  # it has come to its end already
-                loop.call_soon_threadsafe(loop.stop)
+                loop.call_soon_threadsafe(self._leave_main_loop)
 
     def _start_on_own_loop(self, coroutines: AbstractEventLoop | None, paused: bool) -> None:
         """Start with a new loop as control loop, which is to be run by :meth:`_main_loop`."""
@@ -101,19 +102,27 @@ class BlockingScheduler(DrivenScheduler):
         """Run the scheduler's own loop until the scheduler is shut down."""
         assert self._event is not None
         assert self._own_loop is not None
+        self._is_in_main_loop = True
         try:
             while not self._event.is_set():
                 self._own_loop.run_forever()
         except BaseException:
             self._interrupted = True
             raise
+        self._is_in_main_loop = False
         self._finish()
+
+    def _leave_main_loop(self) -> None:
+        # The loop may have been left already, and be running for its last pieces of work.
+        if self._own_loop is not None and self._is_in_main_loop:
+            self._own_loop.stop()
 
     def _finish(self) -> None:
         """Let what is left on the own loop come to its end, and close the loop."""
-        loop, self._own_loop = self._own_loop, None
+        loop = self._own_loop
         assert loop is not None
         if self._drains and self._coroutine_loop() is loop:
             loop.run_until_complete(self._idle())
         self._unbind_loops()
         finish_loop(loop)
+        self._own_loop = None

@@ -171,7 +171,7 @@ fn an_ended_job_waits_for_its_runs_and_the_notice_in_any_order() {
         let policy = RunPolicy { max_instances: 2, ..DEFAULT };
         let key = add(&mut store, "a", every_until(1, 2), policy, 1);
         assert_eq!(sweep(&mut store, 1), [run(key, policy, one(1))]);
-        assert_eq!(sweep(&mut store, 2), [run(key, policy, one(2)), ended(key)]);
+        assert_eq!(sweep(&mut store, 2), [ended(key), run(key, policy, one(2))]);
         assert_eq!(store.remove("a").unwrap_err().kind(), ErrorKind::JobLookup);
         assert_eq!(store.get_retired(key).unwrap().next, Some(at(2)));
 
@@ -280,8 +280,9 @@ fn the_host_settles_what_it_was_asked() {
 
 #[test]
 fn an_answer_of_the_host_to_an_old_question_is_stale() {
-    let changes: [fn(&mut Store, JobKey); 4] = [
+    let changes: [fn(&mut Store, JobKey); 5] = [
         |store, key| store.set_next(key, None).unwrap(),
+        |store, key| store.set_next(key, Some(at(1))).unwrap(),
         |store, key| store.set_next(key, Some(at(9))).unwrap(),
         // Rescheduled and due again: the answer to the first question is not one to the second.
         |store, key| {
@@ -354,6 +355,17 @@ fn max_instances_admits_so_many_and_no_more() {
     assert_eq!(sweep(&mut store, 4), [run(key, policy, one(4))]);
     assert_eq!(sweep(&mut store, 5), [skipped(key, one(5))]);
     assert_eq!(store.get(key).unwrap().running, 2);
+}
+
+#[test]
+fn a_job_that_may_never_run_is_skipped_and_moves_on() {
+    let mut store = Store::new(1);
+    let policy = RunPolicy { max_instances: 0, ..EACH };
+    let key = add(&mut store, "a", every(1), policy, 1);
+    let chunk = MAX_RUN_TIMES as i64;
+    let skips = [skipped(key, times(1..=chunk)), skipped(key, one(chunk + 1))];
+    assert_eq!(sweep(&mut store, chunk + 1), skips);
+    assert_eq!(store.next_deadline(), Some(at(chunk + 2)));
 }
 
 #[test]

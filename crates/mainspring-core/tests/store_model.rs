@@ -1,0 +1,471 @@
+//! Random operations on the memory store against a list that does the same the slow and obvious way.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::job::{JobKey, RunPolicy};
+use mainspring_core::policy::{Due, MAX_RUN_TIMES};
+use mainspring_core::store::{HostVerdict, MemoryStore, NewJob};
+use mainspring_core::trigger::{HostTrigger, IntervalTrigger, Trigger};
+use mainspring_core::{Error, ErrorKind, UtcMicros};
+use proptest::prelude::*;
+
+const IDS: usize = 8;
+
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    interval: i64,
+    end: i64,
+    host: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Add {
+        id: usize,
+        schedule: Schedule,
+        policy: RunPolicy,
+        next: Option<i64>,
+    },
+    Remove(usize),
+    RemoveAll,
+    SetNext(usize, Option<i64>),
+    Update(usize, Schedule, RunPolicy),
+    Sweep {
+        passes: i64,
+        limit: usize,
+    },
+    /// The `n`th thing that is owed to the store: see [`Owed`].
+    Pay(usize),
+    Park(usize),
+    /// Something with a key that was valid some time ago, or still is.
+    Poke(usize),
+}
+
+/// What the host still has to give back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owed {
+    Finish(usize),
+    Release(usize),
+    Answer(usize, i64),
+}
+
+/// A job as the model sees it; its place in the list of all jobs ever added is its payload.
+#[derive(Debug)]
+struct ModelJob {
+    id: usize,
+    key: JobKey,
+    payload: usize,
+    schedule: Schedule,
+    policy: RunPolicy,
+    next: Option<i64>,
+    state: State,
+    running: u32,
+    in_store: bool,
+    notice_owed: bool,
+    freed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Fires at its next fire time, if it has one.
+    Queued,
+    /// The host was asked.
+    Asked,
+    /// Fires on when a run is done.
+    Behind,
+}
+
+#[derive(Debug)]
+struct Unasked;
+
+impl HostTrigger for Unasked {
+    fn next_fire_time(&self, _: Option<UtcMicros>, _: UtcMicros) -> Result<Option<UtcMicros>, Error> {
+        unreachable!("the store never asks a trigger of the host")
+    }
+}
+
+impl Schedule {
+    fn trigger(self) -> Arc<Trigger> {
+        if self.host {
+            return Arc::new(Trigger::Host(Arc::new(Unasked)));
+        }
+        let trigger = IntervalTrigger::new(self.interval, at(0), Some(at(self.end)), 0);
+        Arc::new(Trigger::Interval(trigger.unwrap()))
+    }
+
+    fn after(self, time: i64) -> Option<i64> {
+        Some(time + self.interval).filter(|next| *next <= self.end)
+    }
+
+    /// The runs due now and the next fire time.
+    fn due(self, due: i64, now: i64, coalesce: bool) -> (Vec<i64>, Option<i64>) {
+        let mut times = vec![due];
+        let mut next = self.after(due);
+        while let Some(time) = next.filter(|time| *time <= now) {
+            if !coalesce && times.len() == MAX_RUN_TIMES {
+                break;
+            }
+            times.push(time);
+            next = self.after(time);
+        }
+        if coalesce {
+            times.drain(..times.len() - 1);
+        }
+        (times, next)
+    }
+}
+
+fn at(micros: i64) -> UtcMicros {
+    UtcMicros::new(micros).unwrap()
+}
+
+fn all(times: &[i64]) -> Vec<UtcMicros> {
+    times.iter().map(|t| at(*t)).collect()
+}
+
+struct Both {
+    store: MemoryStore<usize>,
+    jobs: Vec<ModelJob>,
+    owed: Vec<Owed>,
+    now: i64,
+}
+
+impl Both {
+    fn new() -> Self {
+        let mut store = MemoryStore::new(1);
+        store.set_id(StoreId(3));
+        Self { store, jobs: Vec::new(), owed: Vec::new(), now: 0 }
+    }
+
+    fn find(&self, id: usize) -> Option<usize> {
+        self.jobs.iter().position(|job| job.in_store && job.id == id)
+    }
+
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Add { id, schedule, policy, next } => self.add(id, schedule, policy, next),
+            Op::Remove(id) => match self.find(id) {
+                Some(job) => {
+                    let payload = self.store.remove(&id.to_string()).unwrap();
+                    self.jobs[job].in_store = false;
+                    self.expect_freed(job, payload);
+                }
+                None => {
+                    let error = self.store.remove(&id.to_string()).unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::JobLookup);
+                }
+            },
+            Op::RemoveAll => {
+                let mut payloads = self.store.remove_all();
+                payloads.sort_unstable();
+                let mut expected = Vec::new();
+                for job in &mut self.jobs {
+                    if std::mem::take(&mut job.in_store) && job.running == 0 {
+                        job.freed = true;
+                        expected.push(job.payload);
+                    }
+                }
+                expected.sort_unstable();
+                assert_eq!(payloads, expected);
+            }
+            Op::SetNext(id, after) => {
+                let next = after.map(|after| self.now + after);
+                if let Some(job) = self.find(id) {
+                    let job = &mut self.jobs[job];
+                    self.store.set_next(job.key, next.map(at)).unwrap();
+                    (job.next, job.state) = (next, State::Queued);
+                }
+            }
+            Op::Update(id, schedule, policy) => {
+                if let Some(job) = self.find(id) {
+                    let job = &mut self.jobs[job];
+                    let old = self.store.update(job.key, schedule.trigger(), policy, 2, job.payload + 1_000);
+                    assert_eq!(old.unwrap(), job.payload);
+                    (job.schedule, job.policy, job.payload) = (schedule, policy, job.payload + 1_000);
+                }
+            }
+            Op::Sweep { passes, limit } => {
+                self.now += passes;
+                self.sweep(limit);
+            }
+            Op::Pay(n) if !self.owed.is_empty() => {
+                let owed = self.owed.swap_remove(n % self.owed.len());
+                self.pay(owed);
+            }
+            Op::Park(n) => {
+                let asked: Vec<usize> =
+                    (0..self.owed.len()).filter(|&i| matches!(self.owed[i], Owed::Answer(..))).collect();
+                if !asked.is_empty() {
+                    let owed = self.owed.swap_remove(asked[n % asked.len()]);
+                    self.park(owed);
+                }
+            }
+            Op::Poke(n) if !self.jobs.is_empty() => self.poke(n % self.jobs.len()),
+            Op::Pay(_) | Op::Poke(_) => {}
+        }
+    }
+
+    fn add(&mut self, id: usize, schedule: Schedule, policy: RunPolicy, after: Option<i64>) {
+        let (next, payload) = (after.map(|after| self.now + after), self.jobs.len());
+        let new = NewJob {
+            id: id.to_string().into(),
+            trigger: schedule.trigger(),
+            policy,
+            route: 1,
+            next: next.map(at),
+            payload,
+        };
+        match (self.store.add(new), self.find(id)) {
+            (Ok(key), None) => {
+                assert!(self.jobs.iter().all(|job| job.key != key), "a key is given twice");
+                let (state, running) = (State::Queued, 0);
+                let (in_store, notice_owed, freed) = (true, false, false);
+                let job = ModelJob {
+                    id,
+                    key,
+                    payload,
+                    schedule,
+                    policy,
+                    next,
+                    state,
+                    running,
+                    in_store,
+                    notice_owed,
+                    freed,
+                };
+                self.jobs.push(job);
+            }
+            (Err((error, refused)), Some(_)) => {
+                assert_eq!((error.kind(), refused.payload), (ErrorKind::ConflictingId, payload));
+            }
+            (added, found) => panic!("{added:?} where the model has {found:?}"),
+        }
+    }
+
+    fn sweep(&mut self, limit: usize) {
+        let mut out = Vec::new();
+        let deadline = self.store.sweep(at(self.now), limit, &mut out);
+        let mut expected: Vec<Item> = Vec::new();
+        while expected.len() < limit {
+            // The list is in the order of addition, and `min_by_key` takes the first of equals.
+            let due = |job: &usize| self.deadline(*job).filter(|next| *next <= self.now);
+            let Some(job) = (0..self.jobs.len()).filter(|job| due(job).is_some()).min_by_key(due) else {
+                break;
+            };
+            let due = self.jobs[job].next.unwrap();
+            let (store, key) = (StoreId(3), self.jobs[job].key);
+            if self.jobs[job].schedule.host {
+                self.jobs[job].state = State::Asked;
+                self.owed.push(Owed::Answer(job, due));
+                expected.push(Item::HostDue { store, key, due: at(due) });
+                continue;
+            }
+            let (times, next) = self.jobs[job].schedule.due(due, self.now, self.jobs[job].policy.coalesce);
+            let run_times = all(&times).into();
+            let ended = next.is_none().then_some(Item::Ended { store, key });
+            match self.advance(job, next) {
+                Some(firing) => {
+                    expected.extend(ended);
+                    expected.push(Item::Run(Firing { run_times, ..firing }));
+                }
+                None => {
+                    expected.push(Item::Skipped { store, key, run_times });
+                    expected.extend(ended);
+                }
+            }
+        }
+        assert_eq!(out, expected);
+        let expected = (0..self.jobs.len()).filter_map(|job| self.deadline(job)).min();
+        assert_eq!(deadline, expected.map(at));
+    }
+
+    /// The fire time of a job that waits for nothing else.
+    fn deadline(&self, job: usize) -> Option<i64> {
+        let job = &self.jobs[job];
+        job.next.filter(|_| job.in_store && job.state == State::Queued)
+    }
+
+    /// Moves the model's job on; `None` when it is not admitted.
+    fn advance(&mut self, number: usize, next: Option<i64>) -> Option<Firing> {
+        let job = &mut self.jobs[number];
+        let admitted = job.running < job.policy.max_instances;
+        job.running += u32::from(admitted);
+        job.next = next.or(job.next);
+        let behind = job.running > 0 && next.is_some_and(|next| next <= self.now);
+        job.state = if behind { State::Behind } else { State::Queued };
+        if next.is_none() {
+            (job.in_store, job.notice_owed) = (false, true);
+            self.owed.push(Owed::Release(number));
+        }
+        if admitted {
+            self.owed.push(Owed::Finish(number));
+        }
+        admitted.then_some(Firing {
+            store: StoreId(3),
+            key: job.key,
+            route: if job.payload < 1_000 { 1 } else { 2 },
+            misfire_grace_seconds: job.policy.misfire_grace_seconds,
+            run_times: all(&[0]).into(),
+        })
+    }
+
+    fn pay(&mut self, owed: Owed) {
+        match owed {
+            Owed::Finish(number) => {
+                let job = &mut self.jobs[number];
+                job.running -= 1;
+                if job.state == State::Behind {
+                    job.state = State::Queued;
+                }
+                let payload = self.store.finish(job.key);
+                self.expect_freed(number, payload);
+            }
+            Owed::Release(number) => {
+                let job = &mut self.jobs[number];
+                job.notice_owed = false;
+                let payload = self.store.release(job.key);
+                self.expect_freed(number, payload);
+            }
+            Owed::Answer(number, asked) => {
+                let awaited = self.awaits(number, asked);
+                let job = &self.jobs[number];
+                let (times, next) = job.schedule.due(asked, self.now, job.policy.coalesce);
+                let due = Due { run_times: all(&times).into(), next: next.map(at) };
+                let verdict = self.store.settle_host(job.key, at(asked), due, at(self.now));
+                let run_times = all(&times).into();
+                let expected = match awaited.then(|| self.advance(number, next)) {
+                    Some(Some(firing)) => HostVerdict::Run(Firing { run_times, ..firing }),
+                    Some(None) => HostVerdict::Skipped(run_times),
+                    None => HostVerdict::Stale,
+                };
+                assert_eq!(verdict, expected);
+            }
+        }
+    }
+
+    fn park(&mut self, owed: Owed) {
+        let Owed::Answer(number, asked) = owed else { unreachable!() };
+        let awaited = self.awaits(number, asked);
+        assert_eq!(self.store.park_host(self.jobs[number].key, at(asked)), awaited);
+        if awaited {
+            (self.jobs[number].next, self.jobs[number].state) = (None, State::Queued);
+        }
+    }
+
+    fn awaits(&self, number: usize, asked: i64) -> bool {
+        let job = &self.jobs[number];
+        job.in_store && job.state == State::Asked && job.next == Some(asked)
+    }
+
+    /// A job that has left the store can be read by its key until it is freed, but not changed.
+    fn poke(&mut self, number: usize) {
+        let job = &self.jobs[number];
+        assert_eq!(self.store.get(job.key).map(|seen| *seen.payload), job.in_store.then_some(job.payload));
+        let kept = (!job.freed).then_some((job.payload, job.running, job.next.map(at)));
+        let seen = self.store.get_retired(job.key).map(|seen| (*seen.payload, seen.running, seen.next));
+        assert_eq!(seen, kept);
+        if !job.in_store {
+            assert!(self.store.set_next(job.key, Some(at(0))).is_err());
+            let refused = self.store.update(job.key, job.schedule.trigger(), job.policy, 9, 9_999);
+            assert!(refused.is_err());
+            let payloads: Vec<_> = self.store.take_discarded().into_iter().filter_map(|d| d.1).collect();
+            assert_eq!(payloads, [9_999]);
+        }
+        if job.freed {
+            assert_eq!((self.store.finish(job.key), self.store.release(job.key)), (None, None));
+        }
+    }
+
+    /// The payload comes back when the job has left the store and nothing needs it any more.
+    fn expect_freed(&mut self, number: usize, payload: Option<usize>) {
+        let job = &mut self.jobs[number];
+        let frees = !job.in_store && !job.notice_owed && job.running == 0 && !job.freed;
+        assert_eq!(payload, frees.then_some(job.payload));
+        job.freed |= frees;
+    }
+
+    fn check(&self) {
+        let live = self.jobs.iter().filter(|job| job.in_store);
+        let mut expected: Vec<_> = live.map(|job| (job.key, job.payload, job.next.map(at))).collect();
+        let mut seen: Vec<_> = self.store.jobs().map(|job| (job.key, *job.payload, job.next)).collect();
+        expected.sort_unstable_by_key(|job| job.1);
+        seen.sort_unstable_by_key(|job| job.1);
+        assert_eq!(seen, expected);
+        assert_eq!((self.store.len(), self.store.is_empty()), (seen.len(), seen.is_empty()));
+        for id in 0..IDS {
+            let key = self.find(id).map(|job| self.jobs[job].key);
+            assert_eq!(self.store.key(&id.to_string()), key);
+        }
+        let is_due = |job: &usize| self.deadline(*job).is_some_and(|next| next <= self.now);
+        let mut due: Vec<_> = (0..self.jobs.len()).filter(is_due).map(|job| self.jobs[job].key).collect();
+        let mut seen: Vec<_> = self.store.due(at(self.now)).collect();
+        let order = |key: &JobKey| self.jobs.iter().position(|job| job.key == *key);
+        due.sort_unstable_by_key(order);
+        seen.sort_unstable_by_key(order);
+        assert_eq!(seen, due);
+    }
+
+    /// Pays every debt and empties the store: then no payload is left behind.
+    fn finish(&mut self) {
+        while let Some(owed) = self.owed.pop() {
+            self.pay(owed);
+        }
+        self.apply(Op::RemoveAll);
+        assert!(self.jobs.iter().all(|job| job.freed));
+        assert!(self.jobs.iter().all(|job| self.store.get_retired(job.key).is_none()));
+    }
+}
+
+fn schedule() -> impl Strategy<Value = Schedule> {
+    let end = prop_oneof![Just(i64::from(i32::MAX)), 0..3_000i64];
+    (1..20i64, end, prop::bool::weighted(0.3)).prop_map(|(interval, end, host)| Schedule {
+        interval,
+        end,
+        host,
+    })
+}
+
+fn policy() -> impl Strategy<Value = RunPolicy> {
+    (prop::option::of(0..100u32), any::<bool>(), 0..4u32).prop_map(
+        |(misfire_grace_seconds, coalesce, max_instances)| RunPolicy {
+            misfire_grace_seconds,
+            coalesce,
+            max_instances,
+        },
+    )
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let id = || 0..IDS;
+    let passes = prop_oneof![10 => -20..40i64, 1 => 0..40_000i64];
+    let limit = prop_oneof![Just(usize::MAX), 0..6usize];
+    prop_oneof![
+        6 => (id(), schedule(), policy(), prop::option::weighted(0.9, -5..30i64))
+            .prop_map(|(id, schedule, policy, next)| Op::Add { id, schedule, policy, next }),
+        2 => id().prop_map(Op::Remove),
+        1 => Just(Op::RemoveAll),
+        3 => (id(), prop::option::weighted(0.8, -5..30i64)).prop_map(|(id, next)| Op::SetNext(id, next)),
+        1 => (id(), schedule(), policy()).prop_map(|(id, schedule, policy)| Op::Update(id, schedule, policy)),
+        12 => (passes, limit).prop_map(|(passes, limit)| Op::Sweep { passes, limit }),
+        12 => any::<usize>().prop_map(Op::Pay),
+        1 => any::<usize>().prop_map(Op::Park),
+        2 => any::<usize>().prop_map(Op::Poke),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_store_does_what_the_list_does(ops in prop::collection::vec(op(), 1..200)) {
+        let mut both = Both::new();
+        for op in ops {
+            both.apply(op);
+            both.check();
+        }
+        both.finish();
+    }
+}
