@@ -213,7 +213,10 @@ fn weekday_position(text: &str) -> Result<Option<Expr>, Error> {
 fn index(word: &str, what: &str, names: &[&str]) -> Result<u16, Error> {
     match names.iter().position(|name| name.eq_ignore_ascii_case(word)) {
         Some(i) => Ok(i as u16),
-        None => Err(Error::invalid(format!("Invalid {what} name \"{word}\""))),
+        None => Err(Error::invalid(format!(
+            "Invalid {what} name \"{word}\"; expected one of {}",
+            names.join(", ")
+        ))),
     }
 }
 
@@ -282,6 +285,15 @@ mod tests {
     /// The messages were taken down from APScheduler 3.11.3.
     #[test]
     fn refuses_with_apschedulers_messages() {
+        let weekday = |word| {
+            format!("Invalid weekday name \"{word}\"; expected one of mon, tue, wed, thu, fri, sat, sun")
+        };
+        let month = |word| {
+            format!(
+                "Invalid month name \"{word}\"; expected one of \
+                 jan, feb, mar, apr, may, jun, jul, aug, sep, oct, nov, dec"
+            )
+        };
         let step = |text, step, range| {
             format!(
                 "Error validating expression '{text}': the step value ({step}) is higher than the total \
@@ -289,11 +301,11 @@ mod tests {
             )
         };
         for (name, text, message) in [
-            (DayOfWeek, "monfoo", "Invalid weekday name \"monfoo\"".to_owned()),
-            (Day, "2nd friday", "Invalid weekday name \"friday\"".to_owned()),
-            (Day, "1st 3", "Invalid weekday name \"3\"".to_owned()),
-            (Month, "foo", "Invalid month name \"foo\"".to_owned()),
-            (Month, "last", "Invalid month name \"last\"".to_owned()),
+            (DayOfWeek, "monfoo", weekday("monfoo")),
+            (Day, "2nd friday", weekday("friday")),
+            (Day, "1st 3", weekday("3")),
+            (Month, "foo", month("foo")),
+            (Month, "last", month("last")),
             (
                 DayOfWeek,
                 "fri-mon",
