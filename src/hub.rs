@@ -253,13 +253,14 @@ impl Dispatch for HubDispatch {
 /// Asks the scheduler, in a thread that may wait for Python, what has become of a silent loop.
 #[derive(Default)]
 pub struct LoopCheck {
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// With the process it lives in, since a fork copies the handle and not the thread.
+    thread: Mutex<Option<(u32, JoinHandle<()>)>>,
 }
 
 impl LoopCheck {
     fn start(hub: &Arc<Hub>) {
         let mut thread = hub.loop_check.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if thread.as_ref().is_some_and(|t| !t.is_finished()) {
+        if thread.as_ref().is_some_and(|(_, thread)| !thread.is_finished()) {
             return;
         }
         let hub = Arc::clone(hub);
@@ -272,13 +273,17 @@ impl LoopCheck {
             });
         };
         // Without a thread now, the next tick tries again.
-        *thread = std::thread::Builder::new().name("mainspring-check".into()).spawn(check).ok();
+        let spawned = std::thread::Builder::new().name("mainspring-check".into()).spawn(check);
+        *thread = spawned.ok().map(|thread| (std::process::id(), thread));
     }
 
     /// Waits for a check that is under way, but for one that is itself the caller.
     pub fn join(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
+        let Some((process, thread)) = thread else { return };
+        if process != std::process::id() {
+            std::mem::forget(thread);
+        } else if thread.thread().id() != std::thread::current().id() {
             // It returns nothing, and what Python raised in it has been reported.
             drop(thread.join());
         }

@@ -16,6 +16,7 @@ use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::changes::Changes;
 use crate::convert;
@@ -368,6 +369,24 @@ impl Job {
             "trigger",
         ];
         Ok(PyTuple::new(py, names)?.unbind())
+    }
+
+    /// What a linked job reads through its shared record is not its own to visit.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        visit.call(&state.scheduler)?;
+        let fields = &state.fields;
+        visit.call(&fields.func)?;
+        visit.call(&fields.args)?;
+        visit.call(&fields.kwargs)?;
+        visit.call(&fields.trigger)
+    }
+
+    fn __clear__(&self) {
+        let mut state = self.lock();
+        let old = (state.scheduler.take(), std::mem::take(&mut state.fields));
+        drop(state);
+        drop(old);
     }
 
     #[new]
