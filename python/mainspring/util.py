@@ -183,7 +183,7 @@ def _parse_datetime(text: str, arg_name: str | None) -> datetime:
     if match := _DATE_REGEX.match(text):
         *civil, fraction, zulu, sign, offset_hours, offset_minutes = match.groups()
         try:
-            parsed = datetime(*(int(part or 0) for part in civil))  # type: ignore[arg-type, misc]
+            parsed = datetime(*(int(part or 0) for part in civil))  # type: ignore[arg-type]
             if fraction:
                 # The digits after the point are a decimal fraction (ISO 8601-1:2019, 5.3.1.4).
                 parsed = parsed.replace(microsecond=int(fraction.ljust(6, "0")))
@@ -337,7 +337,7 @@ def obj_to_ref(obj: Any) -> str:
     'datetime:timedelta'
     """
     if isinstance(obj, partial):
-        raise ValueError("Cannot create a reference to a partial()")  # noqa: TRY004 - as 3.x
+        raise ValueError("Cannot create a reference to a partial()")
     name = get_callable_name(obj)
     if "<lambda>" in name:
         raise ValueError("Cannot create a reference to a lambda")

@@ -83,7 +83,9 @@ def key_of(zone: tzinfo) -> str:
 def instants(draw: Callable[..., Any], zone: tzinfo) -> datetime:
     """An instant as an aware datetime in the zone: most of them around a change or a leap day."""
     near = changes(key_of(zone)) or LEAP_DAYS
-    anchor = draw(st.one_of(st.sampled_from(near), st.sampled_from(near), st.sampled_from(LEAP_DAYS)))
+    anchor = draw(
+        st.one_of(st.sampled_from(near), st.sampled_from(near), st.sampled_from(LEAP_DAYS))
+    )
     away = draw(
         st.one_of(
             st.integers(-2 * 3600, 2 * 3600),
@@ -134,12 +136,12 @@ def _expressions(name: str) -> st.SearchStrategy[str]:
     if names:
         pairs = st.tuples(st.sampled_from(names), st.sampled_from(names))
         kinds.append(st.sampled_from(names))
-        kinds.append(
-            pairs.filter(lambda p: names.index(p[0]) <= names.index(p[1])).map("-".join)
-        )
+        kinds.append(pairs.filter(lambda p: names.index(p[0]) <= names.index(p[1])).map("-".join))
     if name == "day":
         kinds.append(st.just("last"))
-        kinds.append(st.tuples(st.sampled_from(_POSITIONS), st.sampled_from(_WEEKDAYS)).map(" ".join))
+        kinds.append(
+            st.tuples(st.sampled_from(_POSITIONS), st.sampled_from(_WEEKDAYS)).map(" ".join)
+        )
     return st.lists(st.one_of(kinds), min_size=1, max_size=2).map(",".join)
 
 
@@ -153,7 +155,9 @@ def cron_fields(draw: Callable[..., Any], year: int) -> dict[str, Any]:
             fields[name] = draw(st.one_of(_expressions(name), st.integers(least, greatest)))
     if draw(st.integers(0, 9)) == 0:
         first = draw(st.integers(max(1970, year - 1), year + 4))
-        fields["year"] = draw(st.sampled_from((first, f"{first}-{first + 3}", f"{max(1970, first - 8)}/4", "*/2")))
+        fields["year"] = draw(
+            st.sampled_from((first, f"{first}-{first + 3}", f"{max(1970, first - 8)}/4", "*/2"))
+        )
     return fields
 
 
@@ -177,5 +181,7 @@ def calendar_steps(draw: Callable[..., Any]) -> dict[str, int]:
 #: Interval arguments in whole seconds.
 intervals = st.one_of(
     st.integers(0, 200_000).map(lambda seconds: {"seconds": seconds}),
-    st.sampled_from(({"days": 1}, {"weeks": 1}, {"hours": 5}, {"minutes": 7}, {"days": 3, "hours": 1})),
+    st.sampled_from(
+        ({"days": 1}, {"weeks": 1}, {"hours": 5}, {"minutes": 7}, {"days": 3, "hours": 1})
+    ),
 )
