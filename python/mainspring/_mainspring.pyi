@@ -33,7 +33,7 @@ class Job:
     def __init__(
         self,
         scheduler: BaseScheduler,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         **kwargs: Any,
     ) -> None: ...
     @property
@@ -80,6 +80,8 @@ class WorkerPool:
     def shutdown(self, wait: bool) -> None: ...
 
 def join_pools() -> None: ...
+def leave_awaitables() -> None: ...
+
 @final
 class LoopInbox:
     def __init__(self, engine: Engine) -> None: ...

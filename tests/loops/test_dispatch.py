@@ -56,7 +56,9 @@ def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
 class Recorder:
     """Collects events and lets the test wait for some."""
 
-    def __init__(self, scheduler: AsyncIOScheduler, mask: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, scheduler: AsyncIOScheduler, mask: int, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.events: list[Any] = []
         self.threads: set[threading.Thread] = set()
         self._loop = loop
@@ -198,12 +200,13 @@ def test_an_exception_becomes_an_event_with_its_traceback(
             event = events[func.__name__]
             assert isinstance(event.exception, ValueError)
             assert f"in {func.__name__}" in event.traceback
-            assert f'raise ValueError("{str(event.exception)}")' in event.traceback
+            assert f'raise ValueError("{event.exception!s}")' in event.traceback
         assert recorder.threads == {threading.current_thread()}
 
     on(loop, scenario)
     raised = [r for r in caplog.records if r.getMessage().endswith("raised an exception")]
-    assert len(raised) == 3 and all(r.exc_info for r in raised)
+    assert len(raised) == 3
+    assert all(r.exc_info for r in raised)
 
 
 def test_a_cancelled_run_is_reported(loop: asyncio.AbstractEventLoop) -> None:
@@ -377,7 +380,7 @@ def test_a_loop_closed_under_a_running_scheduler(
 
     class Told(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno == logging.WARNING and "closed" in record.getMessage():
+            if record.levelno == logging.WARNING and "has been closed" in record.getMessage():
                 stopped.set()
 
     handler = Told()
@@ -409,5 +412,5 @@ def test_a_loop_closed_under_a_running_scheduler(
 
     asyncio.run(again())
     assert ran.is_set()
-    told = [r for r in caplog.records if "closed" in r.getMessage()]
+    told = [r for r in caplog.records if "has been closed" in r.getMessage()]
     assert [r.levelno for r in told] == [logging.WARNING]

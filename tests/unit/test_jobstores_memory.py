@@ -21,7 +21,7 @@ from tests.support import nothing
 DAY = datetime(2999, 1, 1, tzinfo=timezone.utc)
 
 
-def make_job(id: str, next_run_time: datetime | None = DAY, **options: Any) -> Job:  # noqa: A002
+def make_job(id: str, next_run_time: datetime | None = DAY, **options: Any) -> Job:
     defaults = {
         "trigger": DateTrigger(DAY),
         "executor": "default",

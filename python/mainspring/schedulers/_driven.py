@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
+from collections.abc import Mapping
 from concurrent.futures import wait
 from contextvars import Context, copy_context
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from mainspring._exit import stop_at_exit
@@ -30,6 +32,10 @@ class DrivenScheduler(BaseScheduler):
     """
 
     _context: Context
+
+    def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
+        self._check_lock = RLock()
+        super().__init__(gconfig, **options)
 
     def _bind_loops(
         self, control: AbstractEventLoop, coroutines: AbstractEventLoop | None = None
@@ -62,32 +68,41 @@ class DrivenScheduler(BaseScheduler):
         self._engine.stop()
         self._sweeper.stop()
 
+    @property
+    def running(self) -> bool:
+        """Whether the scheduler has been started and not shut down, and its loop is not closed."""
+        self._check_loops()
+        return self.state != STATE_STOPPED
+
     def _check_loops(self) -> None:
-        """Look what has become of a loop that has left its work alone for a while."""
-        loops = (self._engine.control.loop, self._coroutine_loop())
-        if any(loop is not None and loop.is_closed() for loop in loops):
-            self._stop_without_loop()
+        """Stop if a loop has been closed, since nothing can run on it; the jobs stay.
+
+        Called when a loop has left its work alone for a while, by a thread that has nothing else to
+        do, and before :meth:`start`.
+        """
+        with self._check_lock:
+            loops = (self._engine.control.loop, self._coroutine_loop())
+            if self.state != STATE_STOPPED and any(
+                loop is not None and loop.is_closed() for loop in loops
+            ):
+                self._stop_without_loop()
 
     def _stop_without_loop(self) -> None:
-        """Stop, since nothing can run on a closed loop; the jobs stay for the next start."""
-        with self._jobstores_lock:
-            if self.state == STATE_STOPPED:
-                return
-            self.state = STATE_STOPPED
-        self._logger.warning(
-            "The event loop of the scheduler has been closed: the scheduler has stopped, and keeps "
-            "its jobs. Call shutdown() before the loop is closed, or start() again on another loop."
-        )
         self._engine.stop()
         self._sweeper.stop()
         self._engine.control.abandon_running()
         if self._engine.coro is not None:
             self._engine.coro.abandon_running()
-        for alias, executor in list(self._executors.items()):
-            self._stop_executor(executor, alias, False)
+        for executor in list(self._executors.values()):
+            executor.shutdown(False)
         for alias, _ in self._stores():
             self._engine.detach_store(alias)
         self._unbind_loops()
+        self.state = STATE_STOPPED
+        self._logger.warning(
+            "The event loop of the scheduler has been closed: the scheduler has stopped, and keeps "
+            "its jobs. Call shutdown() before the loop is closed, or start() again on another loop."
+        )
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_SHUTDOWN))
 
     def _coroutine_loop(self) -> AbstractEventLoop | None:

@@ -56,7 +56,7 @@ class SchedulerJobs(SchedulerParts):
         trigger: BaseTrigger | str | None = None,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        id: str | None = None,  # noqa: A002 - as 3.x
+        id: str | None = None,
         name: str | None = None,
         misfire_grace_time: int | _Undefined | None = undefined,
         coalesce: bool | _Undefined = undefined,
@@ -132,7 +132,7 @@ class SchedulerJobs(SchedulerParts):
         trigger: BaseTrigger | str | None,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        id: str | None = None,  # noqa: A002 - as 3.x
+        id: str | None = None,
         name: str | None = None,
         misfire_grace_time: int | _Undefined | None = undefined,
         coalesce: bool | _Undefined = undefined,

@@ -77,7 +77,7 @@ class AsyncIOScheduler(DrivenScheduler):
         :raises SchedulerAlreadyRunningError: if the scheduler is running
         :raises RuntimeError: if this is uWSGI without threads
         """
-        if self.state != STATE_STOPPED:
+        if self.running:
             raise SchedulerAlreadyRunningError
         self._eventloop = loop = self._choose_loop()
         self._engine.events_on_loop = True  # where 3.x's AsyncIOExecutor tells its listeners too

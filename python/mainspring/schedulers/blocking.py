@@ -10,7 +10,6 @@ from typing import Any
 from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
 from mainspring.schedulers._loops import finish_loop, new_loop, running_loop
-from mainspring.schedulers.base import STATE_STOPPED
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)
@@ -84,7 +83,7 @@ class BlockingScheduler(DrivenScheduler):
 
     def _start_on_own_loop(self, coroutines: AbstractEventLoop | None, paused: bool) -> None:
         """Start with a new loop as control loop, which is to be run by :meth:`_main_loop`."""
-        if self.state != STATE_STOPPED:
+        if self.running:
             raise SchedulerAlreadyRunningError
         if coroutines is not None and coroutines.is_closed():
             raise RuntimeError(f"The loop for the coroutine jobs, {coroutines!r}, is closed")
