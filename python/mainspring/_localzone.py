@@ -18,7 +18,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta, timezone, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -46,9 +46,9 @@ def _find(tz: str | None, root: Path = Path("/")) -> tzinfo:
     if tz is not None:
         return _from_environment(tz) or _fixed(f"TZ={tz!r} names no zone of the database")
     if sys.platform == "win32":
-        from mainspring._winzones import local_key
+        from mainspring._winzones import local_keys
 
-        keys: Iterator[str] = local_key()
+        keys: Iterable[str] = local_keys()
     else:
         keys = _unix_keys(root)
     for key in keys:

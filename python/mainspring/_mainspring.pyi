@@ -9,6 +9,7 @@ from typing import Any, ClassVar, final
 from typing_extensions import Self
 
 from mainspring.schedulers.base import BaseScheduler
+from mainspring.triggers.cron.fields import BaseField
 
 __version__: str
 
@@ -131,7 +132,6 @@ class DateTrigger(BaseTrigger):
         self,
         run_date: datetime | date | str | None = None,
         timezone: tzinfo | str | None = None,
-        **unknown: Any,
     ) -> None: ...
     def get_next_fire_time(
         self, previous_fire_time: datetime | None, now: datetime
@@ -199,8 +199,8 @@ class CalendarIntervalTrigger(BaseTrigger):
 
 class CronTrigger(BaseTrigger):
     FIELD_NAMES: ClassVar[tuple[str, ...]]
-    FIELDS_MAP: ClassVar[dict[str, type]]
-    fields: Sequence[Any]
+    FIELDS_MAP: ClassVar[dict[str, type[BaseField]]]
+    fields: list[BaseField]
     timezone: tzinfo
     start_date: datetime | None
     end_date: datetime | None
@@ -238,11 +238,13 @@ class BaseCombiningTrigger(BaseTrigger, metaclass=ABCMeta):
     def __setstate__(self, state: Mapping[str, Any]) -> None: ...
 
 class AndTrigger(BaseCombiningTrigger):
+    def __new__(cls, triggers: Iterable[BaseTrigger], jitter: float | None = None) -> Self: ...
     def get_next_fire_time(
         self, previous_fire_time: datetime | None, now: datetime
     ) -> datetime | None: ...
 
 class OrTrigger(BaseCombiningTrigger):
+    def __new__(cls, triggers: Iterable[BaseTrigger], jitter: float | None = None) -> Self: ...
     def get_next_fire_time(
         self, previous_fire_time: datetime | None, now: datetime
     ) -> datetime | None: ...

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 
-def local_key() -> Iterator[str]:
-    """Give the IANA key of the zone that the registry names, if it is known."""
+def local_keys() -> list[str]:
+    """Return the IANA key of the zone that the registry names, if it is known."""
     if sys.platform == "win32":
         import winreg
 
@@ -16,11 +15,12 @@ def local_key() -> Iterator[str]:
             with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key:
                 name = str(winreg.QueryValueEx(key, "TimeZoneKeyName")[0])
         except OSError:
-            return
+            return []
         # Some versions leave rubbish behind the end of the string.
         name = name.partition("\0")[0]
         if name in IANA_KEYS:
-            yield IANA_KEYS[name]
+            return [IANA_KEYS[name]]
+    return []
 
 
 #: Windows' name of a zone -> IANA key.

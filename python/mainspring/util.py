@@ -183,7 +183,7 @@ def _parse_datetime(text: str, arg_name: str | None) -> datetime:
     if match := _DATE_REGEX.match(text):
         *civil, fraction, zulu, sign, offset_hours, offset_minutes = match.groups()
         try:
-            parsed = datetime(*(int(part or 0) for part in civil))  # type: ignore[arg-type, misc]
+            parsed = datetime(*(int(part or 0) for part in civil))  # type: ignore[arg-type]
             if fraction:
                 # The digits after the point are a decimal fraction (ISO 8601-1:2019, 5.3.1.4).
                 parsed = parsed.replace(microsecond=int(fraction.ljust(6, "0")))

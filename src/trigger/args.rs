@@ -161,13 +161,14 @@ pub fn not_initialized(class: &str) -> PyErr {
     ))
 }
 
-/// A pickled state as a dictionary, of a version up to `newest`.
+/// A pickled state as a dictionary, of a version up to `newest`; `allowed` says so in APScheduler's words.
 ///
 /// APScheduler 3.0 pickled `(None, {...})`.
 pub fn state_dict<'py>(
     state: &Bound<'py, PyAny>,
     class: &Bound<'_, PyAny>,
     newest: u32,
+    allowed: &str,
 ) -> PyResult<Bound<'py, PyDict>> {
     let state = match state.cast::<PyTuple>() {
         Ok(pair) => pair.get_item(1)?,
@@ -178,7 +179,6 @@ pub fn state_dict<'py>(
     let version = state.get_item(intern!(state.py(), "version"))?;
     let version: u32 = version.map_or(Ok(1), |v| v.extract())?;
     if version > newest {
-        let allowed = if newest == 1 { "version 1".into() } else { format!("versions up to {newest}") };
         return Err(PyValueError::new_err(format!(
             "Got serialized data for version {version} of {}, but only {allowed} can be handled",
             class.get_type().name()?

@@ -48,8 +48,8 @@ const ARGUMENTS: [&str; 11] = [
 /// :param jitter: each fire time comes up to so many seconds late, by chance
 /// :raises ValueError: if the interval is nothing, a part negative, or the end before the start
 ///
-/// >>> CalendarIntervalTrigger(months=1, hour=8, start_date="2026-01-31", timezone="UTC")
-/// CalendarIntervalTrigger(months=1, time='08:00:00', start_date='2026-01-31', timezone='UTC')
+/// >>> CalendarIntervalTrigger(months=1, start_date="2026-01-31", timezone="Asia/Tokyo")
+/// CalendarIntervalTrigger(months=1, time='00:00:00', start_date='2026-01-31', timezone='Asia/Tokyo')
 #[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.calendarinterval")]
 pub struct CalendarIntervalTrigger {
     state: Option<State>,
@@ -342,7 +342,7 @@ impl CalendarIntervalTrigger {
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-        let state = args::state_dict(state, slf, 1)?;
+        let state = args::state_dict(state, slf, 1, "versions up to 1")?;
         let [years, months, weeks, days] = args::required(&state, "interval")?.extract()?;
         let [hour, minute, second] = args::required(&state, "time")?.extract()?;
         let parts = Parts {

@@ -131,7 +131,7 @@ impl BaseCombiningTrigger {
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
-        let state = args::state_dict(state, slf, 1)?;
+        let state = args::state_dict(state, slf, 1, "versions up to 1")?;
         let jitter = args::required(&state, "jitter")?;
         let find = py.import("mainspring.util")?.getattr("ref_to_obj")?;
         let triggers = PyList::empty(py);

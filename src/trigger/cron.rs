@@ -255,8 +255,8 @@ impl CronTrigger {
     /// :param timezone: the zone of the clock; default the machine's
     /// :raises ValueError: if the expression is wrong or uses what is not supported
     ///
-    /// >>> CronTrigger.from_quartz("0 30 8 ? * MON-FRI", "UTC")
-    /// <CronTrigger (month='*', day='*', day_of_week='0-4', hour='8', minute='30', second='0', timezone='UTC')>
+    /// >>> str(CronTrigger.from_quartz("0 30 8 ? * MON-FRI", "UTC"))
+    /// "cron[month='*', day_of_week='mon-fri', hour='8', minute='30', second='0']"
     #[classmethod]
     #[pyo3(signature = (expr, timezone=None))]
     fn from_quartz<'py>(
@@ -380,7 +380,7 @@ impl CronTrigger {
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-        let state = args::state_dict(state, slf, 2)?;
+        let state = args::state_dict(state, slf, 2, "versions up to 2")?;
         let fields = args::required(&state, "fields")?;
         let parts = Parts {
             fields: read_fields(&fields)?,

@@ -126,7 +126,7 @@ impl DateTrigger {
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-        let state = args::state_dict(state, slf, 1)?;
+        let state = args::state_dict(state, slf, 1, "version 1")?;
         Self::set_run_date(slf, args::required(&state, "run_date")?)
     }
 

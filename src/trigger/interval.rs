@@ -305,7 +305,7 @@ impl IntervalTrigger {
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-        let state = args::state_dict(state, slf, 2)?;
+        let state = args::state_dict(state, slf, 2, "versions up to 2")?;
         let parts = Parts {
             interval: delta_micros(&args::required(&state, "interval")?)?,
             timezone: args::astimezone(&args::required(&state, "timezone")?)?,

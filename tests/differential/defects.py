@@ -16,7 +16,9 @@ def exists(dt: datetime) -> bool:
 
 
 def matches(trigger: Any, dt: datetime) -> bool:
-    """Whether a time matches all fields of a reference cron trigger, by the reference's own fields."""
+    """Whether a time matches all fields of a reference cron trigger, by the reference's own
+    fields.
+    """
     return not dt.microsecond and all(
         field.get_next_value(dt) == field.get_value(dt) for field in trigger.fields
     )
@@ -61,10 +63,10 @@ def change_between(start: datetime, end: datetime) -> bool:
 def stepped_over(trigger: Any, start: datetime, expected: datetime | None, found: datetime) -> bool:
     """The reference missed ``found``, which matches.
 
-    To go to the next month, day, hour or minute, it adds the difference of two civil times as elapsed
-    time (``CronTrigger._increment_field_value``). Across a change of the offset that lands beside the
-    start of the period, and what matches between the start and there is lost. Rule: a cron trigger fires
-    at every time that matches all its fields.
+    To go to the next month, day, hour or minute, it adds the difference of two civil times as
+    elapsed time (``CronTrigger._increment_field_value``). Across a change of the offset that lands
+    beside the start of the period, and what matches between the start and there is lost. Rule: a
+    cron trigger fires at every time that matches all its fields.
     """
     return (
         fires(trigger, start, found)
@@ -77,8 +79,8 @@ def jitter_by_wall_clock(start: datetime, jitter: float) -> bool:
     """The offset may change while the jitter runs, or the time is the second one of a fold.
 
     The reference adds the jitter of cron and calendar interval triggers to the clock on the wall
-    (``BaseTrigger._apply_jitter``), which forgets the fold and counts a gap as time. Rule: jitter delays
-    by elapsed time, of which it gives the most.
+    (``BaseTrigger._apply_jitter``), which forgets the fold and counts a gap as time. Rule: jitter
+    delays by elapsed time, of which it gives the most.
     """
     moved = start + timedelta(seconds=jitter)
     elapsed = start.astimezone(UTC) + timedelta(seconds=jitter)
@@ -88,9 +90,9 @@ def jitter_by_wall_clock(start: datetime, jitter: float) -> bool:
 def later_by_wall_clock(a: datetime, b: datetime) -> bool:
     """The reference takes ``a`` for later than ``b``, or the other way round, though it is not.
 
-    Python compares two datetimes with the same zone object by the clock on the wall, fold or no fold, and
-    so do the reference's comparisons of ``now`` with the start and of fire times with the end. Rule:
-    instants are compared as instants.
+    Python compares two datetimes with the same zone object by the clock on the wall, fold or no
+    fold, and so do the reference's comparisons of ``now`` with the start and of fire times with the
+    end. Rule: instants are compared as instants.
     """
     return (a > b) != (a.astimezone(UTC) > b.astimezone(UTC))
 
@@ -98,8 +100,8 @@ def later_by_wall_clock(a: datetime, b: datetime) -> bool:
 def twice(*times: Any) -> bool:
     """One of the times is shown twice by the clocks of its zone.
 
-    The reference's combinations compare the fire times of their members by the clock on the wall, as
-    :func:`later_by_wall_clock` says, and mix up the two.
+    The reference's combinations compare the fire times of their members by the clock on the wall,
+    as :func:`later_by_wall_clock` says, and mix up the two.
     """
     return any(
         isinstance(t, datetime) and t.replace(fold=0).utcoffset() != t.replace(fold=1).utcoffset()
@@ -110,8 +112,9 @@ def twice(*times: Any) -> bool:
 def float_step(trigger: Any, now: datetime) -> bool:
     """The reference's binary fractions of seconds cannot tell this instant from a fire time.
 
-    It divides differences of timestamps as floats; within 1 us of a multiple of the interval, with a
-    fraction of a second in one of the operands, the result may land on either side. Rule: integers.
+    It divides differences of timestamps as floats; within 1 us of a multiple of the interval, with
+    a fraction of a second in one of the operands, the result may land on either side. Rule:
+    integers.
     """
     step = trigger.interval // MICRO
     rest = ((now - trigger.start_date) // MICRO) % step
@@ -121,9 +124,9 @@ def float_step(trigger: Any, now: datetime) -> bool:
 def day_skipped(expected: datetime | None, kwargs: dict[str, Any]) -> bool:
     """The reference fires on the day after one that the zone skipped as a whole.
 
-    Pacific/Apia had no 2011-12-30. The time of day of that date, normalized, is the same time of day
-    one day later, which the reference takes for the date itself. Rule: a date that does not exist is
-    passed over, as one on which the time of day does not exist.
+    Pacific/Apia had no 2011-12-30. The time of day of that date, normalized, is the same time of
+    day one day later, which the reference takes for the date itself. Rule: a date that does not
+    exist is passed over, as one on which the time of day does not exist.
     """
     zone = kwargs["timezone"]
     if expected is None or str(zone) != "Pacific/Apia":

@@ -1,8 +1,8 @@
 """The built-in triggers give the fire times of APScheduler 3.11.3.
 
-Random arguments, zones and instants. Where APScheduler's answer is a defect, a named predicate below says
-exactly which answers are left out of the comparison, and by what rule mainspring's is right; COMPARE.md
-lists the same.
+Random arguments, zones and instants. Where APScheduler's answer is a defect, a named predicate in
+``defects`` says exactly which answers are left out of the comparison, and by what rule mainspring's
+is right; COMPARE.md lists the same.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MICRO = timedelta(microseconds=1)
 
 
 def share(part: float) -> settings:
-    """A part of the examples of the profile, so that all tests of this file together draw that many."""
+    """A part of the profile's examples; the parts of all tests of this file add up to 1."""
     return settings(max_examples=max(1, round(settings().max_examples * part)))
 
 
@@ -59,7 +59,9 @@ def asked(trigger: Any, previous: datetime | None, now: datetime) -> Any:
         return reference.EndlessError
 
 
-def check_cron(theirs: Any, previous: datetime | None, now: datetime, found: datetime | None) -> None:
+def check_cron(
+    theirs: Any, previous: datetime | None, now: datetime, found: datetime | None
+) -> None:
     start = defects.search_start(theirs, previous, now)
     expected = asked(theirs, previous, now)
     if expected is reference.EndlessError:
@@ -175,7 +177,9 @@ def test_jitter(data: st.DataObject) -> None:
     reference_found = asked(theirs, None, now)
     if reference_found in (None, reference.EndlessError):
         return
-    if not defects.jitter_by_wall_clock(start, jitter) and start == asked(both_crons(zone, **kwargs, end_date=end)[0], None, now):
+    if not defects.jitter_by_wall_clock(start, jitter) and start == asked(
+        both_crons(zone, **kwargs, end_date=end)[0], None, now
+    ):
         assert instant(found) == instant(reference_found)
 
 
@@ -220,7 +224,7 @@ def test_calendar_interval(data: st.DataObject) -> None:
     now = data.draw(some.instants(zone), "now")
     previous = data.draw(maybe(some.instants(zone)), "previous")
     if previous is not None:
-        # DIFFERENCE: the reference takes the date of the fire time before in whatever zone it comes.
+        # DIFFERENCE: the reference takes the date of that fire time in whatever zone it comes.
         previous = previous.astimezone(ours.timezone)
     for _ in range(3):
         found = ours.get_next_fire_time(previous, now)
@@ -242,7 +246,9 @@ def test_date(data: st.DataObject) -> None:
     zone = data.draw(some.zones, "zone")
     run_date = data.draw(some.instants(zone), "run date")
     given_date = data.draw(
-        st.sampled_from((run_date, run_date.replace(tzinfo=None), run_date.date(), str(run_date)[:19]))
+        st.sampled_from(
+            (run_date, run_date.replace(tzinfo=None), run_date.date(), str(run_date)[:19])
+        )
     )
     theirs = reference.DateTrigger(given_date, astimezone(zone))
     ours = DateTrigger(given_date, zone)

@@ -54,7 +54,7 @@ def test_it_is_abstract():
         pass
 
     for cls in (BaseTrigger, Nothing):
-        with pytest.raises(TypeError, match=f"Can't instantiate abstract class {cls.__name__} .*"):
+        with pytest.raises(TypeError, match=f"Can't instantiate abstract class {cls.__name__} "):
             cls()
 
 
@@ -66,7 +66,7 @@ def test_abstract_methods_of_other_bases_count():
     class Mixed(Hourly, Described):
         pass
 
-    with pytest.raises(TypeError, match="abstract class Mixed .* method 'describe'"):
+    with pytest.raises(TypeError, match=r"abstract class Mixed .* method 'describe'"):
         Mixed(1)
 
 

@@ -28,6 +28,13 @@ BERLIN = ZoneInfo("Europe/Berlin")
 NEW_YORK = ZoneInfo("America/New_York")
 
 
+def made(cls, *args):
+    try:
+        return cls(*args), ""
+    except ValueError as exc:
+        return None, str(exc)
+
+
 def chain(trigger, now, count):
     """The texts of some fire times, the first one not before now."""
     shown = []
@@ -120,7 +127,7 @@ def test_a_gap_is_passed_over():
 
 
 def test_the_day_after_the_clock_was_put_forward_counts():
-    # DIFFERENCE: asked before the change, 3.x lands at 01:00 of the next day and misses its midnight.
+    # DIFFERENCE: asked before the change, 3.x lands at 01:00 of the next day and misses midnight.
     trigger = CronTrigger(hour=0, timezone=BERLIN)
     assert chain(trigger, datetime(2020, 3, 29, 0, 30, tzinfo=BERLIN), 2) == [
         "2020-03-30 00:00:00 CEST",
@@ -243,7 +250,11 @@ def test_from_crontab_needs_five_fields(line):
     [
         ("0 30 8 ? * MON-FRI", datetime(2026, 1, 3), ["2026-01-05 08:30:00 UTC"]),
         ("0 0 12 ? * 1", datetime(2026, 1, 1), ["2026-01-04 12:00:00 UTC"]),  # Sunday
-        ("*/20 0 0 1 1 ? 2030", datetime(2026, 1, 1), ["2030-01-01 00:00:00 UTC", "2030-01-01 00:00:20 UTC"]),
+        (
+            "*/20 0 0 1 1 ? 2030",
+            datetime(2026, 1, 1),
+            ["2030-01-01 00:00:00 UTC", "2030-01-01 00:00:20 UTC"],
+        ),
     ],
 )
 def test_from_quartz(expr, now, expected):
@@ -279,11 +290,10 @@ def test_bad_quartz(expr):
     ],
 )
 def test_bad_expressions_get_the_references_messages(kwargs):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
-        CronTrigger(**kwargs, timezone=UTC)
-    with pytest.raises(ValueError) as expected:  # noqa: PT011
-        apscheduler.triggers.cron.CronTrigger(**kwargs, timezone=UTC)
-    assert str(caught.value).startswith(str(expected.value))
+    expected = made(lambda: apscheduler.triggers.cron.CronTrigger(**kwargs, timezone=UTC))[1]
+    caught = made(lambda: CronTrigger(**kwargs, timezone=UTC))[1]
+    assert expected
+    assert caught.startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +316,11 @@ def test_the_whole_expression_counts(kwargs):
 @pytest.mark.parametrize(
     ("kwargs", "error", "message"),
     [
-        ({"minutes": 5}, TypeError, "unexpected keyword argument 'minutes'; it takes year, month, day,"),
+        (
+            {"minutes": 5},
+            TypeError,
+            "unexpected keyword argument 'minutes'; it takes year, month, day,",
+        ),
         ({"timezone": "Nowhere"}, KeyError, "No time zone found with key Nowhere"),
         ({"jitter": -3}, ValueError, "jitter must be 0 seconds or more, got -3"),
         ({"jitter": float("nan")}, ValueError, "jitter must be 0 seconds or more, got nan"),
@@ -460,7 +474,10 @@ def test_expressions(cls, args):
     for day in range(1, 29):
         at = datetime(2020, 2, day)
         if name == "month":
-            our_field, their_field = fields.MonthField("month", "*"), reference_fields.MonthField("month", "*")
+            our_field, their_field = (
+                fields.MonthField("month", "*"),
+                reference_fields.MonthField("month", "*"),
+            )
         elif cls is WeekdayRangeExpression:
             our_field = fields.DayOfWeekField("day_of_week", "*")
             their_field = reference_fields.DayOfWeekField("day_of_week", "*")
@@ -477,21 +494,25 @@ def test_what_differs_in_expressions():
 
 
 @pytest.mark.parametrize("name", CronTrigger.FIELD_NAMES)
-@pytest.mark.parametrize("exprs", ["*", "*/2", "1975,1990-2000/2", "3", "1-5", "2/3", "last", "mon", "jan", ""])
+@pytest.mark.parametrize(
+    "exprs", ["*", "*/2", "1975,1990-2000/2", "3", "1-5", "2/3", "last", "mon", "jan", ""]
+)
 def test_fields(name, exprs):
     our_class = CronTrigger.FIELDS_MAP[name]
     their_class = getattr(reference_fields, our_class.__name__)
-    try:
-        theirs = their_class(name, exprs)
-    except ValueError as exc:
-        with pytest.raises(ValueError) as caught:  # noqa: PT011
-            our_class(name, exprs)
-        assert str(caught.value).startswith(str(exc))
+    theirs, their_error = made(their_class, name, exprs)
+    ours, our_error = made(our_class, name, exprs)
+    assert our_error.startswith(their_error)
+    if theirs is None:
+        assert ours is None
         return
-    ours = our_class(name, exprs)
     assert (str(ours), repr(ours)) == (str(theirs), repr(theirs))
     assert ours.REAL == theirs.REAL
-    for at in (datetime(2020, 1, 1), datetime(2020, 2, 29, 23, 59, 59), datetime(2021, 12, 31, 7, 8, 9)):
+    for at in (
+        datetime(2020, 1, 1),
+        datetime(2020, 2, 29, 23, 59, 59),
+        datetime(2021, 12, 31, 7, 8, 9),
+    ):
         for method in ("get_min", "get_max", "get_value", "get_next_value"):
             assert getattr(ours, method)(at) == getattr(theirs, method)(at), method
     assert pickle.loads(pickle.dumps(ours)) == ours

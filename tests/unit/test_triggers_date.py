@@ -38,7 +38,9 @@ def test_run_date(monkeypatch, run_date, timezone, expected):
 
 
 def test_the_default_is_now(monkeypatch):
-    monkeypatch.setattr("mainspring.triggers.date.datetime", Mock(now=lambda zone: NOW.astimezone(zone)))
+    monkeypatch.setattr(
+        "mainspring.triggers.date.datetime", Mock(now=lambda zone: NOW.astimezone(zone))
+    )
     trigger = DateTrigger(timezone="Europe/Berlin")
     assert trigger.run_date == NOW
     assert trigger.run_date.tzinfo is BERLIN
@@ -96,7 +98,12 @@ def test_a_zone_of_pytz_stays():
         (("soon",), {}, ValueError, "Invalid date string: 'soon' given for run_date"),
         (("2020-01-01", 5), {}, TypeError, "Expected tzinfo, got int instead"),
         (("2020-01-01", "Nowhere"), {}, KeyError, "No time zone found with key Nowhere"),
-        ((), {"date": NOW}, TypeError, "unexpected keyword argument 'date'; it takes run_date, time"),
+        (
+            (),
+            {"date": NOW},
+            TypeError,
+            "unexpected keyword argument 'date'; it takes run_date, time",
+        ),
     ],
 )
 def test_bad_arguments(args, kwargs, error, message):

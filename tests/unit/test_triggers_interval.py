@@ -169,7 +169,13 @@ def test_an_error_of_the_generator_is_raised(trigger, monkeypatch):
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickle(protocol):
     trigger = IntervalTrigger(
-        weeks=2, days=6, minutes=13, start_date=START, end_date="2020-05-06", timezone=BERLIN, jitter=12
+        weeks=2,
+        days=6,
+        minutes=13,
+        start_date=START,
+        end_date="2020-05-06",
+        timezone=BERLIN,
+        jitter=12,
     )
     again = pickle.loads(pickle.dumps(trigger, protocol))
     for name in IntervalTrigger.__slots__:
@@ -215,9 +221,17 @@ def test_a_subclass_of_its_own(trigger):
         ({"seconds": -5}, ValueError, "interval must not be negative, got -1 day, 23:59:55"),
         ({"weeks": 10**15}, OverflowError, "too long"),
         ({"seconds": 1, "jitter": -1}, ValueError, "jitter must be 0 seconds or more, got -1"),
-        ({"seconds": 1, "jitter": "1"}, TypeError, "jitter must be a number of seconds or None, got"),
+        (
+            {"seconds": 1, "jitter": "1"},
+            TypeError,
+            "jitter must be a number of seconds or None, got",
+        ),
         ({"seconds": 1, "start_date": 5}, TypeError, "Unsupported type for start_date: int"),
-        ({"second": 5}, TypeError, "keyword argument 'second'; it takes weeks, days, hours, minutes,"),
+        (
+            {"second": 5},
+            TypeError,
+            "keyword argument 'second'; it takes weeks, days, hours, minutes,",
+        ),
         ({"timezone": "Mars/Olympus"}, KeyError, "No time zone found with key Mars/Olympus"),
     ],
 )
@@ -229,7 +243,11 @@ def test_bad_arguments(kwargs, error, message):
 @pytest.mark.parametrize(
     ("previous", "now", "message"),
     [
-        (None, datetime(2020, 1, 1), "now must be an aware datetime, got 2020-01-01 00:00:00 without"),
+        (
+            None,
+            datetime(2020, 1, 1),
+            "now must be an aware datetime, got 2020-01-01 00:00:00 without",
+        ),
         (datetime(2020, 1, 1), START, "previous_fire_time must be an aware datetime, got 2020"),
         (None, None, "now must be an aware datetime, got NoneType"),
         (5, START, "previous_fire_time must be an aware datetime, got int"),

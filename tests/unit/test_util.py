@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import partial
@@ -53,7 +54,7 @@ def test_asbool_false(text):
 
 
 def test_asbool_says_what_it_cannot_read():
-    with pytest.raises(ValueError, match='^Unable to interpret value "maybe" as boolean$'):
+    with pytest.raises(ValueError, match=r'^Unable to interpret value "maybe" as boolean$'):
         util.asbool("maybe")
 
 
@@ -95,7 +96,9 @@ def test_a_zone_of_dateutil_passes_through():
     assert util.astimezone(zone) is zone
 
 
-@pytest.mark.parametrize("key", ["Europe/Berln", "", "Europe", "../../etc/passwd", "/etc/localtime"])
+@pytest.mark.parametrize(
+    "key", ["Europe/Berln", "", "Europe", "../../etc/passwd", "/etc/localtime"]
+)
 def test_an_unknown_zone_is_named(key):
     with pytest.raises(ZoneInfoNotFoundError) as caught:
         util.astimezone(key)
@@ -109,7 +112,7 @@ def test_an_unknown_zone_has_a_near_one():
 
 
 def test_a_number_is_no_zone():
-    with pytest.raises(TypeError, match="^Expected tzinfo, got int instead$"):
+    with pytest.raises(TypeError, match=r"^Expected tzinfo, got int instead$"):
         util.astimezone(4)
 
 
@@ -176,7 +179,7 @@ def test_a_pytz_zone_localizes():
 
 @pytest.mark.parametrize("text", ["19700-12-1", "2009-08-01 05:16", "today", "2009-02-30", ""])
 def test_a_bad_date_string_is_shown(text):
-    with pytest.raises(ValueError, match="^Invalid date string: ") as caught:
+    with pytest.raises(ValueError, match=r"^Invalid date string: ") as caught:
         util.convert_to_datetime(text, UTC, "end_date")
     assert repr(text) in str(caught.value)
     assert "end_date" in str(caught.value)
@@ -217,7 +220,9 @@ def test_utc_add_is_elapsed_time():
 
 def test_normalize_keeps_naive_times_naive():
     assert util.normalize(datetime(2020, 6, 1)) == datetime(2020, 6, 1)
-    assert util.normalize(datetime(2020, 6, 1, tzinfo=BERLIN)) == datetime(2020, 6, 1, tzinfo=BERLIN)
+    assert util.normalize(datetime(2020, 6, 1, tzinfo=BERLIN)) == datetime(
+        2020, 6, 1, tzinfo=BERLIN
+    )
 
 
 def test_reprs():
@@ -268,13 +273,13 @@ def test_references_lead_back(obj):
 def test_no_reference():
     with pytest.raises(ValueError, match=r"^Cannot create a reference to a partial\(\)$"):
         util.obj_to_ref(partial(function))
-    with pytest.raises(ValueError, match="^Cannot create a reference to a lambda$"):
+    with pytest.raises(ValueError, match=r"^Cannot create a reference to a lambda$"):
         util.obj_to_ref(lambda: None)
 
     def nested():
         pass
 
-    with pytest.raises(ValueError, match="^Cannot create a reference to a nested function$"):
+    with pytest.raises(ValueError, match=r"^Cannot create a reference to a nested function$"):
         util.obj_to_ref(nested)
 
 
@@ -284,7 +289,11 @@ def test_no_reference():
         (object(), TypeError, "References must be strings"),
         ("module", ValueError, "Invalid reference"),
         ("no.such:thing", LookupError, "Error resolving reference no.such:thing: could not import"),
-        ("datetime:nothing", LookupError, "Error resolving reference datetime:nothing: error looki"),
+        (
+            "datetime:nothing",
+            LookupError,
+            "Error resolving reference datetime:nothing: error looki",
+        ),
     ],
 )
 def test_bad_references(ref, error, message):
@@ -358,9 +367,8 @@ def test_arguments_that_fit(func, args, kwargs):
 )
 def test_arguments_that_do_not_fit(func, args, kwargs, message):
     for _ in range(2):
-        with pytest.raises(ValueError) as caught:  # noqa: PT011
+        with pytest.raises(ValueError, match="^" + re.escape(message) + "$"):
             util.check_callable_args(func, args, kwargs)
-        assert str(caught.value) == message
 
 
 def test_a_method_and_its_function_are_told_apart():

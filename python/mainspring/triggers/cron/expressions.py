@@ -91,7 +91,7 @@ class AllExpression:
             )
 
     def get_next_value(self, date: date, field: BaseField) -> int | None:
-        """Return the least value not below the field's value in ``date``; ``None``: there is none."""
+        """Return the least value not below that in ``date``; ``None``: there is none."""
         return self._next_between(field.get_min(date), field.get_max(date), field.get_value(date))
 
     def _next_between(self, least: int, greatest: int, start: int) -> int | None:
@@ -247,7 +247,7 @@ class WeekdayPositionExpression(AllExpression):
     def get_next_value(self, date: date, field: BaseField) -> int | None:
         weekday_of_first, days = monthrange(date.year, date.month)
         day = 1 + (self.weekday - weekday_of_first) % 7
-        # "last" is the greatest that is in the month: the fifth where there is one, else the fourth.
+        # "last" is the greatest that is in the month: the fifth if there is one.
         weeks = self.option_num if self.option_num < 5 else (days - day) // 7
         day += 7 * weeks
         return day if date.day <= day <= days else None

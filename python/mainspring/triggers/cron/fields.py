@@ -85,7 +85,7 @@ class BaseField:
         return value
 
     def get_next_value(self, dateval: date) -> int | None:
-        """Return the least allowed value not below the one in ``dateval``; ``None``: there is none."""
+        """Return the least allowed value not below that in ``dateval``, or ``None``."""
         values = (expr.get_next_value(dateval, self) for expr in self.expressions)
         return min((value for value in values if value is not None), default=None)
 
