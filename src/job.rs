@@ -149,6 +149,21 @@ impl Job {
         drop(old);
     }
 
+    /// Whether this job is a handle on an entry of a native store.
+    pub fn is_linked(&self) -> bool {
+        self.lock().link.is_some()
+    }
+
+    fn set_scheduler(&self, scheduler: Option<Py<PyAny>>) {
+        let old = std::mem::replace(&mut self.lock().scheduler, scheduler);
+        drop(old);
+    }
+
+    fn set_jobstore_alias(&self, alias: Option<Py<PyString>>) {
+        let old = std::mem::replace(&mut self.lock().alias, alias);
+        drop(old);
+    }
+
     /// Names the scheduler and store alias, where they are given.
     pub fn set_owner(&self, scheduler: Option<Py<PyAny>>, alias: Option<Py<PyString>>) {
         let mut state = self.lock();
@@ -489,26 +504,27 @@ impl Job {
         }
     }
 
+    /// Assigns to an attribute; what APScheduler's own code checks it checks in `_modify`.
+    fn __setattr__(slf: &Bound<'_, Self>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        match name {
+            "_scheduler" => slf.get().set_scheduler(value.extract()?),
+            "_jobstore_alias" => slf.get().set_jobstore_alias(value.extract()?),
+            _ => match Changes::assignment(slf, name, value)? {
+                Some(assigned) => slf.get().apply(slf.py(), &assigned)?,
+                None => return Err(unset(name)),
+            },
+        }
+        Ok(())
+    }
+
     #[getter(_scheduler)]
     fn scheduler(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.lock().scheduler.as_ref().map(|s| s.clone_ref(py))
     }
 
-    #[setter(_scheduler)]
-    fn set_scheduler(&self, scheduler: Option<Py<PyAny>>) {
-        let old = std::mem::replace(&mut self.lock().scheduler, scheduler);
-        drop(old);
-    }
-
     #[getter(_jobstore_alias)]
     fn jobstore_alias(&self, py: Python<'_>) -> Option<Py<PyString>> {
         self.lock().alias.as_ref().map(|alias| alias.clone_ref(py))
-    }
-
-    #[setter(_jobstore_alias)]
-    fn set_jobstore_alias(&self, alias: Option<Py<PyString>>) {
-        let old = std::mem::replace(&mut self.lock().alias, alias);
-        drop(old);
     }
 
     /// Whether the job still waits to be added to its job store.

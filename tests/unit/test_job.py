@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+import sys
 import weakref
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
@@ -165,6 +166,30 @@ class TestModify:
         job._modify(func=return_five, args=[])
         assert job.func_ref == "tests.support:return_five"
 
+    @pytest.mark.parametrize("name", ["misfire_grace_time", "max_instances"])
+    def test_largest_numbers(self, factory: Callable[..., Job], name: str) -> None:
+        # DIFFERENCE: APScheduler takes any positive integer.
+        job = factory()
+        job._modify(**{name: 2**32 - 1})
+        assert getattr(job, name) == 2**32 - 1
+        with pytest.raises(TypeError, match="a positive integer"):
+            job._modify(**{name: 2**32})
+
+    @pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have no notes")
+    def test_what_was_given_is_a_note_of_the_error(self, factory: Callable[..., Job]) -> None:
+        # DIFFERENCE: APScheduler does not say it.
+        with pytest.raises(TypeError, match="max_instances must be a positive") as caught:
+            factory()._modify(max_instances="many")
+        assert caught.value.__notes__ == ["given: 'many'"]  # type: ignore[attr-defined]
+
+    def test_zone_of_the_next_run_time(self) -> None:
+        # DIFFERENCE: APScheduler keeps the zone it was given.
+        trigger = IntervalTrigger(days=1, start_date=DAY, timezone=BERLIN)
+        job = linked(trigger=trigger, next_run_time=DAY)
+        assert job.next_run_time == DAY
+        assert job.next_run_time.tzinfo is BERLIN  # type: ignore[union-attr]
+        assert make(trigger=trigger, next_run_time=DAY).next_run_time is DAY
+
     def test_trigger_of_ones_own(self, factory: Callable[..., Job]) -> None:
         class Trigger(BaseTrigger):
             def get_next_fire_time(self, previous: Any, now: Any) -> Any:
@@ -191,6 +216,15 @@ class TestModify:
         assert (list(job.args), job.func) == ([3], return_five)
         job.next_run_time = None
         assert job.next_run_time is None
+
+    def test_id_of_a_stored_job_cannot_be_set(self) -> None:
+        # DIFFERENCE: APScheduler sets it, and the store does not find the job any more.
+        with pytest.raises(ValueError, match="The job ID may not be changed"):
+            linked().id = "new"
+
+    def test_other_attributes_cannot_be_set(self, factory: Callable[..., Job]) -> None:
+        with pytest.raises(AttributeError, match="'Job' object has no attribute 'colour'"):
+            factory().colour = "red"  # type: ignore[attr-defined]
 
 
 class TestRunTimes:
@@ -276,7 +310,9 @@ class TestState:
         assert make(func=func).__getstate__()["args"] == ()
 
     def test_no_reference(self) -> None:
-        with pytest.raises(ValueError, match=r"reference to its callable .* could not be determine"):
+        with pytest.raises(
+            ValueError, match=r"reference to its callable .* could not be determine"
+        ):
             make(func=lambda: None).__getstate__()
 
     def test_pickle(self, factory: Callable[..., Job]) -> None:
