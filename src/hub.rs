@@ -172,10 +172,11 @@ impl Hub {
 
     /// Sends one firing to where it runs.
     pub fn send(self: &Arc<Self>, firing: Firing) {
-        self.sorted(&mut vec![Item::Run(firing)]);
+        self.deliver(&mut vec![Item::Run(firing)]);
     }
 
-    fn sorted(self: &Arc<Self>, batch: &mut Vec<Item>) {
+    /// Sorts a batch by where its items go, and sends them there.
+    fn deliver(self: &Arc<Self>, batch: &mut Vec<Item>) {
         // What comes to the same loop keeps its order: a job's end is told before its last run.
         let mut control = Vec::new();
         let mut elsewhere = Vec::new();
@@ -239,7 +240,7 @@ pub struct HubDispatch(pub Arc<Hub>);
 
 impl Dispatch for HubDispatch {
     fn dispatch(&self, batch: &mut Vec<Item>) {
-        self.0.sorted(batch);
+        self.0.deliver(batch);
     }
 
     fn tick(&self) {
