@@ -436,7 +436,7 @@ pub fn contained_exit<'py>(
     result: PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     match result {
-        Err(error) if error.value(py).is_instance(python::job_exit(py)?)? => {
+        Err(error) if error.value(py).is_instance(python::job_exit_error(py)?)? => {
             Err(PyErr::from_value(error.value(py).getattr(intern!(py, "exit"))?))
         }
         result => result,

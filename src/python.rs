@@ -35,7 +35,7 @@ imports! {
     coroutine_type = "types"."CoroutineType";
     isawaitable = "inspect"."isawaitable";
     contained = "mainspring._coroutines"."contained";
-    job_exit = "mainspring._coroutines"."JobExit";
+    job_exit_error = "mainspring._coroutines"."JobExitError";
     run_awaitable = "mainspring._coroutines"."run";
     copy_context = "contextvars"."copy_context";
     format_tb = "traceback"."format_tb";

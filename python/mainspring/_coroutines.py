@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class JobExit(Exception):
+class JobExitError(Exception):
     """A ``SystemExit`` on its way out of a job's task.
 
     A task that raises ``SystemExit`` itself stops the loop it runs on. In a job it ends that run
@@ -26,7 +26,7 @@ async def contained(awaitable: Awaitable[T]) -> T:
     try:
         return await awaitable
     except SystemExit as exc:
-        raise JobExit(exc) from exc
+        raise JobExitError(exc) from exc
 
 
 def run(awaitable: Awaitable[T]) -> T:
