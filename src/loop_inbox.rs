@@ -24,7 +24,7 @@ use crate::engine::Engine;
 use crate::hub::Hub;
 use crate::python;
 use crate::record::Route;
-use crate::report::{Env, Outcome, code};
+use crate::report::{self, Env, Outcome, code};
 use crate::runner::{self, Run};
 #[cfg(unix)]
 use crate::wake::WakeFd;
@@ -252,6 +252,7 @@ impl LoopInbox {
                     Work::Event(event) => env.never_fails(env.dispatch(event.bind(py))),
                     Work::Await(run, awaitable) => tasks.go_on(*run, Ok(awaitable.into_bound(py)))?,
                 }
+                env.interrupted()?;
                 if Instant::now() >= end {
                     // Even with nothing left here: the next drain finds the queue empty and disarms.
                     let mut rest = std::mem::take(&mut chunk.work);
@@ -369,7 +370,7 @@ impl LoopInbox {
         self.inbox.event_loop(py)
     }
 
-    /// Cancels the runs that are suspended on the loop; returns how many.
+    /// Cancels the runs that are suspended on the loop, but for the one that asks; returns how many.
     fn cancel_running(&self, py: Python<'_>) -> PyResult<usize> {
         let tasks: Vec<Py<PyAny>> =
             self.inbox.lock_tasks().values().map(|run| run.task.clone_ref(py)).collect();
@@ -378,7 +379,11 @@ impl LoopInbox {
             return Ok(0);
         }
         let here = is_running_here(&event_loop)?;
+        let current = if here { Some(python::current_task(py)?.call0()?) } else { None };
         for task in &tasks {
+            if current.as_ref().is_some_and(|current| task.bind(py).is(current)) {
+                continue;
+            }
             let cancel = task.bind(py).getattr("cancel")?;
             if here {
                 cancel.call0()?;
@@ -520,7 +525,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                 run.abandon(self.env, &error);
                 Ok(())
             }
-            Err(error) if runner::is_interrupt(py, &error) => {
+            Err(error) if report::is_interrupt(py, &error) => {
                 run.abandon(self.env, &error);
                 Err(error)
             }
@@ -606,29 +611,14 @@ impl Resume {
         let old = inbox.get().inbox.lock_tasks().remove(&(task.as_ptr() as usize));
         drop(old);
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(run) = run else { return Ok(()) };
+        let Some(mut run) = run else { return Ok(()) };
         let Some(env) = Env::new(py, &inbox.get().hub) else {
             inbox.get().hub.finish(&run.firing);
             return Ok(());
         };
         let tasks = TaskStarter::new(inbox, &env)?;
-        tasks.after(run, tasks.result_of(&task))
-    }
-}
-
-impl<'py> TaskStarter<'_, 'py> {
-    /// Goes on with a run whose task is done.
-    fn after(&self, mut run: Run, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
-        match result {
-            // The loop itself re-raises an interrupt that ends a task.
-            Err(error) if runner::is_interrupt(self.env.py, &error) => {
-                run.abandon(self.env, &error);
-                Ok(())
-            }
-            result => {
-                self.settle(&mut run, result)?;
-                self.run(run)
-            }
-        }
+        tasks.settle(&mut run, tasks.result_of(&task))?;
+        tasks.run(run)?;
+        env.interrupted()
     }
 }

@@ -31,6 +31,7 @@ imports! {
     ref_to_obj = "mainspring.util"."ref_to_obj";
     asyncio_task = "asyncio"."Task";
     cancelled_error = "asyncio"."CancelledError";
+    current_task = "asyncio"."current_task";
     get_running_loop = "asyncio"."get_running_loop";
     coroutine_type = "types"."CoroutineType";
     isawaitable = "inspect"."isawaitable";

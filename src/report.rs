@@ -3,7 +3,7 @@
 //! Nothing is built that nobody wants: events outside the listeners' mask and log records of a disabled
 //! level cost one comparison.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use mainspring_core::UtcMicros;
 use mainspring_core::dispatch::StoreId;
 use pyo3::call::PyCallArgs;
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -45,6 +46,7 @@ pub struct Env<'py> {
     scheduler_logger: OnceCell<Logger<'py>>,
     executors: RefCell<Vec<(u32, Rc<ExecutorHere<'py>>)>>,
     store: RefCell<Option<(StoreId, Attached)>>,
+    interrupt: Cell<Option<PyErr>>,
 }
 
 /// An executor as the runs of one go see it.
@@ -85,6 +87,7 @@ impl<'py> Env<'py> {
             scheduler_logger: OnceCell::new(),
             executors: RefCell::default(),
             store: RefCell::default(),
+            interrupt: Cell::new(None),
         })
     }
 
@@ -158,12 +161,25 @@ impl<'py> Env<'py> {
         self.scheduler.call_method1(intern!(self.py, "_dispatch_event"), (event,)).map(drop)
     }
 
-    /// Logs what went wrong in telling of a run: a listener's or a log handler's fault never stops the rest.
+    /// Takes note of what went wrong in telling of a run: a listener's or a log handler's fault never stops
+    /// the rest. A Ctrl-C that arrives meanwhile is kept for [`Env::interrupted`].
     pub fn never_fails(&self, result: PyResult<()>) {
-        if let Err(error) = result {
-            error.write_unraisable(self.py, Some(&self.scheduler));
+        match result {
+            Err(error) if is_interrupt(self.py, &error) => self.interrupt.set(Some(error)),
+            Err(error) => error.write_unraisable(self.py, Some(&self.scheduler)),
+            Ok(()) => {}
         }
     }
+
+    /// Fails with the Ctrl-C that arrived, which must reach the user's program.
+    pub fn interrupted(&self) -> PyResult<()> {
+        self.interrupt.take().map_or(Ok(()), Err)
+    }
+}
+
+/// Whether `error` is Ctrl-C.
+pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyKeyboardInterrupt>(py)
 }
 
 impl Run {

@@ -12,7 +12,6 @@ use mainspring_core::dispatch::{Firing, Item, StoreId};
 use mainspring_core::job::JobKey;
 use mainspring_core::policy::{self, RunTimes};
 use mainspring_core::store::HostVerdict;
-use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -300,9 +299,4 @@ fn log_parked(env: &Env<'_>, seen: &Seen, error: &PyErr) -> PyResult<()> {
     let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
     let arguments = (message, job, error.value(env.py));
     env.logger()?.call_method("error", arguments, Some(&options)).map(drop)
-}
-
-/// Whether `error` is Ctrl-C, which must reach the user's program.
-pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
-    error.is_instance_of::<PyKeyboardInterrupt>(py)
 }

@@ -10,13 +10,13 @@ T = TypeVar("T")
 
 
 class JobExitError(Exception):
-    """A ``SystemExit`` on its way out of a job's task.
+    """A ``SystemExit`` or ``KeyboardInterrupt`` on its way out of a job's task.
 
-    A task that raises ``SystemExit`` itself stops the loop it runs on. In a job it ends that run
-    only, as in APScheduler.
+    A task that raises one of them itself stops the loop that it runs on. A ``SystemExit`` is to end
+    this run only, as in APScheduler; an interrupt is to be told as the run's error first.
     """
 
-    def __init__(self, exit: SystemExit) -> None:
+    def __init__(self, exit: SystemExit | KeyboardInterrupt) -> None:
         super().__init__(exit)
         self.exit = exit
 
@@ -25,7 +25,7 @@ async def contained(awaitable: Awaitable[T]) -> T:
     """Await what a job's function returned, as the coroutine of the job's task."""
     try:
         return await awaitable
-    except SystemExit as exc:
+    except (SystemExit, KeyboardInterrupt) as exc:
         raise JobExitError(exc) from exc
 
 

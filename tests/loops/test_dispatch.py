@@ -417,3 +417,79 @@ def test_a_loop_closed_under_a_running_scheduler(
     assert ran.is_set()
     told = [r for r in caplog.records if "has been closed" in r.getMessage()]
     assert [r.levelno for r in told] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("suspends", [False, True])
+def test_an_interrupt_in_a_job_is_reported_and_reaches_the_program(
+    loop: asyncio.AbstractEventLoop, suspends: bool
+) -> None:
+    # DIFFERENCE: APScheduler swallows it.
+    events: list[Any] = []
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    scheduler.add_listener(events.append, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED)
+    others = 5
+    done: list[int] = []
+
+    async def job() -> None:
+        if suspends:
+            await asyncio.sleep(0)
+        raise KeyboardInterrupt
+
+    async def other(number: int) -> None:
+        done.append(number)
+
+    async def main() -> None:
+        scheduler.start(paused=True)
+        now = datetime.now(timezone.utc)
+        scheduler.add_job(job, "date", run_date=now, id="interrupt", misfire_grace_time=None)
+        for number in range(others):
+            scheduler.add_job(other, "date", run_date=now, args=[number], misfire_grace_time=None)
+        scheduler.resume()
+        await asyncio.Event().wait()
+
+    task = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    assert [e.job_id for e in events if isinstance(e.exception, KeyboardInterrupt)] == ["interrupt"]
+
+    async def rest() -> None:
+        await scheduler.aclose()
+        task.cancel()
+        await asyncio.wait([task])
+
+    loop.run_until_complete(rest())
+    assert sorted(done) == list(range(others))
+
+
+def test_an_interrupt_while_a_run_is_logged_reaches_the_program(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    scheduler = AsyncIOScheduler(timezone="UTC")
+
+    def handler(record: logging.LogRecord) -> bool:
+        raise KeyboardInterrupt
+
+    logger = logging.getLogger("mainspring.executors.default")
+
+    async def main() -> None:
+        scheduler.start()
+        logger.addFilter(handler)
+        scheduler.add_job(failing)
+        await asyncio.Event().wait()
+
+    async def failing() -> None:
+        raise ValueError
+
+    task = loop.create_task(main())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(task)
+    finally:
+        logger.removeFilter(handler)
+
+    async def rest() -> None:
+        await scheduler.aclose()
+        task.cancel()
+        await asyncio.wait([task])
+
+    loop.run_until_complete(rest())
