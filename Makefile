@@ -114,6 +114,10 @@ bench-quick: $(VENV_BENCH)/.installed ## mainspring, APScheduler and plain async
 	$(call heading,benchmarks)
 	@$(VENV_BENCH)/$(BIN)/python -m benchmarks.quick $(ARGS)
 
+.PHONY: bench-core
+bench-core: | rust ## The core alone, with criterion; ARGS picks benchmarks
+	@cargo bench --locked -p mainspring-core -- $(ARGS)
+
 # --- Environments -------------------------------------------------------------------------------
 
 # An environment is made anew when its interpreter is gone or is not of PYTHON's version.

@@ -1,4 +1,5 @@
-//! Validated changes to a job: `Job._modify` and the constructor.
+//! Changes to a job: the validated ones of `Job._modify` and the constructor, and the assignment of an
+//! attribute, which as in APScheduler is not checked.
 
 use mainspring_core::job::JobId;
 use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
@@ -9,11 +10,14 @@ use crate::job::{Fields, Job};
 use crate::python;
 use crate::record::FuncRef;
 
-/// Changes that passed validation. A field that is `None` stays as it is.
+/// Changes to put in force. A field that is `None` stays as it is.
 #[derive(Default)]
 pub struct Changes {
     id: Option<JobId>,
-    call: Option<Call>,
+    func: Option<Py<PyAny>>,
+    func_ref: Option<FuncRef>,
+    args: Option<Py<PyAny>>,
+    kwargs: Option<Py<PyAny>>,
     name: Option<Py<PyString>>,
     misfire_grace_time: Option<Option<u32>>,
     coalesce: Option<bool>,
@@ -59,7 +63,10 @@ impl Changes {
             if name.as_ref().is_none_or(|n| n.is_none()) && !job.as_any().hasattr("name")? {
                 name = Some(python::get_callable_name(py)?.call1((&call.func,))?);
             }
-            approved.call = Some(call);
+            approved.func = Some(call.func);
+            approved.func_ref = Some(call.func_ref);
+            approved.args = Some(call.args);
+            approved.kwargs = Some(call.kwargs);
         }
         if let Some(name) = name {
             match name.cast::<PyString>() {
@@ -115,9 +122,39 @@ impl Changes {
         Ok(approved)
     }
 
+    /// The assignment of `value` to the attribute `name` of `job`, if there is one that can be assigned to.
+    pub fn assignment(job: &Bound<'_, Job>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        let given = || value.clone().unbind();
+        let text = || value.cast::<PyString>().map(|text| text.clone().unbind());
+        let mut assigned = Self::default();
+        match name {
+            "id" if job.get().is_linked() => {
+                return Err(PyValueError::new_err("The job ID may not be changed"));
+            }
+            "id" => assigned.id = Some(value.cast::<PyString>()?.to_str()?.into()),
+            "func" => assigned.func = Some(given()),
+            "func_ref" if value.is_none() => assigned.func_ref = Some(FuncRef::Derived),
+            "func_ref" => assigned.func_ref = Some(FuncRef::Given(text()?)),
+            "args" => assigned.args = Some(given()),
+            "kwargs" => assigned.kwargs = Some(given()),
+            "name" => assigned.name = Some(text()?),
+            "misfire_grace_time" => assigned.misfire_grace_time = Some(value.extract()?),
+            "coalesce" => assigned.coalesce = Some(value.is_truthy()?),
+            "max_instances" => assigned.max_instances = Some(value.extract()?),
+            "trigger" => assigned.trigger = Some(given()),
+            "executor" => assigned.executor = Some(text()?),
+            "next_run_time" => assigned.next_run_time = Some((!value.is_none()).then(given)),
+            _ => return Ok(None),
+        }
+        Ok(Some(assigned))
+    }
+
     /// Whether anything but the fire time changes.
     pub fn touches_record(&self) -> bool {
-        self.call.is_some()
+        self.func.is_some()
+            || self.func_ref.is_some()
+            || self.args.is_some()
+            || self.kwargs.is_some()
             || self.name.is_some()
             || self.misfire_grace_time.is_some()
             || self.coalesce.is_some()
@@ -133,11 +170,17 @@ impl Changes {
         if let Some(id) = &self.id {
             fields.id = Some(id.clone());
         }
-        if let Some(call) = &self.call {
-            old.func = fields.func.replace(call.func.clone_ref(py));
-            old.func_ref = fields.func_ref.replace(call.func_ref.clone_ref(py));
-            old.args = fields.args.replace(call.args.clone_ref(py));
-            old.kwargs = fields.kwargs.replace(call.kwargs.clone_ref(py));
+        if let Some(func) = &self.func {
+            old.func = fields.func.replace(func.clone_ref(py));
+        }
+        if let Some(func_ref) = &self.func_ref {
+            old.func_ref = fields.func_ref.replace(func_ref.clone_ref(py));
+        }
+        if let Some(args) = &self.args {
+            old.args = fields.args.replace(args.clone_ref(py));
+        }
+        if let Some(kwargs) = &self.kwargs {
+            old.kwargs = fields.kwargs.replace(kwargs.clone_ref(py));
         }
         if let Some(name) = &self.name {
             old.name = fields.name.replace(name.clone_ref(py));

@@ -172,10 +172,11 @@ impl Hub {
 
     /// Sends one firing to where it runs.
     pub fn send(self: &Arc<Self>, firing: Firing) {
-        self.sorted(&mut vec![Item::Run(firing)]);
+        self.deliver(&mut vec![Item::Run(firing)]);
     }
 
-    fn sorted(self: &Arc<Self>, batch: &mut Vec<Item>) {
+    /// Sorts a batch by where its items go, and sends them there.
+    fn deliver(self: &Arc<Self>, batch: &mut Vec<Item>) {
         // What comes to the same loop keeps its order: a job's end is told before its last run.
         let mut control = Vec::new();
         let mut elsewhere = Vec::new();
@@ -239,7 +240,7 @@ pub struct HubDispatch(pub Arc<Hub>);
 
 impl Dispatch for HubDispatch {
     fn dispatch(&self, batch: &mut Vec<Item>) {
-        self.0.sorted(batch);
+        self.0.deliver(batch);
     }
 
     fn tick(&self) {
@@ -253,13 +254,14 @@ impl Dispatch for HubDispatch {
 /// Asks the scheduler, in a thread that may wait for Python, what has become of a silent loop.
 #[derive(Default)]
 pub struct LoopCheck {
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// With the process it lives in, since a fork copies the handle and not the thread.
+    thread: Mutex<Option<(u32, JoinHandle<()>)>>,
 }
 
 impl LoopCheck {
     fn start(hub: &Arc<Hub>) {
         let mut thread = hub.loop_check.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if thread.as_ref().is_some_and(|t| !t.is_finished()) {
+        if thread.as_ref().is_some_and(|(_, thread)| !thread.is_finished()) {
             return;
         }
         let hub = Arc::clone(hub);
@@ -272,13 +274,17 @@ impl LoopCheck {
             });
         };
         // Without a thread now, the next tick tries again.
-        *thread = std::thread::Builder::new().name("mainspring-check".into()).spawn(check).ok();
+        let spawned = std::thread::Builder::new().name("mainspring-check".into()).spawn(check);
+        *thread = spawned.ok().map(|thread| (std::process::id(), thread));
     }
 
     /// Waits for a check that is under way, but for one that is itself the caller.
     pub fn join(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
+        let Some((process, thread)) = thread else { return };
+        if process != std::process::id() {
+            std::mem::forget(thread);
+        } else if thread.thread().id() != std::thread::current().id() {
             // It returns nothing, and what Python raised in it has been reported.
             drop(thread.join());
         }

@@ -16,6 +16,7 @@ use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::changes::Changes;
 use crate::convert;
@@ -145,6 +146,21 @@ impl Job {
             state.link = Some(Link { store, key, seen });
             std::mem::take(&mut state.fields)
         };
+        drop(old);
+    }
+
+    /// Whether this job is a handle on an entry of a native store.
+    pub fn is_linked(&self) -> bool {
+        self.lock().link.is_some()
+    }
+
+    fn set_scheduler(&self, scheduler: Option<Py<PyAny>>) {
+        let old = std::mem::replace(&mut self.lock().scheduler, scheduler);
+        drop(old);
+    }
+
+    fn set_jobstore_alias(&self, alias: Option<Py<PyString>>) {
+        let old = std::mem::replace(&mut self.lock().alias, alias);
         drop(old);
     }
 
@@ -370,6 +386,24 @@ impl Job {
         Ok(PyTuple::new(py, names)?.unbind())
     }
 
+    /// What a linked job reads through its shared record is not its own to visit.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        visit.call(&state.scheduler)?;
+        let fields = &state.fields;
+        visit.call(&fields.func)?;
+        visit.call(&fields.args)?;
+        visit.call(&fields.kwargs)?;
+        visit.call(&fields.trigger)
+    }
+
+    fn __clear__(&self) {
+        let mut state = self.lock();
+        let old = (state.scheduler.take(), std::mem::take(&mut state.fields));
+        drop(state);
+        drop(old);
+    }
+
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
@@ -470,26 +504,27 @@ impl Job {
         }
     }
 
+    /// Assigns to an attribute; what APScheduler's own code checks it checks in `_modify`.
+    fn __setattr__(slf: &Bound<'_, Self>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        match name {
+            "_scheduler" => slf.get().set_scheduler(value.extract()?),
+            "_jobstore_alias" => slf.get().set_jobstore_alias(value.extract()?),
+            _ => match Changes::assignment(slf, name, value)? {
+                Some(assigned) => slf.get().apply(slf.py(), &assigned)?,
+                None => return Err(unset(name)),
+            },
+        }
+        Ok(())
+    }
+
     #[getter(_scheduler)]
     fn scheduler(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.lock().scheduler.as_ref().map(|s| s.clone_ref(py))
     }
 
-    #[setter(_scheduler)]
-    fn set_scheduler(&self, scheduler: Option<Py<PyAny>>) {
-        let old = std::mem::replace(&mut self.lock().scheduler, scheduler);
-        drop(old);
-    }
-
     #[getter(_jobstore_alias)]
     fn jobstore_alias(&self, py: Python<'_>) -> Option<Py<PyString>> {
         self.lock().alias.as_ref().map(|alias| alias.clone_ref(py))
-    }
-
-    #[setter(_jobstore_alias)]
-    fn set_jobstore_alias(&self, alias: Option<Py<PyString>>) {
-        let old = std::mem::replace(&mut self.lock().alias, alias);
-        drop(old);
     }
 
     /// Whether the job still waits to be added to its job store.

@@ -242,13 +242,13 @@ impl LoopInbox {
                     Work::Item(Item::Run(firing)) if Route::unpack(firing.route).coroutine => {
                         let executor = env.executor(Route::unpack(firing.route).executor);
                         if !executor.is_ok_and(|executor| executor.native) {
-                            runner::handle_item(&env, Item::Run(firing))?;
+                            runner::handle_item(&env, Item::Run(firing));
                         } else if let Some(run) = Run::begin(&env, firing) {
                             env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
                             tasks.run(run)?;
                         }
                     }
-                    Work::Item(item) => runner::handle_item(&env, item)?,
+                    Work::Item(item) => runner::handle_item(&env, item),
                     Work::Event(event) => env.never_fails(env.dispatch(event.bind(py))),
                     Work::Await(run, awaitable) => tasks.go_on(*run, Ok(awaitable.into_bound(py)))?,
                 }
@@ -421,6 +421,28 @@ impl LoopInbox {
     }
 }
 
+/// Lets the coroutine of a job's task go by the name of the job's own.
+fn name_after(coroutine: &Bound<'_, PyAny>, inner: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = coroutine.py();
+    for name in [intern!(py, "__name__"), intern!(py, "__qualname__")] {
+        coroutine.setattr(name, inner.getattr(name)?)?;
+    }
+    Ok(())
+}
+
+/// Takes the exception out that was contained on its way through the task.
+pub fn contained_exit<'py>(
+    py: Python<'py>,
+    result: PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match result {
+        Err(error) if error.value(py).is_instance(python::job_exit_error(py)?)? => {
+            Err(PyErr::from_value(error.value(py).getattr(intern!(py, "exit"))?))
+        }
+        result => result,
+    }
+}
+
 fn is_running_here(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = event_loop.py();
     match python::get_running_loop(py)?.call0() {
@@ -478,7 +500,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                         Ok(task) if !task.call_method0(intern!(py, "done"))?.is_truthy()? => {
                             return self.suspend(run, &task);
                         }
-                        Ok(task) => result = task.call_method0(intern!(py, "result")),
+                        Ok(task) => result = self.result_of(&task),
                         Err(error) => result = Err(error),
                     }
                 }
@@ -512,18 +534,25 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     /// A task, or another future, for an awaitable.
     fn start(&self, awaitable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        let coroutine = if awaitable.get_type().is(python::coroutine_type(py)?) {
-            awaitable.clone()
-        } else if python::isfuture(py)?.call1((awaitable,))?.is_truthy()? {
+        let is_coroutine = awaitable.get_type().is(python::coroutine_type(py)?);
+        // As `asyncio.isfuture` asks, without a call of Python code for every run.
+        if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
             return Ok(awaitable.clone());
-        } else {
-            python::awaited(py)?.call1((awaitable,))?
-        };
+        }
+        let coroutine = python::contained(py)?.call1((awaitable,))?;
         let context = self.inbox.get().inbox.run_context(py)?;
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;
-            return python::asyncio_task(py)?.call((coroutine,), Some(options));
+            let task = python::asyncio_task(py)?.call((&coroutine,), Some(options))?;
+            // A task that is done is seen by nobody any more.
+            if is_coroutine && !task.call_method0(intern!(py, "done"))?.is_truthy()? {
+                name_after(&coroutine, awaitable)?;
+            }
+            return Ok(task);
+        }
+        if is_coroutine {
+            name_after(&coroutine, awaitable)?;
         }
         let Some(event_loop) = &self.event_loop else {
             return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
@@ -536,6 +565,12 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         } else {
             context.call_method1(intern!(py, "run"), (create_task, coroutine))
         }
+    }
+
+    /// The result of a task that is done.
+    fn result_of(&self, task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.env.py;
+        contained_exit(py, task.call_method0(intern!(py, "result")))
     }
 
     /// Lets a run wait for its task.
@@ -577,7 +612,7 @@ impl Resume {
             return Ok(());
         };
         let tasks = TaskStarter::new(inbox, &env)?;
-        tasks.after(run, task.call_method0(intern!(py, "result")))
+        tasks.after(run, tasks.result_of(&task))
     }
 }
 

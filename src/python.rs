@@ -32,10 +32,10 @@ imports! {
     asyncio_task = "asyncio"."Task";
     cancelled_error = "asyncio"."CancelledError";
     get_running_loop = "asyncio"."get_running_loop";
-    isfuture = "asyncio"."isfuture";
     coroutine_type = "types"."CoroutineType";
     isawaitable = "inspect"."isawaitable";
-    awaited = "mainspring._coroutines"."awaited";
+    contained = "mainspring._coroutines"."contained";
+    job_exit_error = "mainspring._coroutines"."JobExitError";
     run_awaitable = "mainspring._coroutines"."run";
     copy_context = "contextvars"."copy_context";
     format_tb = "traceback"."format_tb";

@@ -19,7 +19,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::hub::{Attached, Hub};
 use crate::job::Seen;
-use crate::loop_inbox::Work;
+use crate::loop_inbox::{Work, contained_exit};
 use crate::python;
 use crate::record::Route;
 use crate::report::{Env, Outcome, code};
@@ -156,6 +156,7 @@ pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing) {
             Ok(value) if is_awaitable(&value).unwrap_or(false) => {
                 if !hub.coroutines().has_loop() {
                     let result = python::run_awaitable(py).and_then(|run| run.call1((value,)));
+                    let result = contained_exit(py, result);
                     run.settle(&env, Outcome::of(result));
                     continue;
                 }
@@ -167,8 +168,8 @@ pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing) {
     }
 }
 
-/// Handles what came to the control loop. Fails only with an interrupt that is the user's own.
-pub fn handle_item(env: &Env<'_>, item: Item) -> PyResult<()> {
+/// Handles what came to the control loop.
+pub fn handle_item(env: &Env<'_>, item: Item) {
     match item {
         Item::Run(firing) => submit(env, firing),
         Item::Skipped { store, key, run_times } => skipped(env, store, key, run_times),
@@ -180,7 +181,6 @@ pub fn handle_item(env: &Env<'_>, item: Item) -> PyResult<()> {
         }
         Item::ClockStepped(micros) => env.never_fails(clock_stepped(env, micros)),
     }
-    Ok(())
 }
 
 /// Asks the scheduler to submit a firing to an executor written in Python.

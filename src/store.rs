@@ -8,6 +8,7 @@ use mainspring_core::ErrorKind;
 use mainspring_core::store::{MemoryStore, SharedStore};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::convert;
 use crate::job::{self, Job, Seen};
@@ -68,6 +69,17 @@ impl NativeStore {
     fn new() -> Self {
         let store = SharedStore::new(MemoryStore::new(jitter_seed()));
         Self { store: Arc::new(store), owner: Mutex::new(Owner { scheduler: None, alias: None }) }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.owner.try_lock() {
+            Ok(owner) => visit.call(&owner.scheduler),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        self.set_owner(None, None);
     }
 
     fn set_owner(&self, scheduler: Option<Py<PyAny>>, alias: Option<Py<PyString>>) {

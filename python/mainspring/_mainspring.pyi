@@ -1,6 +1,6 @@
 from abc import ABCMeta, abstractmethod
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
 from datetime import date, datetime, time, timedelta, tzinfo
 from logging import Logger
@@ -10,6 +10,25 @@ from typing_extensions import Self
 
 from mainspring.schedulers.base import BaseScheduler
 from mainspring.triggers.cron.fields import BaseField
+
+__all__ = [
+    "AndTrigger",
+    "BaseCombiningTrigger",
+    "BaseTrigger",
+    "CalendarIntervalTrigger",
+    "CronTrigger",
+    "DateTrigger",
+    "Engine",
+    "IntervalTrigger",
+    "Job",
+    "LoopInbox",
+    "NativeStore",
+    "OrTrigger",
+    "WorkerPool",
+    "__version__",
+    "join_pools",
+    "leave_awaitables",
+]
 
 __version__: str
 
@@ -47,11 +66,11 @@ class Job:
     def _get_run_times(self, now: datetime) -> list[datetime]: ...
     def __getstate__(self) -> dict[str, Any]: ...
     def __setstate__(self, state: Mapping[str, Any]) -> None: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class NativeStore:
-    def __init__(self) -> None: ...
+    def __new__(cls) -> Self: ...
     def set_owner(self, scheduler: BaseScheduler | None, alias: str | None) -> None: ...
     def add(
         self, job: Job, scheduler: BaseScheduler | None = None, alias: str | None = None
@@ -67,13 +86,13 @@ class NativeStore:
 
 @final
 class WorkerPool:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         max_workers: int,
         thread_name_prefix: str = "",
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def max_workers(self) -> int: ...
     def submit(self, fn: Callable[..., object], *args: Any) -> None: ...
@@ -84,7 +103,7 @@ def leave_awaitables() -> None: ...
 
 @final
 class LoopInbox:
-    def __init__(self, engine: Engine) -> None: ...
+    def __new__(cls, engine: Engine) -> Self: ...
     @property
     def loop(self) -> AbstractEventLoop | None: ...
     def bind(self, event_loop: AbstractEventLoop, context: Context) -> None: ...
@@ -96,7 +115,7 @@ class LoopInbox:
 class Engine:
     coro: LoopInbox | None
     events_on_loop: bool
-    def __init__(self, scheduler: BaseScheduler) -> None: ...
+    def __new__(cls, scheduler: BaseScheduler) -> Self: ...
     @property
     def control(self) -> LoopInbox: ...
     @property

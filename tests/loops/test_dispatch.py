@@ -334,7 +334,7 @@ def test_a_custom_task_factory_makes_the_tasks(loop: asyncio.AbstractEventLoop) 
     made: list[Any] = []
 
     def factory(loop: Any, coro: Any, **options: Any) -> asyncio.Task[Any]:
-        made.append(coro.cr_code.co_name)
+        made.append(coro.__name__)
         return asyncio.Task(coro, loop=loop, **options)
 
     loop.set_task_factory(factory)
@@ -354,7 +354,10 @@ def test_an_exit_raised_by_one_job_loses_no_other(loop: asyncio.AbstractEventLoo
 
     async def scenario(scheduler: AsyncIOScheduler) -> None:
         async def job(number: int) -> int:
-            if number % 10 == 3:
+            if number % 20 == 3:
+                raise SystemExit(number)
+            await asyncio.sleep(0)
+            if number % 20 == 13:
                 raise SystemExit(number)
             return number
 

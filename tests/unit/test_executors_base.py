@@ -156,7 +156,10 @@ class TestRunJob:
 
 
 class TestAwaitables:
-    def test_cancelled_run_is_the_last(self) -> None:
+    def test_cancelled_run_is_the_last(self, caplog: pytest.LogCaptureFixture) -> None:
+        # DIFFERENCE: APScheduler logs an exception, and goes on with the next run time.
+        caplog.set_level(logging.INFO, "a.logger")
+
         async def forever() -> None:
             await asyncio.get_running_loop().create_future()
 
@@ -169,6 +172,8 @@ class TestAwaitables:
 
         (event,) = asyncio.run(main())
         assert isinstance(event.exception, asyncio.CancelledError)
+        assert caplog.records[-1].getMessage() == 'Run of job "the stub" was cancelled'
+        assert caplog.records[-1].levelno == logging.INFO
 
     def test_on_the_loop_of_the_scheduler(self) -> None:
         scheduler = BackgroundScheduler(timezone="UTC")

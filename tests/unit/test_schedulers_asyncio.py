@@ -253,9 +253,7 @@ class TestShutdown:
         scheduler.add_job(job)
         await started.wait()
         shutdown = asyncio.create_task(asyncio.to_thread(scheduler.shutdown))
-        while scheduler.running:
-            await asyncio.sleep(0)
-        go_on.set()
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
         await shutdown
         await wait_for(events, EVENT_JOB_EXECUTED)
         assert set(events.codes()) == {EVENT_JOB_EXECUTED, EVENT_SCHEDULER_SHUTDOWN}
@@ -347,8 +345,8 @@ class TestClose:
         scheduler.add_job(job)
         await started.wait()
         closing = asyncio.create_task(scheduler.aclose())
-        while scheduler.running:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not scheduler.running
         assert not closing.done()
         go_on.set()
         await closing

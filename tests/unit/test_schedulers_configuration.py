@@ -107,7 +107,7 @@ def test_keywords_take_precedence() -> None:
 
 
 def test_key_that_is_both_value_and_section() -> None:
-    with pytest.raises(ValueError, match='"a.b" is at odds with the value 1 of "a"'):
+    with pytest.raises(ValueError, match=r'"a\.b" is at odds with the value 1 of "a"'):
         nest({"a": 1, "a.b": 2}, None)
 
 

@@ -1,4 +1,4 @@
-"""Job stores that are written in Python, on a scheduler that the test drives and on a running one."""
+"""Job stores that are written in Python, on a scheduler that the test drives and one that runs."""
 
 from __future__ import annotations
 

@@ -172,7 +172,19 @@ impl Shared {
 /// An engine that several threads share, with its timer thread.
 pub struct EngineHandle {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<TimerThread>>,
+}
+
+/// A timer thread and the process it lives in: a fork copies the handle, not the thread.
+struct TimerThread {
+    process: u32,
+    thread: JoinHandle<()>,
+}
+
+impl TimerThread {
+    fn is_alive(&self) -> bool {
+        self.process == std::process::id() && !self.thread.is_finished()
+    }
 }
 
 impl EngineHandle {
@@ -217,9 +229,11 @@ impl EngineHandle {
     /// [`ErrorKind::Os`] when the operating system gives no thread.
     pub fn start(&self) -> Result<(), Error> {
         let mut thread = self.lock_thread();
-        if thread.as_ref().is_some_and(|t| !t.is_finished()) {
+        if thread.as_ref().is_some_and(TimerThread::is_alive) {
             return Ok(());
         }
+        // One that came through a fork has ended with everything else of the parent.
+        std::mem::forget(thread.take());
         self.shared.stopping.store(false, Ordering::SeqCst);
         let shared = Arc::clone(&self.shared);
         let run = move || {
@@ -229,10 +243,9 @@ impl EngineHandle {
             }
         };
         let spawned = std::thread::Builder::new().name("mainspring-timer".into()).spawn(run);
-        *thread =
-            Some(spawned.map_err(|e| {
-                Error::new(ErrorKind::Os, format!("the timer thread could not be started: {e}"))
-            })?);
+        let spawned = spawned
+            .map_err(|e| Error::new(ErrorKind::Os, format!("the timer thread could not be started: {e}")))?;
+        *thread = Some(TimerThread { process: std::process::id(), thread: spawned });
         Ok(())
     }
 
@@ -241,10 +254,16 @@ impl EngineHandle {
     pub fn stop(&self) {
         // Locked until the thread has ended: a `start` in between would tell it to carry on.
         let mut thread = self.lock_thread();
+        if let Some(elsewhere) = thread.take_if(|t| t.process != std::process::id()) {
+            // After a fork the thread is the parent's: here there is nothing to wake or to wait for.
+            std::mem::forget(elsewhere);
+            return;
+        }
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.waker.wake();
+        let thread = thread.take().map(|t| t.thread);
         // The timer thread itself gets here where its dispatch drops the last handle; it ends after that.
-        if let Some(thread) = thread.take().filter(|t| t.thread().id() != std::thread::current().id()) {
+        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
             // The thread catches its own panics; there is nothing to learn from how it ended.
             drop(thread.join());
         }
@@ -252,7 +271,7 @@ impl EngineHandle {
 
     /// Whether the timer thread lives.
     pub fn is_running(&self) -> bool {
-        self.lock_thread().as_ref().is_some_and(|t| !t.is_finished())
+        self.lock_thread().as_ref().is_some_and(TimerThread::is_alive)
     }
 
     /// Stops or resumes looking for due jobs.
@@ -280,7 +299,7 @@ impl EngineHandle {
         }
     }
 
-    fn lock_thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+    fn lock_thread(&self) -> MutexGuard<'_, Option<TimerThread>> {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -311,11 +311,13 @@ def _runs(
                     traceback="".join(traceback.format_tb(exc.__traceback__)),
                 )
             )
-            logger.exception('Job "%s" raised an exception', job)
             # The event holds the exception, that the frames, and those the job's local variables.
-            traceback.clear_frames(exc.__traceback__)
             if isinstance(exc, asyncio.CancelledError):
+                logger.info('Run of job "%s" was cancelled', job)
+                traceback.clear_frames(exc.__traceback__)
                 break
+            logger.exception('Job "%s" raised an exception', job)
+            traceback.clear_frames(exc.__traceback__)
         else:
             events.append(
                 JobExecutionEvent(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from mainspring._mainspring import NativeStore, WorkerPool
@@ -11,31 +13,42 @@ if TYPE_CHECKING:
     from mainspring.executors.base import BaseExecutor
     from mainspring.jobstores.base import BaseJobStore
 
-_STORE_METHODS = ("add_job", "get_due_jobs", "get_next_run_time", "remove_job", "update_job")
-_EXECUTOR_METHODS = ("_do_submit_job", "_run_job_error", "_run_job_success", "submit_job")
+_STORE_METHODS = frozenset(
+    ("add_job", "get_due_jobs", "get_next_run_time", "remove_job", "update_job")
+)
+_EXECUTOR_METHODS = frozenset(
+    ("_do_submit_job", "_run_job_error", "_run_job_success", "submit_job")
+)
 
 
 def native_store(store: BaseJobStore) -> NativeStore | None:
     """Return the core of a store, unless it has a method of its own that a sweep must call."""
-    if not issubclass(type(store), MemoryJobStore):
+    own = vars(store)
+    if not (_is_native_store(type(store)) and _STORE_METHODS.isdisjoint(own)):
         return None
-    if _overrides(store, MemoryJobStore, _STORE_METHODS):
-        return None
-    core = vars(store).get("_native")
+    core = own.get("_native")
     return core if isinstance(core, NativeStore) else None
 
 
 def native_pool(executor: BaseExecutor) -> WorkerPool | None:
     """Return the pool of an executor, unless it has a method of its own that a run must call."""
-    base = next((cls for cls in type(executor).__mro__ if "_runs_natively" in vars(cls)), None)
-    if base is None or _overrides(executor, base, _EXECUTOR_METHODS):
+    own = vars(executor)
+    if not (_is_native_executor(type(executor)) and _EXECUTOR_METHODS.isdisjoint(own)):
         return None
-    pool = vars(executor).get("_pool")
+    pool = own.get("_pool")
     return pool if isinstance(pool, WorkerPool) else None
 
 
-def _overrides(instance: object, base: type, names: tuple[str, ...]) -> bool:
-    own = vars(instance)
-    return any(
-        name in own or getattr(type(instance), name) is not getattr(base, name) for name in names
-    )
+@cache
+def _is_native_store(cls: type) -> bool:
+    return issubclass(cls, MemoryJobStore) and _inherits(cls, MemoryJobStore, _STORE_METHODS)
+
+
+@cache
+def _is_native_executor(cls: type) -> bool:
+    base = next((base for base in cls.__mro__ if "_runs_natively" in vars(base)), None)
+    return base is not None and _inherits(cls, base, _EXECUTOR_METHODS)
+
+
+def _inherits(cls: type, base: type, names: Iterable[str]) -> bool:
+    return all(getattr(cls, name) is getattr(base, name) for name in names)

@@ -34,6 +34,8 @@ STATE_RUNNING = 1
 #: The state of a scheduler that has been started and does not process jobs.
 STATE_PAUSED = 2
 
+_NO_LOCK = nullcontext()
+
 
 class SchedulerParts(metaclass=ABCMeta):
     """What a scheduler consists of, and how its parts are added, removed, started and stopped."""
@@ -266,6 +268,6 @@ class SchedulerParts(metaclass=ABCMeta):
         """
         store = self._jobstores.get(alias)
         if store is not None and native_store(store) is not None:
-            return nullcontext()
+            return _NO_LOCK
         lock = self._store_locks.get(alias)
         return lock or self._store_locks.setdefault(alias, self._create_lock())
