@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
+use self::zone::TimeZone;
 use crate::error::to_py;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -91,16 +92,31 @@ pub fn is_datetime(obj: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(obj.get_type().is(datetime) || obj.is_instance(datetime)?)
 }
 
-/// The instant of an aware `datetime`, by its own `utcoffset()`, which respects its fold (PEP 495).
+/// The instant of an aware `datetime`, by its own offset, which respects its fold (PEP 495).
 pub fn instant(dt: &Bound<'_, PyAny>) -> PyResult<UtcMicros> {
-    let micros = delta_micros(&dt.sub(&Std::get(dt.py())?.epoch)?)?;
-    in_range(micros)
+    match TimeZone::known(&dt.getattr(intern!(dt.py(), "tzinfo"))?) {
+        Some(zone) => zone.own_instant(dt),
+        None => instant_by_python(dt),
+    }
+}
+
+/// As [`instant`], by asking Python for the offset.
+fn instant_by_python(dt: &Bound<'_, PyAny>) -> PyResult<UtcMicros> {
+    in_range(delta_micros(&dt.sub(&Std::get(dt.py())?.epoch)?)?)
 }
 
 /// `micros` as an instant; `OverflowError`, as Python's own arithmetic, outside the years 1 to 9999.
 pub fn in_range(micros: i64) -> PyResult<UtcMicros> {
-    UtcMicros::new(micros)
-        .ok_or_else(|| PyOverflowError::new_err("date value out of range: not in the years 1 to 9999"))
+    UtcMicros::new(micros).ok_or_else(out_of_range)
+}
+
+/// `micros` as a civil time; `OverflowError` outside the years 1 to 9999.
+fn civil_in_range(micros: i64) -> PyResult<CivilMicros> {
+    CivilMicros::new(micros).ok_or_else(out_of_range)
+}
+
+fn out_of_range() -> PyErr {
+    PyOverflowError::new_err("date value out of range: not in the years 1 to 9999")
 }
 
 /// A `datetime` that shows the civil time `civil`, with this fold and this `tzinfo`.

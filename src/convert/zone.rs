@@ -15,8 +15,10 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::{MICROS_PER_SECOND, Std, civil_datetime, civil_epoch, delta_from_micros, delta_micros, in_range};
-use super::{instant, is_datetime, wrong_type};
+use super::{
+    MICROS_PER_SECOND, Std, civil_datetime, civil_epoch, civil_in_range, delta_from_micros, delta_micros,
+    in_range, instant, instant_by_python, is_datetime, wrong_type,
+};
 use crate::error::{host_error, to_py};
 
 /// More than there are keys: Python keeps one object a key, more only come from `ZoneInfo.no_cache()` and
@@ -51,7 +53,7 @@ impl TimeZone {
     pub fn of(tzinfo: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         let py = tzinfo.py();
         let std = Std::get(py)?;
-        if let Some(zone) = known(|zones| zones.get(&address(tzinfo)).cloned()) {
+        if let Some(zone) = Self::known(tzinfo) {
             return Ok(zone);
         }
         let zone = Arc::new(Self {
@@ -68,6 +70,11 @@ impl TimeZone {
             }));
         }
         Ok(zone)
+    }
+
+    /// As [`TimeZone::of`], if it has been made and kept.
+    pub fn known(tzinfo: &Bound<'_, PyAny>) -> Option<Arc<Self>> {
+        known(|zones| zones.get(&address(tzinfo)).cloned())
     }
 
     /// The time zone of an aware `datetime`, which was given for the parameter `name`.
@@ -101,14 +108,19 @@ impl TimeZone {
         if tzinfo.is_none() {
             return Err(naive(dt, name));
         }
-        if !tzinfo.is(&self.tzinfo) || self.core.needs_host() {
-            return instant(dt);
+        if tzinfo.is(&self.tzinfo) { self.own_instant(dt) } else { instant(dt) }
+    }
+
+    /// The instant of a `datetime` in this very zone.
+    pub(super) fn own_instant(&self, dt: &Bound<'_, PyAny>) -> PyResult<UtcMicros> {
+        if self.core.needs_host() {
+            return instant_by_python(dt);
         }
         let civil = delta_micros(&dt.sub(&self.epoch)?)?;
-        let offset = match self.core.resolve(in_civil_range(civil)?).map_err(to_py)? {
+        let offset = match self.core.resolve(civil_in_range(civil)?).map_err(to_py)? {
             Resolution::Unique(offset) => offset,
             Resolution::Gap { before, after } | Resolution::Fold { before, after } => {
-                let fold: u8 = dt.getattr(intern!(py, "fold"))?.extract()?;
+                let fold: u8 = dt.getattr(intern!(dt.py(), "fold"))?.extract()?;
                 if fold == 0 { before } else { after }
             }
         };
@@ -122,7 +134,7 @@ impl TimeZone {
 
     /// The instant of a civil time: the earlier one in a fold, moved on by the gap in a gap (PEP 495, fold=0).
     pub fn civil_instant(&self, civil: i64) -> PyResult<UtcMicros> {
-        let offset = match self.core.resolve(in_civil_range(civil)?).map_err(to_py)? {
+        let offset = match self.core.resolve(civil_in_range(civil)?).map_err(to_py)? {
             Resolution::Unique(offset) => offset,
             Resolution::Gap { before, .. } | Resolution::Fold { before, .. } => before,
         };
@@ -137,7 +149,7 @@ impl TimeZone {
             return utc.call_method1(intern!(py, "astimezone"), (tzinfo,));
         }
         let offset = self.core.offset_at(t).map_err(to_py)?;
-        let civil = in_civil_range(t.get() + offset)?;
+        let civil = civil_in_range(t.get() + offset)?;
         let fold = match self.core.resolve(civil).map_err(to_py)? {
             Resolution::Fold { after, .. } => offset == after,
             _ => false,
@@ -156,13 +168,6 @@ impl TimeZone {
 
 fn naive(dt: &Bound<'_, PyAny>, name: &str) -> PyErr {
     PyTypeError::new_err(format!("{name} must be an aware datetime, got {dt} without a time zone"))
-}
-
-fn in_civil_range(micros: i64) -> PyResult<CivilMicros> {
-    match CivilMicros::new(micros) {
-        Some(civil) => Ok(civil),
-        None => in_range(micros).and(Ok(CivilMicros::MAX)),
-    }
 }
 
 fn core_zone(tzinfo: &Bound<'_, PyAny>) -> PyResult<Zone> {
@@ -241,7 +246,7 @@ impl HostZone for PythonZone {
         Python::attach(|py| {
             let tzinfo = self.0.bind(py);
             // What `datetime.astimezone()` does, which asks the zone for less.
-            let utc = civil_datetime(in_civil_range(t.get())?, false, tzinfo)?;
+            let utc = civil_datetime(civil_in_range(t.get())?, false, tzinfo)?;
             let local = tzinfo.call_method1(intern!(py, "fromutc"), (&utc,))?;
             let same_zone = local.getattr(intern!(py, "tzinfo"))?.is(tzinfo);
             if same_zone { delta_micros(&local.sub(utc)?) } else { offset_of(&local) }

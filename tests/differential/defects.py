@@ -97,6 +97,11 @@ def later_by_wall_clock(a: datetime, b: datetime) -> bool:
     return (a > b) != (a.astimezone(UTC) > b.astimezone(UTC))
 
 
+def beyond_end_by_wall_clock(trigger: Any, t: datetime) -> bool:
+    """The reference compares a fire time with the end by :func:`later_by_wall_clock`."""
+    return trigger.end_date is not None and later_by_wall_clock(t, trigger.end_date)
+
+
 def twice(*times: Any) -> bool:
     """One of the times is shown twice by the clocks of its zone.
 

@@ -75,6 +75,14 @@ def check_cron(
             return
     if found is not None and defects.stepped_over(theirs, start, expected, found):
         return
+    if any(defects.beyond_end_by_wall_clock(theirs, t) for t in (expected, found) if t is not None):
+        return
+    if expected is not None and not defects.matches(theirs, expected):
+        # In the second half of a fold, the time may have run away from the fields. Go on from there.
+        after = expected.astimezone(UTC)
+        if found is None or found.astimezone(UTC) > after:
+            check_cron(theirs, after, after.astimezone(theirs.timezone), found)
+            return
     assert_same(found, expected)
 
 
@@ -124,7 +132,8 @@ def test_cron_chain(data: st.DataObject) -> None:
         check_cron(theirs, previous, now, found)
         if found is None:
             break
-        now = found + data.draw(st.sampled_from((timedelta(0), MICRO, timedelta(minutes=3))))
+        later = data.draw(st.sampled_from((timedelta(0), MICRO, timedelta(minutes=3))))
+        now = (found.astimezone(UTC) + later).astimezone(found.tzinfo)
         previous = found
 
 

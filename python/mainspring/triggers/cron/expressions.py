@@ -163,8 +163,11 @@ class RangeExpression(AllExpression):
         return [self.first] if self.last in (None, self.first) else [self.first, self.last]
 
     def __str__(self) -> str:
-        text = "-".join(map(str, self._bounds()))
-        return f"{text}/{self.step}" if self.step else text
+        if self.step:
+            # Both bounds, even if they are the same: "0-0/5" is not "0/5".
+            last = "" if self.last is None else f"-{self.last}"
+            return f"{self.first}{last}/{self.step}"
+        return "-".join(map(str, self._bounds()))
 
     def __repr__(self) -> str:
         args: list[int | None] = [*self._bounds()]
