@@ -177,7 +177,8 @@ impl Hub {
 
     /// Sorts a batch by where its items go, and sends them there.
     fn deliver(self: &Arc<Self>, batch: &mut Vec<Item>) {
-        // What comes to the same loop keeps its order: a job's end is told before its last run.
+        // What comes to the same loop keeps its order, but that a job's end is told before its last run, as
+        // APScheduler does where a run does not begin with its submission.
         let mut control = Vec::new();
         let mut elsewhere = Vec::new();
         // Nearly always one pool.
@@ -185,21 +186,30 @@ impl Hub {
         let coroutine_inbox = self.coroutines();
         let same_loop = Arc::ptr_eq(&coroutine_inbox, &self.control);
         let mut runs = 0;
+        // The run that was put into `control` last, if the hub starts it.
+        let mut own_run = None;
         {
             let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
             for item in batch.drain(..) {
                 let Item::Run(firing) = item else {
-                    control.push(Work::Item(item));
+                    let ends_it = matches!(item, Item::Ended { store, key } if own_run == Some((store, key)));
+                    control.insert(control.len() - usize::from(ends_it), Work::Item(item));
+                    own_run = None;
                     continue;
                 };
                 runs += 1;
+                own_run = None;
                 let route = Route::unpack(firing.route);
                 let executor = executors.get(route.executor as usize).and_then(Option::as_ref);
                 match executor.and_then(|e| e.pool.as_ref()) {
                     None => control.push(Work::Item(Item::Run(firing))),
                     Some(_) if route.coroutine && coroutine_inbox.has_loop() => {
-                        let inbox = if same_loop { &mut control } else { &mut elsewhere };
-                        inbox.push(Work::Item(Item::Run(firing)));
+                        if same_loop {
+                            own_run = Some((firing.store, firing.key));
+                            control.push(Work::Item(Item::Run(firing)));
+                        } else {
+                            elsewhere.push(Work::Item(Item::Run(firing)));
+                        }
                     }
                     Some(pool) => {
                         let task = Task::Run(Arc::clone(self), firing);

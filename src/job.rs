@@ -76,6 +76,8 @@ impl Seen {
 
 struct State {
     scheduler: Option<Py<PyAny>>,
+    /// The id as it was last handed out.
+    id_text: Option<Py<PyString>>,
     alias: Option<Py<PyString>>,
     fields: Fields,
     link: Option<Link>,
@@ -92,7 +94,7 @@ pub struct Job {
 impl Job {
     /// A job with the given fields.
     fn detached(fields: Fields) -> Self {
-        Self { state: Mutex::new(State { scheduler: None, alias: None, fields, link: None }) }
+        Self { state: Mutex::new(State { scheduler: None, id_text: None, alias: None, fields, link: None }) }
     }
 
     /// A handle on an entry of a native store.
@@ -104,7 +106,7 @@ impl Job {
         alias: Option<Py<PyString>>,
     ) -> Self {
         let link = Some(Link { store, key, seen });
-        Self { state: Mutex::new(State { scheduler, alias, fields: Fields::default(), link }) }
+        Self { state: Mutex::new(State { scheduler, id_text: None, alias, fields: Fields::default(), link }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -247,12 +249,19 @@ impl Job {
                 return Ok(());
             }
             // The entry has left the store: the change is made to the handle alone.
-            let fields = self.fields(py)?;
-            let mut state = self.lock();
-            state.fields = fields;
-            state.link = None;
+            self.detach(py)?;
         }
         let old = changes.write_to(py, &mut self.lock().fields);
+        drop(old);
+        Ok(())
+    }
+
+    /// Makes this a job of its own, with what it sees now.
+    fn detach(&self, py: Python<'_>) -> PyResult<()> {
+        let fields = self.fields(py)?;
+        let mut state = self.lock();
+        let old = (std::mem::replace(&mut state.fields, fields), state.link.take());
+        drop(state);
         drop(old);
         Ok(())
     }
@@ -348,6 +357,12 @@ pub fn scheduler_zone(py: Python<'_>, scheduler: Option<&Bound<'_, PyAny>>) -> P
     }
 }
 
+/// Moves what `from` holds to where it is dropped later; says whether it held anything.
+fn move_out<T>(from: &mut Option<T>, to: &mut Option<T>) -> bool {
+    *to = from.take();
+    to.is_some()
+}
+
 fn unset(name: &str) -> PyErr {
     PyAttributeError::new_err(format!("'Job' object has no attribute '{name}'"))
 }
@@ -428,12 +443,18 @@ impl Job {
             _ => python::uuid4(py)?.call0()?.getattr("hex")?,
         };
         changes.set_item("id", id)?;
-        Self::_modify(slf, Some(&changes))
+        slf.call_method("_modify", (), Some(&changes)).map(drop)
     }
 
     #[getter]
     fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        Ok(PyString::new(py, &self.job_id()?))
+        let id = self.job_id()?;
+        let mut state = self.lock();
+        // One object for as long as this one lives, as with an attribute of Python's.
+        let known = state.id_text.take().filter(|text| text.bind(py) == *id);
+        let text = known.unwrap_or_else(|| PyString::new(py, &id).unbind());
+        state.id_text = Some(text.clone_ref(py));
+        Ok(text.into_bound(py))
     }
 
     #[getter]
@@ -515,6 +536,32 @@ impl Job {
             },
         }
         Ok(())
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
+        let this = slf.get();
+        this.detach(slf.py())?;
+        let mut state = this.lock();
+        let mut old = Fields::default();
+        let fields = &mut state.fields;
+        let was_set = match name {
+            "id" => fields.id.take().is_some(),
+            "func" => move_out(&mut fields.func, &mut old.func),
+            "func_ref" => move_out(&mut fields.func_ref, &mut old.func_ref),
+            "args" => move_out(&mut fields.args, &mut old.args),
+            "kwargs" => move_out(&mut fields.kwargs, &mut old.kwargs),
+            "name" => move_out(&mut fields.name, &mut old.name),
+            "executor" => move_out(&mut fields.executor, &mut old.executor),
+            "trigger" => move_out(&mut fields.trigger, &mut old.trigger),
+            "misfire_grace_time" => fields.misfire_grace_time.take().is_some(),
+            "coalesce" => fields.coalesce.take().is_some(),
+            "max_instances" => fields.max_instances.take().is_some(),
+            "next_run_time" => move_out(&mut fields.next_run_time, &mut old.next_run_time),
+            _ => false,
+        };
+        drop(state);
+        drop(old);
+        if was_set { Ok(()) } else { Err(unset(name)) }
     }
 
     #[getter(_scheduler)]

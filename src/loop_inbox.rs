@@ -235,7 +235,8 @@ impl LoopInbox {
         loop {
             inbox.take(&mut chunk.work);
             if chunk.work.is_empty() {
-                return Ok(());
+                env.dispatch_later();
+                return env.interrupted();
             }
             while let Some(work) = chunk.work.pop_front() {
                 match work {
@@ -252,8 +253,12 @@ impl LoopInbox {
                     Work::Event(event) => env.never_fails(env.dispatch(event.bind(py))),
                     Work::Await(run, awaitable) => tasks.go_on(*run, Ok(awaitable.into_bound(py)))?,
                 }
-                env.interrupted()?;
+                if let Err(interrupt) = env.interrupted() {
+                    env.dispatch_later();
+                    return Err(interrupt);
+                }
                 if Instant::now() >= end {
+                    env.dispatch_later();
                     // Even with nothing left here: the next drain finds the queue empty and disarms.
                     let mut rest = std::mem::take(&mut chunk.work);
                     inbox.put_back(&mut rest);

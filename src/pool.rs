@@ -6,6 +6,7 @@
 //! which feeds the pool, must not wait for Python: so there is always one worker to spare, and the one that
 //! takes the last spare one's place starts the next.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -43,8 +44,12 @@ struct State {
 pub struct Pool {
     state: Mutex<State>,
     ready: Condvar,
+    /// Told whenever a worker has ended.
+    ended: Condvar,
     max_workers: usize,
     prefix: String,
+    /// The process in which the workers live.
+    process: u32,
     initializer: Option<(Py<PyAny>, Py<PyTuple>)>,
 }
 
@@ -91,9 +96,24 @@ impl Pool {
         task
     }
 
+    /// Waits until no worker is left, but for the calling thread if it is one.
+    fn wait_ended(&self) {
+        let own = usize::from(WORKS_FOR.get() == std::ptr::from_ref(self));
+        let state = self.lock();
+        drop(self.ended.wait_while(state, |state| state.workers > own));
+    }
+
     fn close(&self) {
         self.lock().closed = true;
         self.ready.notify_all();
+    }
+
+    /// Counts a worker as ended; returns how many are left.
+    fn end_worker(&self) -> usize {
+        let mut state = self.lock();
+        state.workers -= 1;
+        self.ended.notify_all();
+        state.workers
     }
 
     /// Whether another worker should be started, so that one is to spare; counts it as started.
@@ -105,6 +125,28 @@ impl Pool {
         state.workers += 1;
         state.started += 1;
         Some(state.started - 1)
+    }
+}
+
+thread_local! {
+    /// The pool that the current thread is a worker of.
+    static WORKS_FOR: Cell<*const Pool> = const { Cell::new(std::ptr::null()) };
+}
+
+/// A worker thread, from its beginning to its end however it comes.
+struct Worker<'a>(&'a Pool);
+
+impl<'a> Worker<'a> {
+    fn begin(pool: &'a Pool) -> Self {
+        WORKS_FOR.set(pool);
+        Self(pool)
+    }
+}
+
+impl Drop for Worker<'_> {
+    fn drop(&mut self) {
+        WORKS_FOR.set(std::ptr::null());
+        self.0.end_worker();
     }
 }
 
@@ -128,9 +170,7 @@ impl WorkerPool {
         match Self::start_worker(slf, number) {
             Ok(thread) => pool.lock().threads.push(thread),
             Err(error) => {
-                let mut state = pool.lock();
-                state.workers -= 1;
-                if state.workers == 0 {
+                if pool.end_worker() == 0 {
                     return Err(error);
                 }
             }
@@ -167,8 +207,10 @@ impl WorkerPool {
         let pool = Arc::new(Pool {
             state: Mutex::default(),
             ready: Condvar::new(),
+            ended: Condvar::new(),
             max_workers,
             prefix: thread_name_prefix.to_owned(),
+            process: std::process::id(),
             initializer: initializer.map(|f| (f, initargs)),
         });
         remember(&pool);
@@ -199,6 +241,7 @@ impl WorkerPool {
     fn _work(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let pool = &slf.get().pool;
+        let _worker = Worker::begin(pool);
         if let Some((initializer, args)) = &pool.initializer {
             if let Err(error) = initializer.bind(py).call1(args.bind(py)) {
                 log_failure(py, "Exception in the initializer of a worker thread", &error)?;
@@ -235,6 +278,11 @@ impl WorkerPool {
 
 /// Waits for the workers to end, but for the calling one.
 fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
+    if pool.process != std::process::id() {
+        // After a fork the workers are the parent's.
+        return Ok(());
+    }
+    py.detach(|| pool.wait_ended());
     let threads = std::mem::take(&mut pool.lock().threads);
     let current = py.import("threading")?.call_method0("current_thread")?;
     for thread in threads {

@@ -47,6 +47,7 @@ pub struct Env<'py> {
     executors: RefCell<Vec<(u32, Rc<ExecutorHere<'py>>)>>,
     store: RefCell<Option<(StoreId, Attached)>>,
     interrupt: Cell<Option<PyErr>>,
+    later: RefCell<Vec<Bound<'py, PyAny>>>,
 }
 
 /// An executor as the runs of one go see it.
@@ -88,6 +89,7 @@ impl<'py> Env<'py> {
             executors: RefCell::default(),
             store: RefCell::default(),
             interrupt: Cell::new(None),
+            later: RefCell::default(),
         })
     }
 
@@ -168,6 +170,18 @@ impl<'py> Env<'py> {
             Err(error) if is_interrupt(self.py, &error) => self.interrupt.set(Some(error)),
             Err(error) => error.write_unraisable(self.py, Some(&self.scheduler)),
             Ok(()) => {}
+        }
+    }
+
+    /// Keeps an event for [`Env::dispatch_later`].
+    pub fn later(&self, event: Bound<'py, PyAny>) {
+        self.later.borrow_mut().push(event);
+    }
+
+    /// Hands over the events that were kept.
+    pub fn dispatch_later(&self) {
+        for event in self.later.take() {
+            self.never_fails(self.dispatch(&event));
         }
     }
 

@@ -191,7 +191,12 @@ fn submit(env: &Env<'_>, firing: Firing) {
             run_times.append(run.datetime(env, at)?)?;
         }
         let job = run.job(env)?;
-        env.scheduler.call_method1(intern!(env.py, "_submit_native"), (job, run_times)).map(drop)
+        let event = env.scheduler.call_method1(intern!(env.py, "_submit_native"), (job, run_times))?;
+        if !event.is_none() {
+            // As APScheduler: of all submissions of a pass together, after what they entailed.
+            env.later(event);
+        }
+        Ok(())
     };
     let result = submit();
     // From here on the executor counts the job's instances.

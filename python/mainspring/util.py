@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import partial
 from importlib import import_module
-from typing import Any, Final, Literal, NamedTuple, overload
+from typing import Any, Final, Literal, NamedTuple, TypeVar, overload
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -46,6 +46,8 @@ __all__ = (
     "undefined",
     "utc_timestamp_to_datetime",
 )
+
+E = TypeVar("E", bound=BaseException)
 
 UTC: Final = timezone.utc
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -171,6 +173,16 @@ def asdate(obj: date | str | None) -> date | None:
     return date.fromisoformat(obj) if isinstance(obj, str) else obj
 
 
+def with_note(exc: E, note: str) -> E:
+    """Say beneath an exception's message what was given and what is allowed.
+
+    The message stays APScheduler's, which programs compare. Notes (PEP 678) need CPython 3.11.
+    """
+    if sys.version_info >= (3, 11):
+        exc.add_note(note)
+    return exc
+
+
 _DATE_REGEX: Final = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?"
@@ -195,9 +207,10 @@ def _parse_datetime(text: str, arg_name: str | None) -> datetime:
             return parsed
         except ValueError as exc:
             problem = f" ({exc})"
-    raise ValueError(
-        f"Invalid date string: {text!r} given for {arg_name}{problem}; expected YYYY-MM-DD or "
-        "YYYY-MM-DD HH:MM:SS[.ffffff][Z|+HH:MM|-HH:MM]"
+    raise with_note(
+        ValueError("Invalid date string"),
+        f"{text!r} given for {arg_name}{problem}; expected YYYY-MM-DD or "
+        "YYYY-MM-DD HH:MM:SS[.ffffff][Z|+HH:MM|-HH:MM]",
     )
 
 
@@ -233,9 +246,9 @@ def convert_to_datetime(
     elif isinstance(input, str):
         given = _parse_datetime(input, arg_name)
     else:
-        raise TypeError(
-            f"Unsupported type for {arg_name}: {type(input).__name__}; "
-            "expected a datetime, a date or a string"
+        raise with_note(
+            TypeError(f"Unsupported type for {arg_name}: {type(input).__name__}"),
+            f"{input!r} given; expected a datetime, a date or a string",
         )
 
     if given.tzinfo is not None:

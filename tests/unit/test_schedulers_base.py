@@ -4,6 +4,7 @@ import gc
 import io
 import logging
 import pickle
+import sys
 import weakref
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -420,7 +421,7 @@ class TestAddJob:
             (
                 {"trigger": "nosuch"},
                 LookupError,
-                'No trigger by the name "nosuch" was found .*cron',
+                'No trigger by the name "nosuch" was found',
             ),
             ({"trigger": 5}, TypeError, "Expected a trigger instance or string, got int instead"),
             ({"args": 5}, TypeError, "not iterable"),
@@ -687,8 +688,12 @@ class TestPlugins:
     def test_unknown_alias_names_the_known_ones(
         self, scheduler: ManualScheduler, type_: str, known: str
     ) -> None:
-        with pytest.raises(LookupError, match=f'No {type_} by the name "x" was found .*{known}'):
+        with pytest.raises(LookupError) as caught:
             scheduler._create_plugin_instance(type_, "x", {})
+        assert str(caught.value) == f'No {type_} by the name "x" was found'
+        if sys.version_info >= (3, 11):
+            (note,) = caught.value.__notes__
+            assert known in note
 
     def test_entry_points(
         self, scheduler: ManualScheduler, monkeypatch: pytest.MonkeyPatch

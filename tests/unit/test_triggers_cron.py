@@ -324,7 +324,7 @@ def test_the_whole_expression_counts(kwargs):
         ({"timezone": "Nowhere"}, KeyError, "No time zone found with key Nowhere"),
         ({"jitter": -3}, ValueError, "jitter must be 0 seconds or more, got -3"),
         ({"jitter": float("nan")}, ValueError, "jitter must be 0 seconds or more, got nan"),
-        ({"end_date": "later"}, ValueError, "Invalid date string: 'later' given for end_date"),
+        ({"end_date": "later"}, ValueError, "Invalid date string"),
     ],
 )
 def test_bad_arguments(kwargs, error, message):

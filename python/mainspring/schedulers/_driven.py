@@ -11,14 +11,14 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from mainspring._exit import stop_at_exit
-from mainspring._mainspring import LoopInbox
+from mainspring._mainspring import LoopInbox, WorkerPool
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers._loops import running_loop
-from mainspring.schedulers._native import native_store
+from mainspring.schedulers._native import native_pool, native_store
 from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
 
 if TYPE_CHECKING:
-    from mainspring.executors.base import CoroutineRun
+    from mainspring.executors.base import BaseExecutor, CoroutineRun
 
 #: How often a thread that waits for runs looks whether their loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
@@ -61,6 +61,9 @@ class DrivenScheduler(BaseScheduler):
         stop_at_exit(self)
         self._engine.start(paused)
         self._sweeper.start(self._context)
+
+    def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
+        return native_pool(executor)
 
     def _stop_at_exit(self) -> None:
         """End the scheduler's threads without a word, since the interpreter is about to exit."""

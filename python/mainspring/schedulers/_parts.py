@@ -21,6 +21,7 @@ from mainspring.jobstores.base import BaseJobStore
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers._plugins import EXECUTORS, JOBSTORES, TRIGGERS, Plugin
 from mainspring.triggers.base import BaseTrigger
+from mainspring.util import with_note
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -204,9 +205,9 @@ class SchedulerParts(metaclass=ABCMeta):
         cls = classes.get(alias)
         if cls is None:
             if alias not in plugins:
-                raise LookupError(
-                    f'No {type_} by the name "{alias}" was found '
-                    f"(known: {', '.join(sorted({*plugins, *classes}))})"
+                raise with_note(
+                    LookupError(f'No {type_} by the name "{alias}" was found'),
+                    f"known: {', '.join(sorted({*plugins, *classes}))}",
                 )
             cls = plugins[alias].load()
             base = {"trigger": BaseTrigger, "executor": BaseExecutor, "jobstore": BaseJobStore}

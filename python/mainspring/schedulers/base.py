@@ -29,7 +29,7 @@ from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
 from mainspring.schedulers._jobs import SchedulerJobs
-from mainspring.schedulers._native import native_pool, native_store
+from mainspring.schedulers._native import native_store
 from mainspring.schedulers._parts import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
 from mainspring.schedulers._sweep import StoreSweeper
 from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
@@ -37,6 +37,7 @@ from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from mainspring._mainspring import WorkerPool
     from mainspring.job import Job
 
 __all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
@@ -318,7 +319,15 @@ class BaseScheduler(SchedulerJobs):
 
     def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
         executor.start(self, alias)
-        self._engine.set_executor(alias, native_pool(executor), executor._logger)
+        self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
+
+    def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
+        """Return the pool with which the engine runs an executor's jobs by itself.
+
+        ``None`` where the user calls :meth:`_process_jobs`: that submits each due job to its
+        executor and tells of it before it returns, as in 3.x.
+        """
+        return None
 
     def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
         store.start(self, alias)
@@ -334,14 +343,14 @@ class BaseScheduler(SchedulerJobs):
 
     # What the engine and the sweeper call
 
-    def _submit_native(self, job: Job, run_times: list[datetime]) -> None:
-        """Hand a job of a native store to an executor that the engine does not serve itself."""
+    def _submit_native(self, job: Job, run_times: list[datetime]) -> JobSubmissionEvent | None:
+        """Hand a job of a native store to an executor that the engine does not serve itself.
+
+        :return: the event of the submission, which is to follow those of the job's end
+        """
         alias = job._jobstore_alias
         executor = self._executor_for(job, alias)
-        if executor is not None:
-            event = self._submit(executor, job, alias, run_times)
-            if event is not None:
-                self._dispatch_event(event)
+        return None if executor is None else self._submit(executor, job, alias, run_times)
 
     def _executor_for(self, job: Job, alias: str | None) -> BaseExecutor | None:
         """Return a due job's executor; where there is none, log that and remove the job."""

@@ -401,15 +401,8 @@ impl<P> MemoryStore<P> {
         match answer {
             Ok(due) => {
                 let ends = due.next.is_none();
-                let item = self.advance(key, due, now);
-                // The end of a job is told before its last run starts, as APScheduler does, and after
-                // a run that was skipped, while the job can still be read.
-                let first = ends && matches!(item, Some(Item::Run(_)));
-                if first {
-                    out.push(Item::Ended { store, key });
-                }
-                out.extend(item);
-                if ends && !first {
+                out.extend(self.advance(key, due, now));
+                if ends {
                     out.push(Item::Ended { store, key });
                 }
             }
