@@ -14,6 +14,7 @@ mod interval;
 
 use std::sync::Arc;
 
+use mainspring_core::UtcMicros;
 use mainspring_core::trigger::{JitterSource, Trigger};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -154,7 +155,11 @@ fn next_fire_time<'py>(
     now: &Bound<'py, PyAny>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let previous = zone.optional_instant(previous, "previous_fire_time")?;
-    let now = zone.instant(now, "now")?;
+    let now = match (core, previous) {
+        // These do not look at it, so it may be anything, as in APScheduler.
+        (Trigger::CalendarInterval(_), _) | (Trigger::Interval(_), Some(_)) => UtcMicros::MIN,
+        _ => zone.instant(now, "now")?,
+    };
     let mut jitter = PythonJitter::new(py);
     let next = core.next_fire_time(previous, now, &mut jitter);
     jitter.or_raised(next)?.map(|t| zone.datetime(py, t)).transpose()

@@ -149,9 +149,10 @@ def astimezone(obj: str | tzinfo | None) -> tzinfo | None:
         raise TypeError(f"Expected tzinfo, got {type(obj).__name__} instead")
     if obj.tzname(None) == "local":
         raise ValueError(
-            "Unable to determine the name of the local timezone -- you must explicitly specify "
-            'its name, such as "Europe/Helsinki". Names without daylight saving time such as EST '
-            "are not what a place observes."
+            "Unable to determine the name of the local timezone -- you must explicitly specify the "
+            "name of the local timezone. Please refrain from using timezones like EST to prevent "
+            "problems with daylight saving time. Instead, use a locale based timezone name (such "
+            "as Europe/Helsinki)."
         )
     if hasattr(obj, "zone"):  # pytz
         if obj.zone:

@@ -312,7 +312,7 @@ impl CalendarIntervalTrigger {
     /// Return the fire time after ``previous_fire_time``, or the one on ``start_date`` without one, whatever
     /// the time is now.
     ///
-    /// :raises TypeError: if one of the times is naive
+    /// :raises TypeError: if ``previous_fire_time`` is naive
     #[pyo3(signature = (previous_fire_time, now))]
     fn get_next_fire_time<'py>(
         slf: &Bound<'py, Self>,

@@ -277,7 +277,7 @@ impl IntervalTrigger {
     /// Return one interval after ``previous_fire_time``; without one, the first fire time that is neither
     /// before ``now`` nor before ``start_date``.
     ///
-    /// :raises TypeError: if one of the times is naive
+    /// :raises TypeError: if the time it counts from is naive
     #[pyo3(signature = (previous_fire_time, now))]
     fn get_next_fire_time<'py>(
         slf: &Bound<'py, Self>,

@@ -258,6 +258,11 @@ def test_bad_times(trigger, previous, now, message):
         trigger.get_next_fire_time(previous, now)
 
 
+def test_now_does_not_matter_after_a_fire_time(trigger):
+    for now in (None, datetime(2020, 1, 1)):
+        assert trigger.get_next_fire_time(START, now) == START + timedelta(seconds=1)
+
+
 def test_the_calendar_ends(trigger):
     last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     # DIFFERENCE: 3.x raises ValueError.
