@@ -406,6 +406,7 @@ impl LoopInbox {
         for suspended in runs {
             let run = suspended.resume.get().run.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut run) = run {
+                suspended.resume.get().close_coroutine(py)?;
                 let error = python::cancelled_error(py)?.call1(("the event loop was closed",))?;
                 run.abandon(&env, &PyErr::from_value(error));
             }
@@ -429,6 +430,10 @@ impl LoopInbox {
     fn _register(slf: &Bound<'_, Self>) -> PyResult<()> {
         Self::register(slf)
     }
+}
+
+fn is_coroutine(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(value.get_type().is(python::coroutine_type(value.py())?))
 }
 
 /// Lets the coroutine of a job's task go by the name of the job's own.
@@ -508,7 +513,9 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                 if runner::is_awaitable(value).unwrap_or(false) {
                     match self.start(value) {
                         Ok(task) if !task.call_method0(intern!(py, "done"))?.is_truthy()? => {
-                            return self.suspend(run, &task);
+                            // An eagerly started task has taken its first step.
+                            let waits = self.eager.is_none() && is_coroutine(value)?;
+                            return self.suspend(run, &task, waits.then(|| value.clone()));
                         }
                         Ok(task) => result = self.result_of(&task),
                         Err(error) => result = Err(error),
@@ -544,7 +551,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     /// A task, or another future, for an awaitable.
     fn start(&self, awaitable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        let is_coroutine = awaitable.get_type().is(python::coroutine_type(py)?);
+        let is_coroutine = is_coroutine(awaitable)?;
         // As `asyncio.isfuture` asks, without a call of Python code for every run.
         if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
             return Ok(awaitable.clone());
@@ -584,11 +591,20 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     }
 
     /// Lets a run wait for its task.
-    fn suspend(&self, run: Run, task: &Bound<'py, PyAny>) -> PyResult<()> {
+    fn suspend(
+        &self,
+        run: Run,
+        task: &Bound<'py, PyAny>,
+        coroutine: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
         let py = self.env.py;
         let inbox = self.inbox.get();
         let address = task.as_ptr() as usize;
-        let resume = Resume { inbox: self.inbox.clone().unbind(), run: Mutex::new(Some(run)) };
+        let resume = Resume {
+            inbox: self.inbox.clone().unbind(),
+            coroutine: coroutine.map(Bound::unbind),
+            run: Mutex::new(Some(run)),
+        };
         let resume = Bound::new(py, resume)?;
         let options = PyDict::new(py);
         if let Some(locals) = inbox.inbox.locals() {
@@ -605,7 +621,18 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
 #[pyclass(frozen)]
 struct Resume {
     inbox: Py<LoopInbox>,
+    /// The coroutine of the job itself. A task that is cancelled before its first step leaves it unawaited.
+    coroutine: Option<Py<PyAny>>,
     run: Mutex<Option<Run>>,
+}
+
+impl Resume {
+    fn close_coroutine(&self, py: Python<'_>) -> PyResult<()> {
+        match &self.coroutine {
+            Some(coroutine) => coroutine.call_method0(py, intern!(py, "close")).map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 #[pymethods]
@@ -617,6 +644,7 @@ impl Resume {
         drop(old);
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut run) = run else { return Ok(()) };
+        self.close_coroutine(py)?;
         let Some(env) = Env::new(py, &inbox.get().hub) else {
             inbox.get().hub.finish(&run.firing);
             return Ok(());
