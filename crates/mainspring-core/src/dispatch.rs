@@ -42,8 +42,7 @@ pub enum Item {
         run_times: RunTimes,
     },
     /// The job's trigger has ended and the job has left its store. Whoever receives it gives the key back
-    /// with [`MemoryStore::release`](crate::store::MemoryStore::release). Comes just before the job's last
-    /// run, or just after it where that is skipped.
+    /// with [`MemoryStore::release`](crate::store::MemoryStore::release).
     Ended {
         /// The store that held the job.
         store: StoreId,

@@ -377,18 +377,14 @@ impl Simulation {
                 times.drain(..times.len() - 1);
             }
             let admitted = job.running < job.policy.max_instances;
-            let ended = job.next.is_none().then_some(Told::Ended(number));
-            if admitted {
-                expected.extend(ended);
-                expected.push(Told::Run(number, times));
-            } else {
-                expected.push(Told::Skipped(number, times));
-                expected.extend(ended);
-            }
+            expected.push(if admitted { Told::Run(number, times) } else { Told::Skipped(number, times) });
             job.running += u32::from(admitted);
             match job.next {
                 Some(next) => drop(self.due[store].insert((next, number))),
-                None => job.gone = true,
+                None => {
+                    job.gone = true;
+                    expected.push(Told::Ended(number));
+                }
             }
         }
         expected

@@ -372,17 +372,14 @@ fn threads_that_add_at_once_lose_nothing() {
         }
     });
     let (mut ran, mut ended, mut payloads) = (HashSet::new(), HashSet::new(), 0);
-    while ran.len() < THREADS * EACH {
+    while ended.len() < THREADS * EACH {
         let payload = match rig.next() {
             Item::Run(firing) => {
-                assert!(
-                    ended.contains(&firing.key) && ran.insert(firing.key),
-                    "ran twice, or before its end is told"
-                );
+                assert!(ran.insert(firing.key), "ran twice");
                 rig.store.change(|s| s.finish(firing.key))
             }
             Item::Ended { key, .. } => {
-                assert!(ended.insert(key), "ended twice");
+                assert!(ran.contains(&key) && ended.insert(key), "ended twice, or before its run");
                 rig.store.change(|s| s.release(key))
             }
             other => panic!("unexpected {other:?}"),

@@ -171,7 +171,7 @@ fn an_ended_job_waits_for_its_runs_and_the_notice_in_any_order() {
         let policy = RunPolicy { max_instances: 2, ..DEFAULT };
         let key = add(&mut store, "a", every_until(1, 2), policy, 1);
         assert_eq!(sweep(&mut store, 1), [run(key, policy, one(1))]);
-        assert_eq!(sweep(&mut store, 2), [ended(key), run(key, policy, one(2))]);
+        assert_eq!(sweep(&mut store, 2), [run(key, policy, one(2)), ended(key)]);
         assert_eq!(store.remove("a").unwrap_err().kind(), ErrorKind::JobLookup);
         assert_eq!(store.get_retired(key).unwrap().next, Some(at(2)));
 
