@@ -47,6 +47,9 @@ def measure(subject: str, size: int) -> dict[str, float]:
         scheduler.start(paused=True)
         due_at = add_due_together(scheduler, work, size)
         ended.wait()
+        # APScheduler's thread may still be removing the jobs, which a shutdown would disturb; this waits for
+        # its lock.
+        scheduler.get_jobs()
         scheduler.shutdown()
     else:
         gc.collect()
