@@ -15,7 +15,7 @@ CASES: dict[str, dict[str, Any]] = {
     "cron": {"trigger": {"trigger": "cron", "hour": 4, "minute": "*/5"}},
 }
 LOOPS = ("",)
-SIZES = {MAINSPRING: 1_000_000, APSCHEDULER: 20_000}
+SIZES = {MAINSPRING: 200_000, APSCHEDULER: 20_000}
 METRICS = {"job_bytes": "lower", "add_us": "lower"}
 
 
