@@ -157,7 +157,7 @@ def test_configuration_is_not_changed_by_reading_it() -> None:
             TypeError,
             r"Expected job store instance or dict for jobstores\['x'\], got str instead",
         ),
-        ({"executors": {"x": {"type": "nosuch"}}}, LookupError, "threadpool"),
+        ({"executors": {"x": {"type": "nosuch"}}}, LookupError, "nosuch"),
         ({"timezone": "Nowhere/Land"}, Exception, "Nowhere/Land"),
         ({"timezone": 5}, TypeError, "Expected tzinfo, got int instead"),
         ({"job_defaults": {"coalesce": "maybe"}}, ValueError, '"maybe" as boolean'),
