@@ -6,7 +6,8 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
 
-use crate::job::{Fields, Job};
+use crate::fields::Fields;
+use crate::job::Job;
 use crate::python;
 use crate::record::FuncRef;
 

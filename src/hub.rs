@@ -15,7 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::loop_inbox::{Inbox, Work};
+use crate::inbox::{Inbox, Work};
 use crate::pool::{Pool, Task};
 use crate::record::{Route, Store};
 

@@ -5,7 +5,9 @@ mod changes;
 mod convert;
 mod engine;
 mod error;
+mod fields;
 mod hub;
+mod inbox;
 mod job;
 mod loop_inbox;
 mod pool;
@@ -14,6 +16,7 @@ mod record;
 mod report;
 mod runner;
 mod store;
+mod tasks;
 mod trigger;
 mod wake;
 

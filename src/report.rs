@@ -16,9 +16,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use crate::fields::{self, Seen};
 use crate::hub::{Attached, Hub};
-use crate::job::{self, Job, Seen};
-use crate::loop_inbox::Work;
+use crate::inbox::Work;
+use crate::job::Job;
 use crate::python;
 use crate::runner::Run;
 
@@ -313,6 +314,6 @@ impl Run {
     }
 
     pub fn datetime<'py>(&self, env: &Env<'py>, at: UtcMicros) -> PyResult<Bound<'py, PyAny>> {
-        job::zone_of(env.py, &self.seen.record, Some(&env.scheduler))?.datetime(env.py, at)
+        fields::zone_of(env.py, &self.seen.record, Some(&env.scheduler))?.datetime(env.py, at)
     }
 }

@@ -16,12 +16,13 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use crate::fields::Seen;
 use crate::hub::{Attached, Hub};
-use crate::job::Seen;
-use crate::loop_inbox::{Work, contained_exit};
+use crate::inbox::Work;
 use crate::python;
 use crate::record::Route;
 use crate::report::{Env, Outcome, code};
+use crate::tasks::contained_exit;
 use crate::trigger::PythonJitter;
 
 /// A firing on its way through its run times.

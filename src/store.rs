@@ -11,7 +11,8 @@ use pyo3::types::{PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::convert;
-use crate::job::{self, Job, Seen};
+use crate::fields::{self, Seen};
+use crate::job::Job;
 use crate::python;
 use crate::record::Store;
 
@@ -184,7 +185,7 @@ impl NativeStore {
     fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(next) = self.store.read(MemoryStore::next_deadline) else { return Ok(None) };
         let scheduler = self.owner(py).0;
-        let zone = job::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
+        let zone = fields::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
         zone.datetime(py, next).map(Some)
     }
 
