@@ -229,10 +229,14 @@ fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Attached, Seen)> {
 /// The job's trigger has ended: what `remove_job` would tell.
 fn ended(env: &Env<'_>, store: StoreId, key: JobKey) -> PyResult<()> {
     let Some(attached) = env.store(store) else { return Ok(()) };
-    let seen = Seen::read(&attached.store, key);
-    drop(attached.store.change(|s| s.release(key)));
-    let Some(seen) = seen else { return Ok(()) };
-    let id = || PyString::new(env.py, &seen.id);
+    let tells = env.wants(code::JOB_REMOVED) || env.logs_info()?;
+    let (id, payload) = attached.store.change(|s| {
+        let id = s.get_retired(key).filter(|_| tells).map(|job| Arc::clone(job.id));
+        (id, s.release(key))
+    });
+    drop(payload);
+    let Some(id) = id else { return Ok(()) };
+    let id = || PyString::new(env.py, &id);
     if env.wants(code::JOB_REMOVED) {
         let alias = attached.alias.bind(env.py);
         let event = python::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;

@@ -21,6 +21,8 @@ pub struct TaskStarter<'a, 'py> {
     /// Arguments for an eagerly started `asyncio.Task`; `None` where the interpreter cannot, or the loop
     /// has a task factory of its own.
     eager: Option<Bound<'py, PyDict>>,
+    /// Whether `create_task` takes a context (CPython 3.11).
+    takes_context: bool,
 }
 
 impl<'a, 'py> TaskStarter<'a, 'py> {
@@ -37,7 +39,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             }
             _ => None,
         };
-        Ok(Self { inbox, env, event_loop, eager })
+        let takes_context = eager.is_some() || py.version_info() >= (3, 11);
+        Ok(Self { inbox, env, event_loop, eager, takes_context })
     }
 
     /// Runs a coroutine function's firing. Fails only with the user's interrupt.
@@ -56,14 +59,13 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let py = self.env.py;
         loop {
             if let Ok(value) = &result {
-                if runner::is_awaitable(value).unwrap_or(false) {
-                    match self.start(value) {
-                        Ok(task) if !task.call_method0(intern!(py, "done"))?.is_truthy()? => {
-                            // An eagerly started task has taken its first step.
-                            let waits = self.eager.is_none() && is_coroutine(value)?;
-                            return self.suspend(run, &task, waits.then(|| value.clone()));
+                let is_coroutine = is_coroutine(value)?;
+                if is_coroutine || runner::is_awaitable(value).unwrap_or(false) {
+                    match self.start(value, is_coroutine) {
+                        Ok(task) if task.call_method0(intern!(py, "done"))?.is_truthy()? => {
+                            result = self.result_of(&task);
                         }
-                        Ok(task) => result = self.result_of(&task),
+                        Ok(task) => return self.suspend(run, &task, is_coroutine.then_some(value)),
                         Err(error) => result = Err(error),
                     }
                 }
@@ -95,9 +97,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     }
 
     /// A task, or another future, for an awaitable.
-    fn start(&self, awaitable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn start(&self, awaitable: &Bound<'py, PyAny>, is_coroutine: bool) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        let is_coroutine = is_coroutine(awaitable)?;
         // As `asyncio.isfuture` asks, without a call of Python code for every run.
         if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
             return Ok(awaitable.clone());
@@ -107,12 +108,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;
-            let task = python::asyncio_task(py)?.call((&coroutine,), Some(options))?;
-            // A task that is done is seen by nobody any more.
-            if is_coroutine && !task.call_method0(intern!(py, "done"))?.is_truthy()? {
-                name_after(&coroutine, awaitable)?;
-            }
-            return Ok(task);
+            return python::asyncio_task(py)?.call((&coroutine,), Some(options));
         }
         if is_coroutine {
             name_after(&coroutine, awaitable)?;
@@ -121,7 +117,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
         };
         let create_task = event_loop.getattr(intern!(py, "create_task"))?;
-        if py.version_info() >= (3, 11) {
+        if self.takes_context {
             let options = PyDict::new(py);
             options.set_item(intern!(py, "context"), context)?;
             create_task.call((coroutine,), Some(&options))
@@ -141,14 +137,18 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         &self,
         run: Run,
         task: &Bound<'py, PyAny>,
-        coroutine: Option<Bound<'py, PyAny>>,
+        coroutine: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         let py = self.env.py;
+        if let (Some(coroutine), Some(_)) = (coroutine, &self.eager) {
+            name_after(&task.call_method0(intern!(py, "get_coro"))?, coroutine)?;
+        }
         let inbox = self.inbox.get();
         let address = task.as_ptr() as usize;
         let resume = Resume {
             inbox: self.inbox.clone().unbind(),
-            coroutine: coroutine.map(Bound::unbind),
+            // An eagerly started task has taken its first step.
+            coroutine: coroutine.filter(|_| self.eager.is_none()).map(|c| c.clone().unbind()),
             run: Mutex::new(Some(run)),
         };
         let resume = Bound::new(py, resume)?;
