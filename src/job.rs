@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mainspring_core::job::{JobId, JobKey};
 use mainspring_core::store::NewJob;
-use pyo3::exceptions::{PyAttributeError, PyValueError};
+use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -20,7 +20,7 @@ use crate::convert;
 use crate::convert::zone::TimeZone;
 use crate::fields::{Fields, Seen, new_job, unset, zone_of};
 use crate::python;
-use crate::record::{FuncRef, Record, Store};
+use crate::record::{Record, Store};
 
 /// A handle on an entry of a native store, with what it last saw there.
 struct Link {
@@ -528,62 +528,12 @@ impl Job {
         Ok(run_times)
     }
 
-    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        let py = slf.py();
-        let fields = slf.get().fields(py)?;
-        let func = fields.func.as_ref().ok_or_else(|| unset("func"))?.bind(py);
-        let given = fields.func_ref.as_ref().ok_or_else(|| unset("func_ref"))?;
-        let Some(reference) = given.resolve(func)? else {
-            return Err(PyValueError::new_err(format!(
-                "This Job cannot be serialized since the reference to its callable ({}) could not be \
-                 determined. Consider giving a textual reference (module:function name) instead.",
-                func.repr()?
-            )));
-        };
-        let state = PyDict::new(py);
-        state.set_item("version", 1)?;
-        state.set_item("id", fields.id.as_deref().ok_or_else(|| unset("id"))?)?;
-        state.set_item("func", &reference)?;
-        state.set_item("trigger", fields.trigger.ok_or_else(|| unset("trigger"))?)?;
-        state.set_item("executor", fields.executor.ok_or_else(|| unset("executor"))?)?;
-        let args = fields.args.ok_or_else(|| unset("args"))?.into_bound(py);
-        state.set_item("args", bound_args(func, &reference, args)?)?;
-        state.set_item("kwargs", fields.kwargs.ok_or_else(|| unset("kwargs"))?)?;
-        state.set_item("name", fields.name.ok_or_else(|| unset("name"))?)?;
-        let grace = fields.misfire_grace_time.ok_or_else(|| unset("misfire_grace_time"))?;
-        state.set_item("misfire_grace_time", grace)?;
-        state.set_item("coalesce", fields.coalesce.ok_or_else(|| unset("coalesce"))?)?;
-        state.set_item("max_instances", fields.max_instances.ok_or_else(|| unset("max_instances"))?)?;
-        state.set_item("next_run_time", fields.next_run_time.ok_or_else(|| unset("next_run_time"))?)?;
-        Ok(state)
+    fn __getstate__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.fields(py)?.to_state(py)
     }
 
-    fn __setstate__(&self, py: Python<'_>, state: &Bound<'_, PyDict>) -> PyResult<()> {
-        if let Some(version) = state.get_item("version")? {
-            if version.gt(1)? {
-                return Err(PyValueError::new_err(format!(
-                    "Job has version {version}, but only version 1 can be handled"
-                )));
-            }
-        }
-        let item = |name: &str| {
-            state.get_item(name)?.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.to_owned()))
-        };
-        let reference = item("func")?;
-        let fields = Fields {
-            id: Some(item("id")?.extract::<String>()?.into()),
-            func: Some(python::ref_to_obj(py)?.call1((&reference,))?.unbind()),
-            func_ref: Some(FuncRef::Given(reference.cast_into::<PyString>()?.unbind())),
-            trigger: Some(item("trigger")?.unbind()),
-            executor: Some(item("executor")?.cast_into::<PyString>()?.unbind()),
-            args: Some(item("args")?.unbind()),
-            kwargs: Some(item("kwargs")?.unbind()),
-            name: Some(item("name")?.cast_into::<PyString>()?.unbind()),
-            misfire_grace_time: Some(item("misfire_grace_time")?.extract()?),
-            coalesce: Some(item("coalesce")?.is_truthy()?),
-            max_instances: Some(item("max_instances")?.extract()?),
-            next_run_time: Some(item("next_run_time")?.extract()?),
-        };
+    fn __setstate__(&self, state: &Bound<'_, PyDict>) -> PyResult<()> {
+        let fields = Fields::from_state(state)?;
         let old = {
             let mut state = self.lock();
             let link = state.link.take();
@@ -617,28 +567,4 @@ impl Job {
         };
         Ok(format!("{} (trigger: {}, {status})", self.name(py)?.bind(py), self.trigger(py)?.bind(py).str()?))
     }
-}
-
-/// The arguments to store with a reference to a bound method: the method's object first, since the
-/// reference alone leads to the plain function.
-fn bound_args<'py>(
-    func: &Bound<'py, PyAny>,
-    reference: &Py<PyString>,
-    args: Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let py = func.py();
-    let is_method = func.get_type().is(py.import("types")?.getattr("MethodType")?);
-    if !is_method {
-        return Ok(args);
-    }
-    let owner = func.getattr("__self__")?;
-    let is_class = owner.is_instance_of::<pyo3::types::PyType>();
-    if is_class || !python::obj_to_ref(py)?.call1((func,))?.eq(reference)? {
-        return Ok(args);
-    }
-    let mut all = vec![owner];
-    for arg in args.try_iter()? {
-        all.push(arg?);
-    }
-    Ok(PyTuple::new(py, all)?.into_any())
 }

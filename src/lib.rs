@@ -10,6 +10,7 @@ mod hub;
 mod inbox;
 mod job;
 mod loop_inbox;
+mod pickled;
 mod pool;
 mod python;
 mod record;
