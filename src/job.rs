@@ -529,7 +529,7 @@ impl Job {
     }
 
     fn __getstate__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.fields(py)?.to_state(py)
+        self.fields(py)?.into_state(py)
     }
 
     fn __setstate__(&self, state: &Bound<'_, PyDict>) -> PyResult<()> {

@@ -10,7 +10,7 @@ use crate::record::FuncRef;
 
 impl Fields {
     /// What `Job.__getstate__` returns.
-    pub fn to_state(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    pub fn into_state(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         let func = self.func.as_ref().ok_or_else(|| unset("func"))?.bind(py);
         let given = self.func_ref.as_ref().ok_or_else(|| unset("func_ref"))?;
         let Some(reference) = given.resolve(func)? else {
