@@ -126,6 +126,8 @@ venv_version = $(shell sed -n 's/^version = //p' $(1)/pyvenv.cfg 2>/dev/null)
 define venv_rule
 ifneq ($(python_version),$(call venv_version,$(1)))
 .PHONY: $(1)/$(BIN)/python
+# What was installed goes with it: the stamp must not be taken for still there.
+$(1)/.installed: $(1)/$(BIN)/python
 endif
 $(1)/$(BIN)/python:
 	@test -n '$(PYTHON)'
