@@ -39,10 +39,10 @@ pub enum Work {
 
 /// What waits for the loop.
 #[derive(Default)]
-pub struct Queue {
-    pub work: VecDeque<Work>,
+struct Queue {
+    work: VecDeque<Work>,
     /// Whether the loop has been woken and will drain.
-    pub armed: bool,
+    armed: bool,
     /// When the loop was woken, or last took work.
     last_sign: Option<Instant>,
 }
@@ -55,7 +55,7 @@ pub struct Inbox {
     pub wake_thread: Mutex<Option<WakeThread>>,
     bound: Mutex<Option<Binding>>,
     /// Whether `bound` holds a loop, for threads that must not wait for its lock.
-    pub has_loop: AtomicBool,
+    has_loop: AtomicBool,
     /// The suspended runs by the address of their tasks, to which the loop's own references are weak.
     tasks: Mutex<HashMap<usize, Suspended>>,
 }
@@ -88,8 +88,14 @@ impl Inbox {
         })
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Binds the inbox, or takes it off its loop; returns what it was bound to.
+    pub fn rebind(&self, binding: Option<Binding>) -> Option<Binding> {
+        self.has_loop.store(binding.is_some(), Ordering::SeqCst);
+        std::mem::replace(&mut *self.lock_bound(), binding)
     }
 
     pub fn lock_bound(&self) -> MutexGuard<'_, Option<Binding>> {
@@ -114,7 +120,7 @@ impl Inbox {
         }
     }
 
-    pub fn wake(&self) {
+    fn wake(&self) {
         let thread = self.wake_thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = thread.as_ref() {
             return thread.wake();
@@ -165,6 +171,17 @@ impl Inbox {
         }
     }
 
+    /// Whether no work is queued.
+    pub fn is_empty(&self) -> bool {
+        self.lock().work.is_empty()
+    }
+
+    /// Wakes a loop that has only now begun to watch, for whatever came before.
+    pub fn rearm(&self) {
+        self.lock().armed = true;
+        self.wake();
+    }
+
     /// Whether there is a loop to run coroutines on.
     pub fn has_loop(&self) -> bool {
         self.has_loop.load(Ordering::SeqCst)
@@ -175,15 +192,14 @@ impl Inbox {
         self.lock_bound().as_ref().map(|bound| bound.locals.event_loop(py))
     }
 
-    /// The loop and context, for awaiting Rust futures on that loop.
-    pub fn locals(&self) -> Option<TaskLocals> {
-        self.lock_bound().as_ref().map(|bound| bound.locals.clone())
+    /// The context that the loop was bound with.
+    pub fn context<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.lock_bound().as_ref().map(|bound| bound.locals.context(py))
     }
 
-    /// A context for one run: a copy of the one the loop was bound with.
+    /// A context for one run: a copy of [`Inbox::context`].
     pub fn run_context<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let context = self.lock_bound().as_ref().map(|bound| bound.locals.context(py));
-        match context {
+        match self.context(py) {
             Some(context) => context.call_method0(intern!(py, "copy")),
             None => python::copy_context(py)?.call0(),
         }

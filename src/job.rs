@@ -72,12 +72,11 @@ impl Job {
     fn seen(&self) -> Option<Seen> {
         let mut state = self.lock();
         let link = state.link.as_mut()?;
-        if let Some(seen) = Seen::read(&link.store, link.key) {
-            // The old record is dropped here, attached: `Py` values may run code of the user when dropped,
-            // but only through the new record's equals, which the store still holds.
-            link.seen = seen;
-        }
-        Some(link.seen.clone())
+        let old = Seen::read(&link.store, link.key).map(|now| std::mem::replace(&mut link.seen, now));
+        let seen = link.seen.clone();
+        drop(state);
+        drop(old);
+        Some(seen)
     }
 
     /// The key of the entry this job is a handle on, if it is one of `store`'s.
@@ -100,8 +99,7 @@ impl Job {
     pub fn link(&self, store: Arc<Store>, key: JobKey, seen: Seen) {
         let old = {
             let mut state = self.lock();
-            state.link = Some(Link { store, key, seen });
-            std::mem::take(&mut state.fields)
+            (state.link.replace(Link { store, key, seen }), std::mem::take(&mut state.fields))
         };
         drop(old);
     }
@@ -229,21 +227,28 @@ impl Job {
         key: JobKey,
         changes: &Changes,
     ) -> PyResult<bool> {
-        let mut fields = self.fields(py)?;
-        drop(changes.write_to(py, &mut fields));
-        let job = new_job(py, fields, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
-        let result: Result<_, mainspring_core::Error> = store.change(|s| {
-            let mut old = None;
-            if changes.touches_record() {
-                old = Some(s.update(key, job.trigger, job.policy, job.route, job.payload)?);
-            }
-            if changes.next_run_time.is_some() {
-                s.set_next(key, job.next)?;
-            }
-            Ok(old)
-        });
-        // The old record is dropped here, after the store's lock is released.
-        Ok(result.map(drop).is_ok())
+        if changes.touches_record() {
+            let mut fields = self.fields(py)?;
+            drop(changes.write_to(py, &mut fields));
+            let job = new_job(py, fields, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
+            let reschedules = changes.next_run_time.is_some();
+            let changed: Result<_, mainspring_core::Error> = store.change(|s| {
+                let old = s.update(key, job.trigger, job.policy, job.route, job.payload)?;
+                if reschedules {
+                    s.set_next(key, job.next)?;
+                }
+                Ok(old)
+            });
+            // The old record is dropped here, after the store's lock is released.
+            return Ok(changed.map(drop).is_ok());
+        }
+        // Pausing and rescheduling leave the record alone.
+        let Some(next) = &changes.next_run_time else { return Ok(self.seen().is_some()) };
+        let next = match next {
+            Some(at) => Some(convert::instant(at.bind(py))?),
+            None => None,
+        };
+        Ok(store.change(|s| s.set_next(key, next)).is_ok())
     }
 
     fn field<T>(&self, name: &'static str, get: impl FnOnce(&Fields) -> Option<T>) -> PyResult<T> {
@@ -323,7 +328,7 @@ impl Job {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         let py = slf.py();
-        slf.get().lock().scheduler = Some(scheduler.unbind());
+        slf.get().set_scheduler(Some(scheduler.unbind()));
         let changes = match kwargs {
             Some(kwargs) => kwargs.copy()?,
             None => PyDict::new(py),

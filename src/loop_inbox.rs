@@ -4,7 +4,6 @@
 //! an exception - loses nothing.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +26,7 @@ use crate::wake::WakeThread;
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
 const BUDGET: Duration = Duration::from_millis(1);
+
 /// Work taken from the queue; what is not done goes back.
 struct Chunk<'a> {
     inbox: &'a Inbox,
@@ -112,9 +112,7 @@ impl LoopInbox {
         if let Some(bound) = inbox.lock_bound().as_mut() {
             bound.registered = true;
         }
-        // Whatever came while nobody watched.
-        inbox.lock().armed = true;
-        inbox.wake();
+        inbox.rearm();
         Ok(())
     }
 }
@@ -159,8 +157,7 @@ impl LoopInbox {
         };
         let locals = TaskLocals::new(event_loop.clone()).with_context(context);
         let inbox = &slf.get().inbox;
-        *inbox.lock_bound() = Some(Binding { locals, eager, registered: false });
-        inbox.has_loop.store(true, Ordering::SeqCst);
+        drop(inbox.rebind(Some(Binding { locals, eager, registered: false })));
         if is_running_here(&event_loop)? {
             Self::register(slf)
         } else {
@@ -172,8 +169,7 @@ impl LoopInbox {
     fn unbind(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let inbox = &slf.get().inbox;
-        inbox.has_loop.store(false, Ordering::SeqCst);
-        let old = inbox.lock_bound().take();
+        let old = inbox.rebind(None);
         let thread = inbox.wake_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(thread);
         let Some(old) = old else { return Ok(()) };
@@ -206,13 +202,13 @@ impl LoopInbox {
         self.inbox.event_loop(py)
     }
 
-    /// Cancels the runs that are suspended on the loop, but for the one that asks; returns how many.
-    fn cancel_running(&self, py: Python<'_>) -> PyResult<usize> {
+    /// Cancels the runs that are suspended on the loop, but for the one that asks.
+    fn cancel_running(&self, py: Python<'_>) -> PyResult<()> {
         let tasks: Vec<Py<PyAny>> =
             self.inbox.lock_tasks().values().map(|run| run.task.clone_ref(py)).collect();
-        let Some(event_loop) = self.inbox.event_loop(py) else { return Ok(0) };
+        let Some(event_loop) = self.inbox.event_loop(py) else { return Ok(()) };
         if event_loop.call_method0("is_closed")?.is_truthy()? {
-            return Ok(0);
+            return Ok(());
         }
         let here = is_running_here(&event_loop)?;
         let current = if here { Some(python::current_task(py)?.call0()?) } else { None };
@@ -227,7 +223,7 @@ impl LoopInbox {
                 event_loop.call_method1("call_soon_threadsafe", (cancel,))?;
             }
         }
-        Ok(tasks.len())
+        Ok(())
     }
 
     /// Ends the suspended runs as cancelled, where their loop is closed and cannot.
@@ -237,7 +233,8 @@ impl LoopInbox {
         for suspended in runs {
             let run = suspended.resume.get().run.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut run) = run {
-                suspended.resume.get().close_coroutine(py)?;
+                // Whatever the coroutine raises on its way out, the other runs are to be ended, too.
+                env.never_fails(suspended.resume.get().close_coroutine(py));
                 let error = python::cancelled_error(py)?.call1(("the event loop was closed",))?;
                 run.abandon(&env, &PyErr::from_value(error));
             }
@@ -252,7 +249,7 @@ impl LoopInbox {
 
     /// Handles everything that is queued, in the calling thread.
     fn _drain_all(slf: &Bound<'_, Self>) -> PyResult<()> {
-        while !slf.get().inbox.lock().work.is_empty() {
+        while !slf.get().inbox.is_empty() {
             Self::drain_some(slf)?;
         }
         Ok(())

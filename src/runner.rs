@@ -175,10 +175,7 @@ pub fn handle_item(env: &Env<'_>, item: Item) {
         Item::Skipped { store, key, run_times } => skipped(env, store, key, run_times),
         Item::Ended { store, key } => env.never_fails(ended(env, store, key)),
         Item::HostDue { store, key, due } => host_due(env, store, key, due),
-        Item::Parked { store, key, error } => {
-            let message = "The trigger of job \"%s\" failed and the job is parked: %s";
-            env.never_fails(log_about(env, "error", message, store, key, error.message()));
-        }
+        Item::Parked { store, key, error } => env.never_fails(parked(env, store, key, &error)),
         Item::ClockStepped(micros) => env.never_fails(clock_stepped(env, micros)),
     }
 }
@@ -251,19 +248,27 @@ fn clock_stepped(env: &Env<'_>, micros: i64) -> PyResult<()> {
     env.log_info(|| Ok(("The wall clock stepped %s by %s", direction, step)))
 }
 
-/// Logs a message with a job and one more value in it.
-fn log_about(
-    env: &Env<'_>,
-    level: &str,
-    message: &str,
-    store: StoreId,
-    key: JobKey,
-    value: &str,
+/// Tells of a job that is parked since its trigger failed; with the exception, where Python raised one.
+fn log_parked<'py>(
+    env: &Env<'py>,
+    seen: &Seen,
+    reason: Bound<'py, PyAny>,
+    raised: Option<&PyErr>,
 ) -> PyResult<()> {
+    let options = PyDict::new(env.py);
+    if let Some(error) = raised {
+        options.set_item("exc_info", error.value(env.py))?;
+    }
+    let message = "The trigger of job \"%s\" failed and the job is parked: %s";
+    let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
+    env.logger()?.call_method("error", (message, job, reason), Some(&options)).map(drop)
+}
+
+/// What the core parked.
+fn parked(env: &Env<'_>, store: StoreId, key: JobKey, error: &mainspring_core::Error) -> PyResult<()> {
     let Some(attached) = env.store(store) else { return Ok(()) };
     let Some(seen) = Seen::read(&attached.store, key) else { return Ok(()) };
-    let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
-    env.logger()?.call_method1(level, (message, job, value)).map(drop)
+    log_parked(env, &seen, PyString::new(env.py, error.message()).into_any(), None)
 }
 
 /// A due job whose trigger only Python can evaluate.
@@ -296,17 +301,9 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
         }
         Err(error) => {
             if shared.change(|s| s.park_host(key, due)) {
-                env.never_fails(log_parked(env, &seen, &error));
+                let reason = error.value(env.py).clone().into_any();
+                env.never_fails(log_parked(env, &seen, reason, Some(&error)));
             }
         }
     }
-}
-
-fn log_parked(env: &Env<'_>, seen: &Seen, error: &PyErr) -> PyResult<()> {
-    let options = PyDict::new(env.py);
-    options.set_item("exc_info", error.value(env.py))?;
-    let message = "The trigger of job \"%s\" failed and the job is parked: %s";
-    let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
-    let arguments = (message, job, error.value(env.py));
-    env.logger()?.call_method("error", arguments, Some(&options)).map(drop)
 }

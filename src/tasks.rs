@@ -153,8 +153,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         };
         let resume = Bound::new(py, resume)?;
         let options = PyDict::new(py);
-        if let Some(locals) = inbox.inbox.locals() {
-            options.set_item(intern!(py, "context"), locals.context(py))?;
+        if let Some(context) = inbox.inbox.context(py) {
+            options.set_item(intern!(py, "context"), context)?;
         }
         let suspended = Suspended { task: task.clone().unbind(), resume: resume.clone().unbind() };
         let old = inbox.inbox.lock_tasks().insert(address, suspended);
