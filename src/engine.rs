@@ -197,8 +197,9 @@ impl Engine {
         Ok(py.detach(|| self.hub.runs.wait_none(runner::runs_in_this_thread(), timeout)))
     }
 
-    /// An awaitable that is done when no run is queued or under way.
-    fn idle<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        awaitable(py, wait_none(Arc::clone(&self.hub)))
+    /// An awaitable that is done when at most `but` runs are queued or under way.
+    #[pyo3(signature = (but=0))]
+    fn idle<'py>(&self, py: Python<'py>, but: usize) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, wait_none(Arc::clone(&self.hub), but))
     }
 }

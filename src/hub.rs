@@ -4,7 +4,7 @@
 //! of `stores` and `executors`, which attached threads write to for the length of an assignment, running no
 //! Python code meanwhile. Nothing of Python is dropped under a lock.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -251,10 +251,13 @@ pub struct HubDispatch(pub Arc<Hub>);
 impl Dispatch for HubDispatch {
     fn dispatch(&self, batch: &mut Vec<Item>) {
         self.0.deliver(batch);
+        if self.0.control.begin_search() || self.0.coroutines().begin_search() {
+            LoopCheck::start(&self.0);
+        }
     }
 
     fn tick(&self) {
-        let silent = |inbox: &Inbox| inbox.has_loop() && inbox.silent_for(SILENCE);
+        let silent = |inbox: &Inbox| inbox.has_loop() && inbox.silence() > SILENCE;
         if silent(&self.0.control) || silent(&self.0.coroutines()) {
             LoopCheck::start(&self.0);
         }
@@ -305,8 +308,10 @@ impl LoopCheck {
 #[derive(Default)]
 pub struct Runs {
     count: Mutex<usize>,
-    none: Condvar,
-    none_async: Arc<tokio::sync::Notify>,
+    fewer: Condvar,
+    /// The most runs that anybody awaits with [`wait_none`], since telling them is not free.
+    awaited: AtomicUsize,
+    few_enough: Arc<tokio::sync::Notify>,
 }
 
 impl Runs {
@@ -314,10 +319,10 @@ impl Runs {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count = count.saturating_add_signed(change);
         if change < 0 {
-            self.none.notify_all();
+            self.fewer.notify_all();
         }
-        if *count == 0 {
-            self.none_async.notify_waiters();
+        if *count <= self.awaited.load(Ordering::Relaxed) {
+            self.few_enough.notify_waiters();
         }
     }
 
@@ -332,27 +337,28 @@ impl Runs {
         while *count > but {
             count = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
                 Some(left) if left.is_zero() => return false,
-                Some(left) => match self.none.wait_timeout(count, left) {
+                Some(left) => match self.fewer.wait_timeout(count, left) {
                     Ok((count, _)) => count,
                     Err(poisoned) => poisoned.into_inner().0,
                 },
-                None => self.none.wait(count).unwrap_or_else(PoisonError::into_inner),
+                None => self.fewer.wait(count).unwrap_or_else(PoisonError::into_inner),
             };
         }
         true
     }
 }
 
-/// Resolves when there are no runs.
-pub async fn wait_none(hub: Arc<Hub>) {
-    let notify = Arc::clone(&hub.runs.none_async);
+/// Resolves when there are at most `but` runs.
+pub async fn wait_none(hub: Arc<Hub>, but: usize) {
+    hub.runs.awaited.fetch_max(but, Ordering::Relaxed);
+    let notify = Arc::clone(&hub.runs.few_enough);
     loop {
-        let mut none = std::pin::pin!(notify.notified());
+        let mut few_enough = std::pin::pin!(notify.notified());
         // Registered before the count is read, so that a change in between is not missed.
-        none.as_mut().enable();
-        if hub.runs.count() == 0 {
+        few_enough.as_mut().enable();
+        if hub.runs.count() <= but {
             return;
         }
-        none.await;
+        few_enough.await;
     }
 }

@@ -27,6 +27,9 @@ use crate::wake::WakeThread;
 /// How many pieces of work are taken from the queue at a time.
 const CHUNK: usize = 64;
 
+/// How many notices of skipped runs are kept for a loop that leaves its inbox alone.
+const MOST_NOTICES: usize = 10_000;
+
 /// A piece of work for the loop's thread.
 pub enum Work {
     /// Something the engine handed over.
@@ -35,16 +38,53 @@ pub enum Work {
     Await(Box<Run>, Py<PyAny>),
     /// An event for the listeners.
     Event(Py<PyAny>),
+    /// So many notices of skipped runs were more than [`MOST_NOTICES`] and have not been kept.
+    NoticesDropped(u64),
+}
+
+impl Work {
+    /// Tells of a run that was skipped; a job may leave any number of these.
+    fn is_notice(&self) -> bool {
+        matches!(self, Self::Item(Item::Skipped { .. }))
+    }
 }
 
 /// What waits for the loop.
 #[derive(Default)]
 struct Queue {
     work: VecDeque<Work>,
+    /// How many pieces of it are notices, and how many more there would be.
+    notices: usize,
+    notices_dropped: u64,
     /// Whether the loop has been woken and will drain.
     armed: bool,
     /// When the loop was woken, or last took work.
     last_sign: Option<Instant>,
+}
+
+impl Queue {
+    fn extend(&mut self, work: Vec<Work>) {
+        for work in work {
+            if work.is_notice() {
+                if self.notices >= MOST_NOTICES {
+                    self.notices_dropped += 1;
+                    continue;
+                }
+                self.notices += 1;
+            }
+            self.work.push_back(work);
+        }
+    }
+
+    fn take(&mut self, count: usize, chunk: &mut VecDeque<Work>) {
+        for work in self.work.drain(..count) {
+            self.notices -= usize::from(work.is_notice());
+            chunk.push_back(work);
+        }
+        if self.notices_dropped > 0 {
+            chunk.push_back(Work::NoticesDropped(std::mem::take(&mut self.notices_dropped)));
+        }
+    }
 }
 
 /// The inbox of one event loop.
@@ -56,6 +96,10 @@ pub struct Inbox {
     bound: Mutex<Option<Binding>>,
     /// Whether `bound` holds a loop, for threads that must not wait for its lock.
     has_loop: AtomicBool,
+    /// Whether that loop has run since it was bound, and watches the inbox.
+    watched: AtomicBool,
+    /// Whether somebody has been asked to look for a loop that runs, since this one does not.
+    searched: AtomicBool,
     /// The suspended runs by the address of their tasks, to which the loop's own references are weak.
     tasks: Mutex<HashMap<usize, Suspended>>,
 }
@@ -72,7 +116,6 @@ pub struct Binding {
     pub locals: TaskLocals,
     /// Keyword arguments for `asyncio.Task`, where tasks can start eagerly (CPython 3.12).
     pub eager: Option<Py<PyDict>>,
-    pub registered: bool,
 }
 
 impl Inbox {
@@ -84,6 +127,8 @@ impl Inbox {
             wake_thread: Mutex::default(),
             bound: Mutex::default(),
             has_loop: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
+            searched: AtomicBool::new(false),
             tasks: Mutex::default(),
         })
     }
@@ -94,6 +139,8 @@ impl Inbox {
 
     /// Binds the inbox, or takes it off its loop; returns what it was bound to.
     pub fn rebind(&self, binding: Option<Binding>) -> Option<Binding> {
+        self.watched.store(false, Ordering::SeqCst);
+        self.searched.store(false, Ordering::SeqCst);
         self.has_loop.store(binding.is_some(), Ordering::SeqCst);
         std::mem::replace(&mut *self.lock_bound(), binding)
     }
@@ -109,7 +156,7 @@ impl Inbox {
     /// Queues work and wakes the loop if nobody has.
     pub fn push(&self, work: Vec<Work>) {
         let mut queue = self.lock();
-        queue.work.extend(work);
+        queue.extend(work);
         let edge = !std::mem::replace(&mut queue.armed, true);
         if edge {
             queue.last_sign = Some(Instant::now());
@@ -140,13 +187,28 @@ impl Inbox {
             return;
         }
         let count = queue.work.len().min(CHUNK);
-        chunk.extend(queue.work.drain(..count));
+        queue.take(count, chunk);
     }
 
-    /// Whether there has been work for `time` without a sign of the loop.
-    pub fn silent_for(&self, time: Duration) -> bool {
+    /// For how long there has been work without a sign of the loop.
+    pub fn silence(&self) -> Duration {
         let queue = self.lock();
-        queue.armed && queue.last_sign.is_some_and(|sign| sign.elapsed() > time)
+        queue.last_sign.filter(|_| queue.armed).map_or(Duration::ZERO, |sign| sign.elapsed())
+    }
+
+    pub fn notices_dropped(&self) -> u64 {
+        self.lock().notices_dropped
+    }
+
+    /// Whether there is work for a loop that has never run, which nobody has been asked to look into.
+    pub fn begin_search(&self) -> bool {
+        let waits = self.has_loop() && !self.is_watched() && self.lock().armed;
+        waits && !self.searched.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether the loop has run since it was bound.
+    pub fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::SeqCst)
     }
 
     /// Takes everything and disarms.
@@ -155,13 +217,17 @@ impl Inbox {
         #[cfg(unix)]
         self.wake_fd.clear();
         queue.armed = false;
-        std::mem::take(&mut queue.work)
+        let mut all = VecDeque::new();
+        let count = queue.work.len();
+        queue.take(count, &mut all);
+        all
     }
 
     /// Puts work that was taken back in front of the rest, and sees to it that the loop comes back.
     pub fn put_back(&self, chunk: &mut VecDeque<Work>) {
         let mut queue = self.lock();
         while let Some(work) = chunk.pop_back() {
+            queue.notices += usize::from(work.is_notice());
             queue.work.push_front(work);
         }
         drop(queue);
@@ -176,8 +242,9 @@ impl Inbox {
         self.lock().work.is_empty()
     }
 
-    /// Wakes a loop that has only now begun to watch, for whatever came before.
-    pub fn rearm(&self) {
+    /// Notes that the loop watches from now on, and wakes it for whatever came before.
+    pub fn watch_begins(&self) {
+        self.watched.store(true, Ordering::SeqCst);
         self.lock().armed = true;
         self.wake();
     }

@@ -11,17 +11,18 @@ use mainspring_core::dispatch::Item;
 use pyo3::exceptions::{PyAttributeError, PyNotImplementedError, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use pyo3_async_runtimes::TaskLocals;
 
 use crate::engine::Engine;
+use crate::fields;
 use crate::hub::Hub;
 use crate::inbox::{Binding, Inbox, Suspended, Work};
 use crate::python;
 use crate::record::Route;
 use crate::report::{Env, code};
 use crate::runner::{self, Run};
-use crate::tasks::TaskStarter;
+use crate::tasks::{Resume, TaskStarter};
 use crate::wake::WakeThread;
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
@@ -40,6 +41,10 @@ impl Drop for Chunk<'_> {
         }
     }
 }
+
+/// Task, job id, store alias and run times of a suspended run.
+type SuspendedRun<'py> =
+    (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyString>, Vec<Bound<'py, PyAny>>);
 
 /// The inbox of one event loop, as Python sees it.
 #[pyclass(module = "mainspring._mainspring", frozen)]
@@ -81,6 +86,7 @@ impl LoopInbox {
                         }
                     }
                     Work::Item(item) => runner::handle_item(&env, item),
+                    Work::NoticesDropped(count) => env.never_fails(runner::notices_dropped(&env, count)),
                     Work::Event(event) => env.never_fails(env.dispatch(event.bind(py))),
                     Work::Await(run, awaitable) => tasks.go_on(*run, Ok(awaitable.into_bound(py)))?,
                 }
@@ -104,15 +110,16 @@ impl LoopInbox {
         let py = slf.py();
         let inbox = &slf.get().inbox;
         let Some(event_loop) = inbox.event_loop(py) else { return Ok(()) };
+        if !is_running_here(&event_loop)? {
+            // The inbox was bound to another loop before this one ran.
+            return Ok(());
+        }
         let drain = slf.getattr(intern!(py, "_drain"))?;
         if !watch(inbox, &event_loop, &drain)? {
             let thread = WakeThread::start(event_loop.unbind(), drain.unbind())?;
             *inbox.wake_thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         }
-        if let Some(bound) = inbox.lock_bound().as_mut() {
-            bound.registered = true;
-        }
-        inbox.rearm();
+        inbox.watch_begins();
         Ok(())
     }
 }
@@ -157,7 +164,7 @@ impl LoopInbox {
         };
         let locals = TaskLocals::new(event_loop.clone()).with_context(context);
         let inbox = &slf.get().inbox;
-        drop(inbox.rebind(Some(Binding { locals, eager, registered: false })));
+        drop(inbox.rebind(Some(Binding { locals, eager })));
         if is_running_here(&event_loop)? {
             Self::register(slf)
         } else {
@@ -169,12 +176,13 @@ impl LoopInbox {
     fn unbind(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let inbox = &slf.get().inbox;
+        let was_watched = inbox.is_watched();
         let old = inbox.rebind(None);
         let thread = inbox.wake_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(thread);
         let Some(old) = old else { return Ok(()) };
         let event_loop = old.locals.event_loop(py);
-        if !old.registered || event_loop.call_method0("is_closed")?.is_truthy()? {
+        if !was_watched || event_loop.call_method0("is_closed")?.is_truthy()? {
             return Ok(());
         }
         #[cfg(unix)]
@@ -200,6 +208,48 @@ impl LoopInbox {
     #[getter(r#loop)]
     fn event_loop<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.inbox.event_loop(py)
+    }
+
+    /// Whether the loop has run since it was bound.
+    #[getter]
+    fn watched(&self) -> bool {
+        self.inbox.is_watched()
+    }
+
+    /// How many notices of skipped runs were too many to be kept for the loop.
+    #[getter]
+    fn notices_dropped(&self) -> u64 {
+        self.inbox.notices_dropped()
+    }
+
+    /// For how many seconds there has been work without a sign of the loop.
+    #[getter]
+    fn silence(&self) -> f64 {
+        self.inbox.silence().as_secs_f64()
+    }
+
+    /// The runs that are suspended on the loop: the task of each, its job's id and store, and the run times
+    /// that it has not come to the end of.
+    fn running<'py>(&self, py: Python<'py>) -> PyResult<Vec<SuspendedRun<'py>>> {
+        let runs: Vec<(Py<PyAny>, Py<Resume>)> = {
+            let tasks = self.inbox.lock_tasks();
+            tasks.values().map(|run| (run.task.clone_ref(py), run.resume.clone_ref(py))).collect()
+        };
+        let Some(env) = Env::new(py, &self.hub) else { return Ok(Vec::new()) };
+        let mut running = Vec::with_capacity(runs.len());
+        for (task, resume) in runs {
+            let about = {
+                let run = resume.get().run.lock().unwrap_or_else(PoisonError::into_inner);
+                run.as_ref().map(|run| (run.seen.clone(), run.store.clone(), run.times_left().to_vec()))
+            };
+            if let Some((seen, store, times)) = about {
+                let zone = fields::zone_of(py, &seen.record, Some(&env.scheduler))?;
+                let times = times.iter().map(|&at| zone.datetime(py, at)).collect::<PyResult<Vec<_>>>()?;
+                let id = PyString::new(py, &seen.id);
+                running.push((task.into_bound(py), id, store.alias.bind(py).clone(), times));
+            }
+        }
+        Ok(running)
     }
 
     /// Cancels the runs that are suspended on the loop, but for the one that asks.

@@ -273,6 +273,9 @@ impl Run {
         let traceback = error.traceback(py);
         if exception.is_instance(python::cancelled_error(py)?)? {
             logger.call_method1("info", ("Run of job \"%s\" was cancelled", self.job(env)?))?;
+        } else if is_interrupt(py, error) {
+            // The program shows it, or means to end without a word.
+            logger.call_method1("info", ("Run of job \"%s\" was interrupted", self.job(env)?))?;
         } else {
             let options = PyDict::new(py);
             options.set_item("exc_info", exception)?;

@@ -49,6 +49,11 @@ impl Run {
         self.firing.run_times.as_slice()
     }
 
+    /// The run times that have not come to their end.
+    pub fn times_left(&self) -> &[UtcMicros] {
+        self.run_times().get(self.index..).unwrap_or_default()
+    }
+
     pub fn executor(&self) -> u32 {
         Route::unpack(self.firing.route).executor
     }
@@ -214,6 +219,12 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
     };
     env.never_fails(log());
     env.never_fails(run.submission_event(env, code::JOB_MAX_INSTANCES));
+}
+
+/// Tells of notices that were too many to be kept while the loop did not run.
+pub fn notices_dropped(env: &Env<'_>, count: u64) -> PyResult<()> {
+    let message = "The event loop did not run for so long that %d more skipped runs are not told of one by one";
+    env.logger()?.call_method1("warning", (message, count)).map(drop)
 }
 
 /// The store and the job that a firing is about.

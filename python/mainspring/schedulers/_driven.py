@@ -7,12 +7,14 @@ from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 from concurrent.futures import wait
 from contextvars import Context, copy_context
-from threading import RLock
+from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
 from mainspring._exit import stop_at_exit
 from mainspring._mainspring import LoopInbox, WorkerPool
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
+from mainspring.schedulers import CancelledRun
+from mainspring.schedulers._guess import LoopGuess
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers._native import native_pool, native_store
 from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 #: How often a thread that waits for runs looks whether their loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
+#: After how long a loop that has work and has never run is told of, in seconds.
+NEVER_RAN_AFTER = 5.0
+#: How often a loop that runs is looked for while the guessed one does not, in seconds.
+SEARCH_INTERVAL = 0.25
 
 
 class DrivenScheduler(BaseScheduler):
@@ -32,16 +38,24 @@ class DrivenScheduler(BaseScheduler):
     """
 
     _context: Context
+    #: Set while the loop is one that nobody named and that has not run yet.
+    _guess: LoopGuess | None = None
+    _has_told_of_idle_loop = False
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         self._check_lock = RLock()
+        self._is_stopping = Event()
         super().__init__(gconfig, **options)
 
     def _bind_loops(
-        self, control: AbstractEventLoop, coroutines: AbstractEventLoop | None = None
+        self,
+        control: AbstractEventLoop,
+        coroutines: AbstractEventLoop | None = None,
+        context: Context | None = None,
     ) -> None:
-        """Use these loops from now on, and have every run see the context of this moment."""
-        self._context = copy_context()
+        """Use these loops from now on, and have every run see a context, or else that of now."""
+        self._context = copy_context() if context is None else context
+        self._has_told_of_idle_loop = False
         self._engine.control.bind(control, self._context)
         self._engine.coro = None
         if coroutines is not None:
@@ -49,9 +63,23 @@ class DrivenScheduler(BaseScheduler):
             self._engine.coro.bind(coroutines, self._context)
 
     def _unbind_loops(self) -> None:
+        self._guess = None
         self._engine.control.unbind()
         if self._engine.coro is not None:
             self._engine.coro.unbind()
+
+    def start(self, paused: bool = False) -> None:
+        self._stopped_by_itself = False
+        self._is_stopping.clear()
+        super().start(paused)
+
+    def shutdown(self, wait: bool = True) -> None:
+        if self._stopped_by_itself:
+            # The program means to shut down what it has started, and may start it again.
+            for alias, store in self._python_stores():
+                self._stop_jobstore(store, alias)
+        else:
+            super().shutdown(wait)
 
     def wakeup(self) -> None:
         self._engine.wake()
@@ -65,34 +93,99 @@ class DrivenScheduler(BaseScheduler):
     def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
         return native_pool(executor)
 
+    def _stop_processing(self) -> None:
+        self._is_stopping.set()
+        super()._stop_processing()
+
     def _stop_at_exit(self) -> None:
         """End the scheduler's threads without a word, since the interpreter is about to exit."""
-        self.state = STATE_STOPPED
-        self._engine.stop()
-        self._sweeper.stop()
+        self._stop_processing()
 
     @property
     def running(self) -> bool:
         """Whether the scheduler has been started and not shut down, and its loop is not closed."""
-        self._check_loops()
+        self._note_running_loop()
+        with self._check_lock:
+            self._stop_if_loop_is_closed()
         return self.state != STATE_STOPPED
 
-    def _check_loops(self) -> None:
-        """Stop if a loop has been closed, since nothing can run on it; the jobs stay.
+    # Looking after the loops
 
-        Called when a loop has left its work alone for a while, by a thread that has nothing else to
-        do, and before :meth:`start`.
+    def _check_loops(self) -> None:
+        """Look after a loop that leaves its work alone.
+
+        Called by a thread of its own when there is work for a loop that has not run yet, and
+        whenever a loop has been silent for a second.
         """
+        if not self._check_lock.acquire(blocking=False):
+            return  # somebody else looks, who may be waiting for this thread to end
+        try:
+            self._stop_if_loop_is_closed()
+        finally:
+            self._check_lock.release()
+        pause = SEARCH_INTERVAL / 64
+        while True:
+            told = self._tell_of_idle_loop()
+            guess = self._guess
+            if guess is None or self._engine.control.watched:
+                return
+            guess.search(self._take_running_loop)
+            if told or self._is_stopping.wait(pause):
+                return
+            pause = min(2 * pause, SEARCH_INTERVAL)
+
+    def _note_running_loop(self) -> None:
+        if self._guess is not None:
+            loop = running_loop()
+            if loop is not None:
+                self._take_running_loop(loop)
+
+    def _take_running_loop(self, loop: AbstractEventLoop) -> None:
+        """Put the loop that runs in this thread in the place of a guessed one that never ran."""
         with self._check_lock:
-            loops = (self._engine.control.loop, self._coroutine_loop())
-            if self.state != STATE_STOPPED and any(
-                loop is not None and loop.is_closed() for loop in loops
-            ):
-                self._stop_without_loop()
+            guess, self._guess = self._guess, None
+            if guess is None or guess.loop is loop or self._engine.control.watched:
+                return
+            self._move_to_loop(loop, self._context)
+            guess.drop()
+        self._logger.info("The scheduler runs its jobs on the event loop that it found running")
+
+    def _move_to_loop(self, loop: AbstractEventLoop, context: Context) -> None:
+        """Use another loop for everything."""
+        self._bind_loops(loop, context=context)
+
+    def _tell_of_idle_loop(self) -> bool:
+        """Say so, once, when there has been work for a loop that has never run for too long.
+
+        :return: whether that has been said
+        """
+        for inbox in (self._engine.control, self._engine.coro):
+            if inbox is None or self._has_told_of_idle_loop or inbox.watched:
+                continue
+            silence = inbox.silence
+            if silence >= NEVER_RAN_AFTER:
+                self._has_told_of_idle_loop = True
+                self._logger.warning(
+                    "The event loop of the scheduler never ran: it has not run for %.0f seconds "
+                    "since a job was due, which waits for it. Start the scheduler in a "
+                    "coroutine of the loop that the program runs, or name that loop with "
+                    "event_loop=, or use BackgroundScheduler, which needs none. (%r)",
+                    silence,
+                    inbox.loop,
+                )
+        return self._has_told_of_idle_loop
+
+    def _stop_if_loop_is_closed(self) -> None:
+        """Stop if a loop has been closed, since nothing can run on it; the jobs stay."""
+        loops = (self._engine.control.loop, self._coroutine_loop())
+        if self.state != STATE_STOPPED and any(
+            loop is not None and loop.is_closed() for loop in loops
+        ):
+            self._stop_without_loop()
 
     def _stop_without_loop(self) -> None:
-        self._engine.stop()
-        self._sweeper.stop()
+        self._stop_processing()
+        self._stopped_by_itself = True
         self._engine.control.abandon_running()
         if self._engine.coro is not None:
             self._engine.coro.abandon_running()
@@ -101,7 +194,6 @@ class DrivenScheduler(BaseScheduler):
         for alias, _ in self._stores():
             self._engine.detach_store(alias)
         self._unbind_loops()
-        self.state = STATE_STOPPED
         self._logger.warning(
             "The event loop of the scheduler has been closed: the scheduler has stopped, and keeps "
             "its jobs. Call shutdown() before the loop is closed, or start() again on another loop."
@@ -156,11 +248,59 @@ class DrivenScheduler(BaseScheduler):
         for run in self._coroutine_runs():
             run.cancel()
 
-    async def _idle(self) -> None:
-        """Wait until all runs have ended."""
-        await self._engine.idle()
+    async def _idle(self, but: int = 0) -> None:
+        """Wait until all runs have ended, or all but so many of the engine's."""
+        await self._engine.idle(but)
         while runs := self._coroutine_runs():
             await asyncio.wait([asyncio.wrap_future(run.ended) for run in runs])
+
+    async def _end_runs(self, deadline: float | None) -> list[CancelledRun]:
+        """Wait for the runs to end, and cancel the coroutine runs that have not at the deadline.
+
+        :param deadline: in seconds; ``None``: wait for however long they take
+        :return: the runs that were cancelled
+        """
+        here = asyncio.current_task()
+        await asyncio.sleep(0)  # by now a run that has called this is known to be suspended
+        own = sum(task is here for task, *_ in self._engine.control.running())
+        try:
+            await asyncio.wait_for(self._idle(own), deadline)
+            return []
+        except asyncio.TimeoutError:
+            loop = self._coroutine_loop()
+            if loop is None or loop is running_loop():
+                return await self._cancel_and_await_runs(here)
+            if not loop.is_running():
+                return []
+            ending = asyncio.run_coroutine_threadsafe(self._cancel_and_await_runs(None), loop)
+            return await asyncio.wrap_future(ending)
+
+    async def _cancel_and_await_runs(self, but: object) -> list[CancelledRun]:
+        """Cancel the coroutine runs, on their own loop, but for one task."""
+        inbox = self._engine.coro or self._engine.control
+        inbox._drain_all()  # what is due and has not begun would otherwise begin later
+        runs = [run for run in inbox.running() if run[0] is not but]
+        python_runs = self._coroutine_runs()
+        for task, *_ in runs:
+            task.cancel()
+        for run in python_runs:
+            run.cancel()
+        ended = [asyncio.wrap_future(run.ended) for run in python_runs]
+        if ends := [*(task for task, *_ in runs), *ended]:
+            await asyncio.wait(ends)
+        cancelled = [
+            CancelledRun(job_id, time, alias)
+            for task, job_id, alias, times in runs
+            if task.cancelled()
+            for time in times
+        ]
+        for future in ended:
+            cancelled += [
+                CancelledRun(event.job_id, event.scheduled_run_time, event.jobstore)
+                for event in (() if future.exception() else future.result())
+                if isinstance(event.exception, asyncio.CancelledError)
+            ]
+        return cancelled
 
     def _coroutine_runs(self) -> list[CoroutineRun[Any]]:
         """Return the coroutine runs that executors have started without the engine."""

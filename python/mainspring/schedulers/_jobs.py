@@ -116,8 +116,9 @@ class SchedulerJobs(SchedulerParts):
         job = Job(
             cast("BaseScheduler", self), **{k: v for k, v in options.items() if v is not undefined}
         )
+        self._note_running_loop()
         with self._jobstores_lock:
-            if self.state == STATE_STOPPED:
+            if not self._stores_are_open():
                 self._pending_jobs.append((job, jobstore, replace_existing))
                 self._logger.info(
                     "Adding job tentatively -- it will be properly scheduled when "
@@ -255,8 +256,9 @@ class SchedulerJobs(SchedulerParts):
                 DeprecationWarning,
                 stacklevel=2,
             )
+        self._note_running_loop()
         with self._jobstores_lock:
-            if self.state == STATE_STOPPED:
+            if not self._stores_are_open():
                 return [job for job, alias, _ in self._pending_jobs if jobstore in (None, alias)]
         jobs: list[Job] = []
         for alias, store in self._stores(jobstore):
@@ -287,8 +289,9 @@ class SchedulerJobs(SchedulerParts):
         self._logger.info("Removed job %s", job_id)
 
     def _remove_from_store(self, job_id: str, jobstore: str | None) -> str:
+        self._note_running_loop()
         with self._jobstores_lock:
-            if self.state == STATE_STOPPED:
+            if not self._stores_are_open():
                 for i, (job, alias, _) in enumerate(self._pending_jobs):
                     if job.id == job_id and jobstore in (None, alias):
                         del self._pending_jobs[i]
@@ -309,12 +312,12 @@ class SchedulerJobs(SchedulerParts):
         :param jobstore: alias of the store; ``None`` for all
         """
         with self._jobstores_lock:
-            stopped = self.state == STATE_STOPPED
-            if stopped:
+            pending = not self._stores_are_open()
+            if pending:
                 self._pending_jobs = [
                     entry for entry in self._pending_jobs if jobstore not in (None, entry[1])
                 ]
-        if not stopped:
+        if not pending:
             for alias, store in self._stores(jobstore):
                 with self._store_lock(alias):
                     store.remove_all_jobs()
@@ -327,7 +330,7 @@ class SchedulerJobs(SchedulerParts):
         :param out: the file to print to; ``sys.stdout`` by default
         """
         out = out or sys.stdout
-        if self.state == STATE_STOPPED:
+        if not self._stores_are_open():
             print("Pending jobs:", file=out)
             for job in self.get_jobs(jobstore):
                 print(f"    {job}", file=out)
@@ -406,7 +409,8 @@ class SchedulerJobs(SchedulerParts):
 
         :raises JobLookupError: if there is no such job
         """
-        if self.state == STATE_STOPPED:
+        self._note_running_loop()
+        if not self._stores_are_open():
             with self._jobstores_lock:
                 for job, _, _ in self._pending_jobs:
                     if job.id == job_id:

@@ -50,6 +50,8 @@ class SchedulerParts(metaclass=ABCMeta):
 
     _logger: Logger
     _engine: Engine
+    #: Whether the scheduler has stopped without being told to, and keeps its stores open.
+    _stopped_by_itself = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,6 +68,9 @@ class SchedulerParts(metaclass=ABCMeta):
     @abstractmethod
     def wakeup(self) -> None:
         """Have due jobs started soon."""
+
+    def _note_running_loop(self) -> None:
+        """Take note of the loop from which the scheduler is called, where that makes a difference."""
 
     @abstractmethod
     def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
@@ -251,6 +256,10 @@ class SchedulerParts(metaclass=ABCMeta):
         for _, listener_mask in self._listeners:
             mask |= listener_mask
         return mask & EVENT_ALL
+
+    def _stores_are_open(self) -> bool:
+        """Tell whether jobs are in the stores, and not pending."""
+        return self.state != STATE_STOPPED or self._stopped_by_itself
 
     def _stores(self, alias: str | None = None) -> list[tuple[str, BaseJobStore]]:
         """Return the job stores, or the one under an alias, as they are now."""

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import Context, copy_context
 from functools import partial, wraps
+from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mainspring.schedulers import SchedulerAlreadyRunningError
+from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
+from mainspring.schedulers import CancelledRun, SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
+from mainspring.schedulers._guess import LoopGuess
 from mainspring.schedulers._loops import current_loop, new_loop, running_loop
+from mainspring.schedulers._signals import on_signals
 from mainspring.schedulers.base import STATE_STOPPED
 from mainspring.util import maybe_ref
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from mainspring.events import SchedulerEvent
     from mainspring.executors.base import BaseExecutor
 
 __all__ = ("AsyncIOScheduler", "run_in_event_loop")
@@ -60,6 +67,12 @@ class AsyncIOScheduler(DrivenScheduler):
 
     _options = ("event_loop",)
     _eventloop: AbstractEventLoop | None = None
+    #: Whether :meth:`stop` has been called since the scheduler was started.
+    _stop_asked = False
+
+    def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
+        self._stop_waiters: list[Callable[[], object]] = []
+        super().__init__(gconfig, **options)
 
     def _configure(self, config: dict[str, Any]) -> None:
         self._eventloop = self._given_loop = maybe_ref(config.pop("event_loop", None))
@@ -73,20 +86,51 @@ class AsyncIOScheduler(DrivenScheduler):
     def start(self, paused: bool = False) -> None:
         """Start the scheduler; a loop need not be running yet.
 
+        Where there is neither a given nor a running loop, and another loop than the current one is
+        found running before that has ever run, the scheduler moves to it: one that it is called
+        from, or one that runs in this thread when a job is due. If no loop runs within five seconds
+        of a job being due, a log record at WARNING says so.
+
         :param paused: whether to process jobs only after :meth:`resume`
         :raises SchedulerAlreadyRunningError: if the scheduler is running
         :raises RuntimeError: if this is uWSGI without threads
         """
         if self.running:
             raise SchedulerAlreadyRunningError
-        self._eventloop = loop = self._choose_loop()
+        self._eventloop, self._guess = self._choose_loop()
+        self._stop_asked = False
         self._engine.events_on_loop = True  # where 3.x's AsyncIOExecutor tells its listeners too
-        self._bind_loops(loop)
+        self._bind_loops(self._eventloop)
         try:
             super().start(paused)
         except BaseException:
             self._release_loop()
             raise
+
+    def bind_loop(self, event_loop: AbstractEventLoop) -> None:
+        """Use another loop from now on, and the context of this call for the runs.
+
+        A scheduler that is running goes on there; so does one that has stopped because its loop was
+        closed, on the loop's next turn. For any other it is the loop for the next :meth:`start`.
+
+        :param event_loop: the loop, which may run in any thread, now or later
+        :raises RuntimeError: if that loop is closed, or if coroutine runs are going on on the loop
+            before, which is not
+        """
+        if event_loop.is_closed():
+            raise RuntimeError(f"The scheduler cannot use {event_loop!r}, which is closed")
+        if self.running:
+            if event_loop is not self._eventloop and self._engine.control.running():
+                raise RuntimeError(
+                    "Coroutine runs are going on on the scheduler's event loop; it can be bound to "
+                    "another one when they have ended"
+                )
+            with self._check_lock:
+                self._guess = None
+                self._move_to_loop(event_loop, copy_context())
+        elif self._stopped_by_itself:
+            event_loop.call_soon_threadsafe(self._start_again)
+        self._given_loop = event_loop
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
@@ -96,7 +140,8 @@ class AsyncIOScheduler(DrivenScheduler):
 
         :param wait: whether to return only after all runs that are going on have ended; if not,
             coroutine runs are cancelled
-        :raises SchedulerNotRunningError: if the scheduler is not running
+        :raises SchedulerNotRunningError: if the scheduler is not running; not if it has stopped
+            because its loop was closed
         """
         super().shutdown(wait)
         if wait and self._engine.running_jobs and running_loop() is self._eventloop:
@@ -105,26 +150,82 @@ class AsyncIOScheduler(DrivenScheduler):
         else:
             self._release_loop()
 
-    async def aclose(self, deadline: float | None = None) -> None:
+    async def aclose(self, deadline: float | None = 30) -> list[CancelledRun]:
         """Stop processing jobs, await the runs that are going on, and shut down.
 
-        Without effect on a scheduler that is not running.
+        Coroutine runs that have not ended at the deadline are cancelled, and awaited. Functions in
+        worker threads cannot be cancelled; those come to their end by themselves. A run that calls
+        this does not wait for itself.
 
-        :param deadline: for how many seconds to await the runs before the coroutine runs are
-            cancelled; ``None`` for however long they take
+        :param deadline: for how many seconds to await the runs; ``None`` for however long they take
+        :return: the runs that were cancelled; empty if all ended in time, or if the scheduler was
+            not running
+
+        >>> import asyncio
+        >>> async def main():
+        ...     scheduler = AsyncIOScheduler(timezone="UTC")
+        ...     scheduler.start()
+        ...     scheduler.add_job(asyncio.sleep, args=[3600], id="long")
+        ...     await asyncio.sleep(0.1)
+        ...     return [run.job_id for run in await scheduler.aclose(deadline=0)]
+        >>> asyncio.run(main())
+        ['long']
         """
         if self.state == STATE_STOPPED:
-            return
-        self.state = STATE_STOPPED
-        self._engine.stop()
-        self._sweeper.stop()
+            return []
+        self._stop_processing()
         try:
-            await asyncio.wait_for(self._idle(), deadline)
-        except asyncio.TimeoutError:
+            return await self._end_runs(deadline)
+        finally:
             self._cancel_runs()
-            await self._idle()
-        self._shut_down_parts(wait=False)
-        self._release_loop()
+            self._shut_down_parts(wait=False)
+            self._release_loop()
+
+    async def run_until_stopped(self, deadline: float | None = 30) -> list[CancelledRun]:
+        """Run until the program is to end, and close the scheduler as :meth:`aclose` does.
+
+        Returns after :meth:`stop` or :meth:`shutdown`, and in the main thread also after the
+        signals SIGINT (Ctrl-C) and SIGTERM, which end the program with status 0 then. While the
+        scheduler is being closed the signals have their usual effect again.
+
+        Starts the scheduler if it is not running.
+
+        :param deadline: as for :meth:`aclose`
+        :return: the runs that were cancelled
+
+        >>> import asyncio
+        >>> async def main():
+        ...     scheduler = AsyncIOScheduler(timezone="UTC")
+        ...     scheduler.add_job(scheduler.stop, "interval", seconds=0.01)
+        ...     await scheduler.run_until_stopped()
+        ...     return scheduler.running
+        >>> asyncio.run(main())
+        False
+        """
+        stopped = asyncio.Event()
+        tell = partial(asyncio.get_running_loop().call_soon_threadsafe, stopped.set)
+        if not self.running:
+            self.start()
+        self._stop_waiters.append(tell)
+        self.add_listener(self._stop_waiting, EVENT_SCHEDULER_SHUTDOWN)
+        try:
+            if self._stop_asked:
+                stopped.set()
+            with on_signals(asyncio.get_running_loop(), stopped.set, SIGINT, SIGTERM):
+                await stopped.wait()
+        finally:
+            self._stop_waiters.remove(tell)
+            self.remove_listener(self._stop_waiting)
+            cancelled = await self.aclose(deadline)
+        return cancelled
+
+    def stop(self) -> None:
+        """Have :meth:`run_until_stopped` return, or not wait if it is called later.
+
+        Callable in any thread, in jobs and listeners too.
+        """
+        self._stop_asked = True
+        self._stop_waiting()
 
     async def __aenter__(self: S) -> S:
         self.start()
@@ -138,14 +239,31 @@ class AsyncIOScheduler(DrivenScheduler):
     ) -> None:
         await self.aclose()
 
-    def _choose_loop(self) -> AbstractEventLoop:
+    def _choose_loop(self) -> tuple[AbstractEventLoop, LoopGuess | None]:
+        """Return the loop to use, also as a guess if it may turn out to be the wrong one."""
         loop: AbstractEventLoop | None
-        for loop in (self._given_loop, running_loop(), current_loop()):
+        for loop in (self._given_loop, running_loop()):
             if loop is not None and not loop.is_closed():
-                return loop
-        loop = new_loop()
-        asyncio.set_event_loop(loop)
-        return loop
+                return loop, None
+        loop = current_loop()
+        is_new = loop is None or loop.is_closed()
+        if loop is None or is_new:
+            loop = new_loop()
+            asyncio.set_event_loop(loop)
+        return loop, None if loop.is_running() else LoopGuess(loop, is_new)
+
+    def _move_to_loop(self, loop: AbstractEventLoop, context: Context) -> None:
+        self._eventloop = loop
+        super()._move_to_loop(loop, context)
+
+    def _start_again(self) -> None:
+        if not self.running:
+            self.start()
+
+    def _stop_waiting(self, event: SchedulerEvent | None = None) -> None:
+        for tell in tuple(self._stop_waiters):
+            with suppress(RuntimeError):  # its loop is closed
+                tell()
 
     def _release_loop(self) -> None:
         self._unbind_loops()

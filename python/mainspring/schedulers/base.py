@@ -157,11 +157,15 @@ class BaseScheduler(SchedulerJobs):
         """
         if self.state == STATE_STOPPED:
             raise SchedulerNotRunningError
+        self._stop_processing()
+        self._settle_runs(wait)
+        self._shut_down_parts(wait)
+
+    def _stop_processing(self) -> None:
+        """Do the first part of a shutdown: from now on no job is started."""
         self.state = STATE_STOPPED
         self._engine.stop()
         self._sweeper.stop()
-        self._settle_runs(wait)
-        self._shut_down_parts(wait)
 
     def _shut_down_parts(self, wait: bool) -> None:
         """Do the last part of a shutdown, when no job is started any more."""
@@ -177,6 +181,7 @@ class BaseScheduler(SchedulerJobs):
 
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
+        self._note_running_loop()
         if self.state == STATE_STOPPED:
             raise SchedulerNotRunningError
         if self.state == STATE_RUNNING:
@@ -190,6 +195,7 @@ class BaseScheduler(SchedulerJobs):
 
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
+        self._note_running_loop()
         if self.state == STATE_STOPPED:
             raise SchedulerNotRunningError
         if self.state == STATE_PAUSED:
