@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyInt, PyString};
 use crate::fields::Fields;
 use crate::job::Job;
 use crate::python;
-use crate::record::FuncRef;
+use crate::record::{FuncRef, is_async_generator_function};
 
 /// Changes to put in force. A field that is `None` stays as it is.
 #[derive(Default)]
@@ -26,6 +26,7 @@ pub struct Changes {
     trigger: Option<Py<PyAny>>,
     executor: Option<Py<PyString>>,
     pub next_run_time: Option<Option<Py<PyAny>>>,
+    context: Option<Option<Py<PyAny>>>,
 }
 
 struct Call {
@@ -113,6 +114,9 @@ impl Changes {
             };
             approved.next_run_time = Some(next);
         }
+        if let Some(context) = take("context")? {
+            approved.context = Some(own_context(context)?);
+        }
         if !left.is_empty() {
             let names: Vec<String> = left.keys().iter().map(|k| k.to_string()).collect();
             return Err(PyAttributeError::new_err(format!(
@@ -145,6 +149,7 @@ impl Changes {
             "trigger" => assigned.trigger = Some(given()),
             "executor" => assigned.executor = Some(text()?),
             "next_run_time" => assigned.next_run_time = Some((!value.is_none()).then(given)),
+            "context" => assigned.context = Some((!value.is_none()).then(given)),
             _ => return Ok(None),
         }
         Ok(Some(assigned))
@@ -162,6 +167,7 @@ impl Changes {
             || self.max_instances.is_some()
             || self.trigger.is_some()
             || self.executor.is_some()
+            || self.context.is_some()
     }
 
     /// Writes the changes into `fields`; returns what was there before, for the caller to drop.
@@ -196,6 +202,10 @@ impl Changes {
             let next = next.as_ref().map(|at| at.clone_ref(py));
             old.next_run_time = fields.next_run_time.replace(next);
         }
+        if let Some(context) = &self.context {
+            let context = context.as_ref().map(|context| context.clone_ref(py));
+            old.context = std::mem::replace(&mut fields.context, context);
+        }
         fields.misfire_grace_time = self.misfire_grace_time.or(fields.misfire_grace_time);
         fields.coalesce = self.coalesce.or(fields.coalesce);
         fields.max_instances = self.max_instances.or(fields.max_instances);
@@ -228,6 +238,13 @@ impl Call {
                 (func, FuncRef::Derived)
             }
         };
+        if is_async_generator_function(&func)? {
+            return Err(PyTypeError::new_err(format!(
+                "{} is an async generator function, and nobody would take what it yields: give a coroutine \
+                 function instead, with the loop in it (async for item in ...: ...)",
+                python::get_callable_name(py)?.call1((&func,))?
+            )));
+        }
         if args.is_instance_of::<PyString>() || !args.is_instance(python::iterable(py)?)? {
             return Err(type_error("args must be a non-string iterable", &args));
         }
@@ -237,6 +254,22 @@ impl Call {
         python::check_callable_args(py)?.call1((&func, &args, &kwargs))?;
         Ok(Self { func: func.unbind(), func_ref, args: args.unbind(), kwargs: kwargs.unbind() })
     }
+}
+
+/// The context that a job is to have of its own: the one given, or with "capture" that of the caller.
+fn own_context(given: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+    let py = given.py();
+    if given.is_none() {
+        return Ok(None);
+    }
+    if given.eq("capture")? {
+        return Ok(Some(python::copy_context(py)?.call0()?.unbind()));
+    }
+    if !given.is_instance(python::context_type(py)?)? {
+        let message = "context must be a contextvars.Context, \"capture\" or None";
+        return Err(type_error(message, &given));
+    }
+    Ok(Some(given.unbind()))
 }
 
 /// A positive whole number that fits 32 bits, which for seconds is 136 years.

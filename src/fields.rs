@@ -31,6 +31,8 @@ pub struct Fields {
     pub coalesce: Option<bool>,
     pub max_instances: Option<u32>,
     pub next_run_time: Option<Option<Py<PyAny>>>,
+    /// The context to run in, where the job has one of its own.
+    pub context: Option<Py<PyAny>>,
 }
 
 impl Fields {
@@ -50,6 +52,7 @@ impl Fields {
             coalesce: self.coalesce,
             max_instances: self.max_instances,
             next_run_time: self.next_run_time.as_ref().map(object),
+            context: object(&self.context),
         }
     }
 }
@@ -116,6 +119,7 @@ pub fn new_job(
             name: fields.name.ok_or_else(need("name"))?,
             executor,
             trigger,
+            context: fields.context,
         }),
     })
 }

@@ -264,9 +264,9 @@ impl Inbox {
         self.lock_bound().as_ref().map(|bound| bound.locals.context(py))
     }
 
-    /// A context for one run: a copy of [`Inbox::context`].
-    pub fn run_context<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.context(py) {
+    /// A context for one run: a copy of the job's own, where it has one, or of [`Inbox::context`].
+    pub fn run_context<'py>(&self, py: Python<'py>, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        match own.map(|own| own.bind(py).clone()).or_else(|| self.context(py)) {
             Some(context) => context.call_method0(intern!(py, "copy")),
             None => python::copy_context(py)?.call0(),
         }

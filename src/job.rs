@@ -166,6 +166,7 @@ impl Job {
             coalesce: Some(seen.policy.coalesce),
             max_instances: Some(seen.policy.max_instances),
             next_run_time: Some(next),
+            context: record.context.as_ref().map(|context| context.clone_ref(py)),
         })
     }
 
@@ -282,6 +283,7 @@ impl Job {
             "_scheduler",
             "args",
             "coalesce",
+            "context",
             "executor",
             "func",
             "func_ref",
@@ -304,6 +306,7 @@ impl Job {
         visit.call(&fields.func)?;
         visit.call(&fields.args)?;
         visit.call(&fields.kwargs)?;
+        visit.call(&fields.context)?;
         visit.call(&fields.trigger)
     }
 
@@ -420,6 +423,16 @@ impl Job {
         }
     }
 
+    /// The context that runs of the job see a copy of, where it has one of its own.
+    #[getter]
+    fn context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let own = |context: &Option<Py<PyAny>>| context.as_ref().map(|context| context.clone_ref(py));
+        match self.seen() {
+            Some(seen) => own(&seen.record.context),
+            None => own(&self.lock().fields.context),
+        }
+    }
+
     /// Assigns to an attribute; what APScheduler's own code checks it checks in `_modify`.
     fn __setattr__(slf: &Bound<'_, Self>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match name {
@@ -452,6 +465,7 @@ impl Job {
             "coalesce" => fields.coalesce.take().is_some(),
             "max_instances" => fields.max_instances.take().is_some(),
             "next_run_time" => move_out(&mut fields.next_run_time, &mut old.next_run_time),
+            "context" => move_out(&mut fields.context, &mut old.context),
             _ => false,
         };
         drop(state);

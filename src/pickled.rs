@@ -63,6 +63,7 @@ impl Fields {
             coalesce: Some(item("coalesce")?.is_truthy()?),
             max_instances: Some(item("max_instances")?.extract()?),
             next_run_time: Some(item("next_run_time")?.extract()?),
+            context: None,
         })
     }
 }

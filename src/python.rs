@@ -26,6 +26,7 @@ imports! {
     convert_to_datetime = "mainspring.util"."convert_to_datetime";
     datetime_repr = "mainspring.util"."datetime_repr";
     get_callable_name = "mainspring.util"."get_callable_name";
+    isasyncgenfunction_partial = "mainspring.util"."isasyncgenfunction_partial";
     iscoroutinefunction_partial = "mainspring.util"."iscoroutinefunction_partial";
     obj_to_ref = "mainspring.util"."obj_to_ref";
     ref_to_obj = "mainspring.util"."ref_to_obj";
@@ -38,6 +39,7 @@ imports! {
     contained = "mainspring._coroutines"."contained";
     job_exit_error = "mainspring._coroutines"."JobExitError";
     run_awaitable = "mainspring._coroutines"."run";
+    context_type = "contextvars"."Context";
     copy_context = "contextvars"."copy_context";
     format_tb = "traceback"."format_tb";
     clear_frames = "traceback"."clear_frames";

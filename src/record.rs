@@ -26,6 +26,8 @@ pub struct Record {
     pub name: Py<PyString>,
     pub executor: Py<PyString>,
     pub trigger: Py<PyAny>,
+    /// The context that runs see a copy of; `None`: that in which the scheduler was bound to its loop.
+    pub context: Option<Py<PyAny>>,
     /// The time zone in which the job's fire times are shown; `None`: the scheduler's.
     pub zone: Option<Arc<TimeZone>>,
 }
@@ -149,4 +151,16 @@ pub fn is_coroutine_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(call) => python::iscoroutinefunction_partial(py)?.call1((call,))?.is_truthy(),
         Err(_) => Ok(false),
     }
+}
+
+/// Whether `func` is an async generator function, or a partial, a method or a callable object over one.
+pub fn is_async_generator_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// `inspect.CO_ASYNC_GENERATOR`.
+    const ASYNC_GENERATOR: u32 = 0x200;
+    let py = func.py();
+    if func.is_exact_instance_of::<PyFunction>() {
+        let code = func.getattr(intern!(py, "__code__"))?;
+        return Ok(code.getattr(intern!(py, "co_flags"))?.extract::<u32>()? & ASYNC_GENERATOR != 0);
+    }
+    python::isasyncgenfunction_partial(py)?.call1((func,))?.is_truthy()
 }

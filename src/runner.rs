@@ -156,7 +156,8 @@ pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing) {
     let _here = InThisThread::enter();
     env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
     while run.next_in_time(&env).is_some() {
-        let result = hub.control.run_context(py).and_then(|context| run.seen.record.call_in(&context));
+        let context = hub.control.run_context(py, run.seen.record.context.as_ref());
+        let result = context.and_then(|context| run.seen.record.call_in(&context));
         match result {
             Ok(value) if is_awaitable(&value).unwrap_or(false) => {
                 if !hub.coroutines().has_loop() {
@@ -223,7 +224,8 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
 
 /// Tells of notices that were too many to be kept while the loop did not run.
 pub fn notices_dropped(env: &Env<'_>, count: u64) -> PyResult<()> {
-    let message = "The event loop did not run for so long that %d more skipped runs are not told of one by one";
+    let message =
+        "The event loop did not run for so long that %d more skipped runs are not told of one by one";
     env.logger()?.call_method1("warning", (message, count)).map(drop)
 }
 

@@ -61,7 +61,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             if let Ok(value) = &result {
                 let is_coroutine = is_coroutine(value)?;
                 if is_coroutine || runner::is_awaitable(value).unwrap_or(false) {
-                    match self.start(value, is_coroutine) {
+                    match self.start(value, is_coroutine, run.seen.record.context.as_ref()) {
                         Ok(task) if task.call_method0(intern!(py, "done"))?.is_truthy()? => {
                             result = self.result_of(&task);
                         }
@@ -97,14 +97,19 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     }
 
     /// A task, or another future, for an awaitable.
-    fn start(&self, awaitable: &Bound<'py, PyAny>, is_coroutine: bool) -> PyResult<Bound<'py, PyAny>> {
+    fn start(
+        &self,
+        awaitable: &Bound<'py, PyAny>,
+        is_coroutine: bool,
+        own_context: Option<&Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
         // As `asyncio.isfuture` asks, without a call of Python code for every run.
         if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
             return Ok(awaitable.clone());
         }
         let coroutine = python::contained(py)?.call1((awaitable,))?;
-        let context = self.inbox.get().inbox.run_context(py)?;
+        let context = self.inbox.get().inbox.run_context(py, own_context)?;
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;

@@ -47,6 +47,7 @@ class Job:
     coalesce: bool
     max_instances: int
     next_run_time: datetime | None
+    context: Context | None
     _scheduler: BaseScheduler | None
     _jobstore_alias: str | None
     def __init__(

@@ -35,6 +35,7 @@ __all__ = (
     "datetime_utc_add",
     "get_callable_name",
     "get_localzone",
+    "isasyncgenfunction_partial",
     "iscoroutinefunction_partial",
     "localize",
     "maybe_ref",
@@ -528,6 +529,15 @@ def iscoroutinefunction_partial(f: Any) -> bool:
     while isinstance(f, partial):
         f = f.func
     return iscoroutinefunction(f)
+
+
+def isasyncgenfunction_partial(f: Any) -> bool:
+    """Return whether ``f`` is an async generator function, bare or behind a partial or ``__call__``."""
+    while isinstance(f, partial):
+        f = f.func
+    return inspect.isasyncgenfunction(f) or inspect.isasyncgenfunction(
+        getattr(type(f), "__call__", None)  # noqa: B004 - the method is asked for, not whether
+    )
 
 
 def normalize(dt: datetime) -> datetime:

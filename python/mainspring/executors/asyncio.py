@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
-from contextvars import copy_context
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,7 @@ class AsyncIOExecutor(BaseExecutor):
         if loop := self._loop_for(job):
             self._submit_coroutine_job(job, run_times, loop)
         else:
-            self._pool.submit(copy_context().run, self._run_here, job, run_times)
+            self._pool.submit(self._context_for(job).run, self._run_here, job, run_times)
 
     def _deliver(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
         if self._eventloop is not None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Coroutine, Generator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from contextvars import Context, copy_context
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from inspect import isawaitable
@@ -148,12 +149,17 @@ class BaseExecutor(metaclass=ABCMeta):
             return self._scheduler._coroutine_loop()
         return None
 
+    def _context_for(self, job: Job) -> Context:
+        """Return a context for one run: a copy of the job's own, or of that of the submission."""
+        own: Context | None = getattr(job, "context", None)
+        return copy_context() if own is None else own.copy()
+
     def _submit_coroutine_job(
         self, job: Job, run_times: Sequence[datetime], loop: asyncio.AbstractEventLoop
     ) -> None:
         """Have :func:`run_coroutine_job` run on a loop; callable in any thread."""
         coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
-        run = CoroutineRun(coroutine, loop)
+        run = CoroutineRun(coroutine, loop, self._context_for(job))
         self._coroutine_runs.add(run)
         run.ended.add_done_callback(partial(self._take_outcome, job.id, run))
 
@@ -176,6 +182,7 @@ class CoroutineRun(Generic[T]):
 
     :param coroutine: the coroutine, which is closed if it cannot be run
     :param loop: the loop
+    :param context: the context to run it in; by default a copy of the current one
     :raises RuntimeError: if the loop is closed
     """
 
@@ -183,6 +190,7 @@ class CoroutineRun(Generic[T]):
         self,
         coroutine: Coroutine[Any, Any, T],
         loop: asyncio.AbstractEventLoop,
+        context: Context | None = None,
     ) -> None:
         #: Gets what the coroutine returns or raises.
         self.ended: Future[T] = Future()
@@ -190,7 +198,7 @@ class CoroutineRun(Generic[T]):
         self._loop = loop
         self._task: asyncio.Task[T] | None = None
         try:
-            loop.call_soon_threadsafe(self._start)
+            loop.call_soon_threadsafe(self._start, context=context)
         except RuntimeError:
             coroutine.close()
             raise

@@ -24,4 +24,4 @@ class DebugExecutor(BaseExecutor):
         if loop := self._loop_for(job):
             self._submit_coroutine_job(job, run_times, loop)
         else:
-            self._run_here(job, run_times)
+            self._context_for(job).run(self._run_here, job, run_times)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import copy_context
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -96,7 +95,7 @@ class ThreadPoolExecutor(RestartablePoolExecutor):
         if loop := self._loop_for(job):
             self._submit_coroutine_job(job, run_times, loop)
         else:
-            self._pool.submit(copy_context().run, self._run_here, job, run_times)
+            self._pool.submit(self._context_for(job).run, self._run_here, job, run_times)
 
 
 class ProcessPoolExecutor(RestartablePoolExecutor):

@@ -7,6 +7,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import Context
 from datetime import datetime, tzinfo
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
@@ -65,6 +66,8 @@ class SchedulerJobs(SchedulerParts):
         jobstore: str = "default",
         executor: str = "default",
         replace_existing: bool = False,
+        *,
+        context: Context | str | None = None,
         **trigger_args: Any,
     ) -> Job:
         """Add a job. On a scheduler that is not running it is pending until :meth:`start`.
@@ -87,13 +90,16 @@ class SchedulerJobs(SchedulerParts):
         :param jobstore: alias of the job store to keep the job in
         :param executor: alias of the executor to run it with
         :param replace_existing: whether to replace a job that has the same id
+        :param context: the context variables that the job sees, of which each run gets a copy: a
+            context, ``"capture"`` for a copy of the one that is current here, or ``None`` for that
+            in which the scheduler was started. Only jobs in memory can have a context of their own.
         :param trigger_args: arguments of the trigger; ``timezone`` defaults to the scheduler's
         :return: the job
         :raises ConflictingIdError: if the id exists and ``replace_existing`` is false
         :raises LookupError: if the trigger alias or the reference leads nowhere
         :raises KeyError: if there is no such job store
         :raises TypeError: if an argument is of a type that cannot be used
-        :raises ValueError: if the arguments do not fit ``func``
+        :raises ValueError: if the arguments do not fit ``func``, or the store cannot keep a context
 
         >>> from mainspring import BackgroundScheduler
         >>> scheduler = BackgroundScheduler(timezone="UTC")
@@ -113,6 +119,8 @@ class SchedulerJobs(SchedulerParts):
             "max_instances": max_instances,
             "next_run_time": next_run_time,
         }
+        if context is not None:
+            options["context"] = context
         job = Job(
             cast("BaseScheduler", self), **{k: v for k, v in options.items() if v is not undefined}
         )
@@ -141,6 +149,8 @@ class SchedulerJobs(SchedulerParts):
         next_run_time: datetime | str | _Undefined | None = undefined,
         jobstore: str = "default",
         executor: str = "default",
+        *,
+        context: Context | str | None = None,
         **trigger_args: Any,
     ) -> Callable[[F], F]:
         """Return a decorator that adds the decorated function as a job.
@@ -172,6 +182,7 @@ class SchedulerJobs(SchedulerParts):
                 jobstore,
                 executor,
                 True,
+                context=context,
                 **trigger_args,
             )
             return func
@@ -426,6 +437,11 @@ class SchedulerJobs(SchedulerParts):
     def _real_add_job(self, job: Job, jobstore_alias: str, replace_existing: bool) -> None:
         """Fill in what the job leaves undefined, and put it into its store."""
         store = self._lookup_jobstore(jobstore_alias)
+        if job.context is not None and native_store(store) is None:
+            raise ValueError(
+                f'Job "{job.id}" has a context of its own, which only a memory store can keep; '
+                f'job store "{jobstore_alias}" is a {type(store).__name__}'
+            )
         replacements = {k: v for k, v in self._job_defaults.items() if not hasattr(job, k)}
         if not hasattr(job, "next_run_time"):
             replacements["next_run_time"] = job.trigger.get_next_fire_time(None, self._now())
