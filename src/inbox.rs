@@ -7,11 +7,12 @@
 //! `tasks` are touched by attached threads only, and nothing of Python is dropped under their locks.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mainspring_core::dispatch::Item;
+use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::job::JobKey;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -87,6 +88,17 @@ impl Queue {
     }
 }
 
+/// The job that the loop's drain is at.
+///
+/// Two atomics rather than a lock, since they are set for every run; whoever reads them in the midst of a
+/// change is told of a job that is not there.
+#[derive(Default)]
+struct InHand {
+    /// The store's number and one; 0: no job.
+    store: AtomicU64,
+    key: AtomicU64,
+}
+
 /// The inbox of one event loop.
 pub struct Inbox {
     queue: Mutex<Queue>,
@@ -100,6 +112,9 @@ pub struct Inbox {
     watched: AtomicBool,
     /// Whether somebody has been asked to look for a loop that runs, since this one does not.
     searched: AtomicBool,
+    in_hand: InHand,
+    /// How often the loop has taken work.
+    turns: AtomicU64,
     /// The suspended runs by the address of their tasks, to which the loop's own references are weak.
     tasks: Mutex<HashMap<usize, Suspended>>,
 }
@@ -129,6 +144,8 @@ impl Inbox {
             has_loop: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             searched: AtomicBool::new(false),
+            in_hand: InHand::default(),
+            turns: AtomicU64::new(0),
             tasks: Mutex::default(),
         })
     }
@@ -178,6 +195,7 @@ impl Inbox {
 
     /// Takes up to [`CHUNK`] pieces of work. With none left, disarms.
     pub fn take(&self, chunk: &mut VecDeque<Work>) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
         let mut queue = self.lock();
         queue.last_sign = Some(Instant::now());
         if queue.work.is_empty() {
@@ -194,6 +212,26 @@ impl Inbox {
     pub fn silence(&self) -> Duration {
         let queue = self.lock();
         queue.last_sign.filter(|_| queue.armed).map_or(Duration::ZERO, |sign| sign.elapsed())
+    }
+
+    /// Notes the job that the drain is at, until [`Inbox::lay_down`] or the next.
+    pub fn take_in_hand(&self, firing: &Firing) {
+        self.in_hand.store.store(u64::from(firing.store.0) + 1, Ordering::Relaxed);
+        self.in_hand.key.store(firing.key.to_bits(), Ordering::Relaxed);
+    }
+
+    pub fn lay_down(&self) {
+        self.in_hand.store.store(0, Ordering::Relaxed);
+    }
+
+    /// The job whose function or coroutine the drain is in. To be asked about a loop that stands still.
+    pub fn in_hand(&self) -> Option<(StoreId, JobKey)> {
+        let store = self.in_hand.store.load(Ordering::Relaxed).checked_sub(1)?;
+        Some((StoreId(store as u32), JobKey::from_bits(self.in_hand.key.load(Ordering::Relaxed))))
+    }
+
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
     }
 
     pub fn notices_dropped(&self) -> u64 {

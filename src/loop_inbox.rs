@@ -15,7 +15,7 @@ use pyo3::types::{PyDict, PyString};
 use pyo3_async_runtimes::TaskLocals;
 
 use crate::engine::Engine;
-use crate::fields;
+use crate::fields::{self, Seen};
 use crate::hub::Hub;
 use crate::inbox::{Binding, Inbox, Suspended, Work};
 use crate::python;
@@ -36,6 +36,7 @@ struct Chunk<'a> {
 
 impl Drop for Chunk<'_> {
     fn drop(&mut self) {
+        self.inbox.lay_down();
         if !self.work.is_empty() {
             self.inbox.put_back(&mut self.work);
         }
@@ -81,6 +82,7 @@ impl LoopInbox {
                         if !executor.is_ok_and(|executor| executor.native) {
                             runner::handle_item(&env, Item::Run(firing));
                         } else if let Some(run) = Run::begin(&env, firing) {
+                            inbox.take_in_hand(&run.firing);
                             env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
                             tasks.run(run)?;
                         }
@@ -88,8 +90,12 @@ impl LoopInbox {
                     Work::Item(item) => runner::handle_item(&env, item),
                     Work::NoticesDropped(count) => env.never_fails(runner::notices_dropped(&env, count)),
                     Work::Event(event) => env.never_fails(env.dispatch(event.bind(py))),
-                    Work::Await(run, awaitable) => tasks.go_on(*run, Ok(awaitable.into_bound(py)))?,
+                    Work::Await(run, awaitable) => {
+                        inbox.take_in_hand(&run.firing);
+                        tasks.go_on(*run, Ok(awaitable.into_bound(py)))?;
+                    }
                 }
+                inbox.lay_down();
                 if let Err(interrupt) = env.interrupted() {
                     env.dispatch_later();
                     return Err(interrupt);
@@ -214,6 +220,20 @@ impl LoopInbox {
     #[getter]
     fn watched(&self) -> bool {
         self.inbox.is_watched()
+    }
+
+    /// The id of the job that keeps the loop, if it is one that the scheduler has just called.
+    #[getter]
+    fn in_hand(&self) -> Option<String> {
+        let (store, key) = self.inbox.in_hand()?;
+        let seen = Seen::read(&self.hub.attached(store)?.store, key)?;
+        Some(seen.id.to_string())
+    }
+
+    /// How often the loop has taken work.
+    #[getter]
+    fn turns(&self) -> u64 {
+        self.inbox.turns()
     }
 
     /// How many notices of skipped runs were too many to be kept for the loop.

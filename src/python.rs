@@ -36,6 +36,7 @@ imports! {
     get_running_loop = "asyncio"."get_running_loop";
     coroutine_type = "types"."CoroutineType";
     isawaitable = "inspect"."isawaitable";
+    bridged = "mainspring._coroutines"."bridged";
     contained = "mainspring._coroutines"."contained";
     job_exit_error = "mainspring._coroutines"."JobExitError";
     run_awaitable = "mainspring._coroutines"."run";

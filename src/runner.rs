@@ -214,9 +214,10 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
     let Some((store, seen)) = peek(env, &firing) else { return };
     let run = Run { firing, store, seen, index: 0 };
     let log = || {
-        let message = "Execution of job \"%s\" skipped: maximum number of running instances reached (%d)";
+        let message = "Execution of job \"%s\" skipped: maximum number of running instances reached (%d) \
+                       (job id: %s)";
         let max = run.seen.policy.max_instances;
-        env.logger()?.call_method1("warning", (message, run.job(env)?, max)).map(drop)
+        env.logger()?.call_method1("warning", (message, run.job(env)?, max, run.id(env.py))).map(drop)
     };
     env.never_fails(log());
     env.never_fails(run.submission_event(env, code::JOB_MAX_INSTANCES));

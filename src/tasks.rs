@@ -106,7 +106,11 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let py = self.env.py;
         // As `asyncio.isfuture` asks, without a call of Python code for every run.
         if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
-            return Ok(awaitable.clone());
+            let loop_of = awaitable.call_method0(intern!(py, "get_loop"))?;
+            return match &self.event_loop {
+                Some(event_loop) if !loop_of.is(event_loop) => python::bridged(py)?.call1((awaitable,)),
+                _ => Ok(awaitable.clone()),
+            };
         }
         let coroutine = python::contained(py)?.call1((awaitable,))?;
         let context = self.inbox.get().inbox.run_context(py, own_context)?;

@@ -29,6 +29,23 @@ async def contained(awaitable: Awaitable[T]) -> T:
         raise JobExitError(exc) from exc
 
 
+def bridged(future: asyncio.Future[T]) -> asyncio.Future[T]:
+    """Return a future of the running loop that ends as one of another loop does.
+
+    :raises RuntimeError: if the other loop is closed
+    """
+    outcome = _outcome_of(future)
+    try:
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(outcome, future.get_loop()))
+    except RuntimeError:
+        outcome.close()
+        raise
+
+
+async def _outcome_of(future: asyncio.Future[T]) -> T:
+    return await future
+
+
 def run(awaitable: Awaitable[T]) -> T:
     """Await in a thread without an event loop, on one made for the purpose."""
     return asyncio.run(contained(awaitable))

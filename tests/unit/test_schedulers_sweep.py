@@ -138,12 +138,12 @@ class TestSweep:
         executor.submit_job.side_effect = MaxInstancesReachedError(MagicMock(Job, id="a"))
         scheduler.add_executor(executor, "full")
         events = listen(scheduler, EVENT_JOB_MAX_INSTANCES)
-        scheduler.add_job(nothing, "interval", hours=1, next_run_time=PAST, executor="full")
+        scheduler.add_job(nothing, "interval", hours=1, next_run_time=PAST, executor="full", id="a")
         scheduler._process_jobs()
         (event,) = events.events
         assert len(event.scheduled_run_times) == 1
         (message,) = warnings_of(caplog)
-        assert message.endswith("skipped: maximum number of running instances reached (1)")
+        assert message.endswith("instances reached (1) (job id: a)")
 
     def test_executor_that_raises(
         self, scheduler: ManualScheduler, caplog: pytest.LogCaptureFixture

@@ -14,6 +14,18 @@ pub struct JobKey {
     pub(crate) generation: u32,
 }
 
+impl JobKey {
+    /// The key as a number, for what can only hold one.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    /// The key that [`JobKey::to_bits`] made a number of.
+    pub fn from_bits(bits: u64) -> Self {
+        Self { slot: bits as u32, generation: (bits >> 32) as u32 }
+    }
+}
+
 /// The rules a job's runs obey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunPolicy {

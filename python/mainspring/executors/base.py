@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from inspect import isawaitable
 from threading import main_thread
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from mainspring._logs import get_logger
 from mainspring.events import (
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
 
 T = TypeVar("T")
+
+#: Yields what a job's functions return to be awaited, takes in the results, returns the events.
+_Runs: TypeAlias = "Generator[Awaitable[Any], Any, list[JobExecutionEvent]]"
 
 #: How often a thread that waits for a loop looks whether the loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
@@ -159,9 +162,31 @@ class BaseExecutor(metaclass=ABCMeta):
     ) -> None:
         """Have :func:`run_coroutine_job` run on a loop; callable in any thread."""
         coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
-        run = CoroutineRun(coroutine, loop, self._context_for(job))
+        self._begin_run(job.id, coroutine, loop, self._context_for(job))
+
+    def _run_on_loop_thread(
+        self, job: Job, run_times: Sequence[datetime], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Run a submission in the calling thread, and from the first awaitable on as a task of its loop."""
+        context = self._context_for(job)
+        runs = _runs(job, job._jobstore_alias, run_times, self._logger)
+        try:
+            awaitable = context.run(next, runs)
+        except StopIteration as end:
+            self._run_job_success(job.id, end.value)
+        else:
+            self._begin_run(job.id, _go_on(runs, awaitable), loop, context)
+
+    def _begin_run(
+        self,
+        job_id: str,
+        coroutine: Coroutine[Any, Any, list[JobExecutionEvent]],
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+    ) -> None:
+        run = CoroutineRun(coroutine, loop, context)
         self._coroutine_runs.add(run)
-        run.ended.add_done_callback(partial(self._take_outcome, job.id, run))
+        run.ended.add_done_callback(partial(self._take_outcome, job_id, run))
 
     def _take_outcome(
         self,
@@ -274,6 +299,14 @@ async def run_coroutine_job(
     runs = _runs(job, jobstore_alias, run_times, logging.getLogger(logger_name))
     try:
         awaitable = next(runs)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    return await _go_on(runs, awaitable)
+
+
+async def _go_on(runs: _Runs, awaitable: Awaitable[Any]) -> list[JobExecutionEvent]:
+    """Await what the runs yield, to their end."""
+    try:
         while True:
             try:
                 value = await awaitable
@@ -287,7 +320,7 @@ async def run_coroutine_job(
 
 def _runs(
     job: Job, jobstore_alias: str | None, run_times: Sequence[datetime], logger: logging.Logger
-) -> Generator[Awaitable[Any], Any, list[JobExecutionEvent]]:
+) -> _Runs:
     """Make the runs one after another; yield each awaitable that comes back, take in its result.
 
     A cancelled run ends the runs, since whoever cancelled it wants no more of them.

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mainspring.executors.base import BaseExecutor
+from mainspring.schedulers._loops import running_loop
 
 if TYPE_CHECKING:
     from mainspring.job import Job
@@ -17,11 +18,14 @@ __all__ = ("DebugExecutor",)
 class DebugExecutor(BaseExecutor):
     """Runs each job in the scheduler's own thread, before anything else. Plugin alias: ``debug``.
 
-    Coroutine functions run on the scheduler's loop where it has one.
+    Coroutine functions run on the scheduler's loop where it has one. What else can be awaited is
+    awaited on the loop that runs in that thread, where one does.
     """
 
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         if loop := self._loop_for(job):
             self._submit_coroutine_job(job, run_times, loop)
+        elif loop := running_loop():
+            self._run_on_loop_thread(job, run_times, loop)
         else:
             self._context_for(job).run(self._run_here, job, run_times)

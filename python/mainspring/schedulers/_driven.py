@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 LOOP_CHECK_INTERVAL = 0.2
 #: After how long a loop that has work and has never run is told of, in seconds.
 NEVER_RAN_AFTER = 5.0
+#: After how long a loop that has work and does not take it is looked into, in seconds.
+BLOCKED_AFTER = 1.0
 #: How often a loop that runs is looked for while the guessed one does not, in seconds.
 SEARCH_INTERVAL = 0.25
 
@@ -41,6 +43,10 @@ class DrivenScheduler(BaseScheduler):
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
     _has_told_of_idle_loop = False
+    #: The job that was last said to block a loop, and in which of the loop's drains.
+    _told_of_blocking: tuple[str, int] | None = None
+    #: Whether the timer thread has been started and is to be alive.
+    _timer_is_due = False
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         self._check_lock = RLock()
@@ -88,6 +94,7 @@ class DrivenScheduler(BaseScheduler):
     def _start_timer_thread(self, paused: bool) -> None:
         stop_at_exit(self)
         self._engine.start(paused)
+        self._timer_is_due = True
         self._sweeper.start(self._context)
 
     def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
@@ -95,6 +102,7 @@ class DrivenScheduler(BaseScheduler):
 
     def _stop_processing(self) -> None:
         self._is_stopping.set()
+        self._timer_is_due = False
         super()._stop_processing()
 
     def _stop_at_exit(self) -> None:
@@ -107,7 +115,7 @@ class DrivenScheduler(BaseScheduler):
         self._note_running_loop()
         with self._check_lock:
             self._stop_if_loop_is_closed()
-        return self.state != STATE_STOPPED
+        return self.state != STATE_STOPPED and (self._engine.running or not self._timer_is_due)
 
     # Looking after the loops
 
@@ -123,6 +131,7 @@ class DrivenScheduler(BaseScheduler):
             self._stop_if_loop_is_closed()
         finally:
             self._check_lock.release()
+        self._tell_of_blocked_loop()
         pause = SEARCH_INTERVAL / 64
         while True:
             told = self._tell_of_idle_loop()
@@ -174,6 +183,26 @@ class DrivenScheduler(BaseScheduler):
                     inbox.loop,
                 )
         return self._has_told_of_idle_loop
+
+    def _tell_of_blocked_loop(self) -> None:
+        """Say which job keeps a loop from what is due; once for as long as it does."""
+        for inbox in (self._engine.control, self._engine.coro):
+            if inbox is None or not inbox.watched:
+                continue
+            silence = inbox.silence
+            if silence < BLOCKED_AFTER:
+                continue
+            job_id = inbox.in_hand or _suspended_job_in_hand(inbox)
+            # A run that the loop is in has begun before whatever waits for it.
+            if job_id is None or self._told_of_blocking == (job_id, inbox.turns):
+                continue
+            self._told_of_blocking = (job_id, inbox.turns)
+            self._logger.warning(
+                'Job "%s" blocks the event loop: other work has been waiting for %.1f seconds. Use '
+                "await for what takes long, or a plain function, which runs in a worker thread.",
+                job_id,
+                silence,
+            )
 
     def _stop_if_loop_is_closed(self) -> None:
         """Stop if a loop has been closed, since nothing can run on it; the jobs stay."""
@@ -309,3 +338,14 @@ class DrivenScheduler(BaseScheduler):
             for executor in list(self._executors.values())
             for run in tuple(getattr(executor, "_coroutine_runs", ()))
         ]
+
+
+def _suspended_job_in_hand(inbox: LoopInbox) -> str | None:
+    """Return the id of the job whose coroutine has been resumed by its loop, and keeps it."""
+    try:
+        current = asyncio.current_task(inbox.loop)
+    except RuntimeError:
+        return None
+    if current is None:
+        return None
+    return next((job_id for task, job_id, *_ in inbox.running() if task is current), None)

@@ -244,7 +244,7 @@ class SchedulerParts(metaclass=ABCMeta):
                 try:
                     callback(event)
                 except BaseException:
-                    self._logger.exception("Error notifying listener")
+                    self._logger.exception("Error notifying listener %r of %r", callback, event)
 
     def _listener_mask(self) -> int:
         """Return the codes of the events that anybody wants to have."""

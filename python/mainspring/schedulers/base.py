@@ -379,9 +379,11 @@ class BaseScheduler(SchedulerJobs):
             executor.submit_job(job, run_times)
         except MaxInstancesReachedError:
             self._logger.warning(
-                'Execution of job "%s" skipped: maximum number of running instances reached (%d)',
+                'Execution of job "%s" skipped: maximum number of running instances reached (%d) '
+                "(job id: %s)",
                 job,
                 job.max_instances,
+                job.id,
             )
             return JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
         except BaseException:
