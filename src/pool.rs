@@ -297,7 +297,7 @@ fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
 fn log_failure(py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
     let options = PyDict::new(py);
     options.set_item("exc_info", error.value(py))?;
-    let logger = python::get_logger(py)?.call1(("mainspring.executors",))?;
+    let logger = python::get_logger(py)?.call1(("executors",))?;
     logger.call_method("error", (message,), Some(&options)).map(drop)
 }
 

@@ -50,5 +50,5 @@ imports! {
     mapping = "collections.abc"."Mapping";
     weak_reference = "weakref"."ref";
     uuid4 = "uuid"."uuid4";
-    get_logger = "logging"."getLogger";
+    get_logger = "mainspring._logs"."get_logger";
 }

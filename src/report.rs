@@ -141,7 +141,7 @@ impl<'py> Env<'py> {
         }
         let (native, logger) = match self.hub.executor(number) {
             Some(executor) => (executor.pool.is_some(), executor.logger.bind(self.py).clone()),
-            None => (false, python::get_logger(self.py)?.call1(("mainspring.executors",))?),
+            None => (false, python::get_logger(self.py)?.call1(("executors",))?),
         };
         let executor = Rc::new(ExecutorHere { native, logger: Logger::new(logger)? });
         self.executors.borrow_mut().push((number, Rc::clone(&executor)));

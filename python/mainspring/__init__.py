@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring._mainspring import __version__
 
 if TYPE_CHECKING:
+    from mainspring.as_apscheduler import install_as_apscheduler
     from mainspring.events import (
         EVENT_ALL,
         EVENT_ALL_JOBS_REMOVED,
@@ -52,7 +53,11 @@ if TYPE_CHECKING:
         TransientJobError,
     )
     from mainspring.jobstores.memory import MemoryJobStore
-    from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
+    from mainspring.schedulers import (
+        CancelledRun,
+        SchedulerAlreadyRunningError,
+        SchedulerNotRunningError,
+    )
     from mainspring.schedulers.asyncio import AsyncIOScheduler
     from mainspring.schedulers.background import BackgroundScheduler
     from mainspring.schedulers.base import (
@@ -77,6 +82,7 @@ version_info = tuple(int(part) if part.isdigit() else part for part in version.s
 _HOMES = {
     name: home
     for home, names in {
+        "as_apscheduler": ("install_as_apscheduler",),
         "events": (
             "EVENT_ALL",
             "EVENT_ALL_JOBS_REMOVED",
@@ -120,6 +126,7 @@ _HOMES = {
         ),
         "jobstores.memory": ("MemoryJobStore",),
         "schedulers": (
+            "CancelledRun",
             "SchedulerAlreadyRunningError",
             "SchedulerNotRunningError",
         ),
@@ -177,6 +184,7 @@ __all__ = (
     "BaseTrigger",
     "BlockingScheduler",
     "CalendarIntervalTrigger",
+    "CancelledRun",
     "ConflictingIdError",
     "CronTrigger",
     "DateTrigger",
@@ -197,6 +205,7 @@ __all__ = (
     "ThreadPoolExecutor",
     "TransientJobError",
     "__version__",
+    "install_as_apscheduler",
     "version",
     "version_info",
 )

@@ -1,0 +1,207 @@
+"""The alias: unchanged programs for APScheduler run on mainspring."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 60
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=cwd)
+
+
+def run_installed(source: str) -> str:
+    """Run a program that installs the alias first; return what it prints."""
+    done = run("-c", f"import mainspring\nmainspring.install_as_apscheduler()\n{source}")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+# The paths of APScheduler 3.11.3 that mainspring has so far.
+PATHS = [
+    "events",
+    "executors",
+    "executors.asyncio",
+    "executors.base",
+    "executors.debug",
+    "executors.pool",
+    "job",
+    "jobstores",
+    "jobstores.base",
+    "jobstores.memory",
+    "schedulers",
+    "schedulers.asyncio",
+    "schedulers.background",
+    "schedulers.base",
+    "schedulers.blocking",
+    "triggers",
+    "triggers.base",
+    "triggers.calendarinterval",
+    "triggers.combining",
+    "triggers.cron",
+    "triggers.cron.expressions",
+    "triggers.cron.fields",
+    "triggers.date",
+    "triggers.interval",
+    "util",
+]
+
+
+def test_every_module_path_leads_to_ours() -> None:
+    lines = [f"import apscheduler.{path}, mainspring.{path}" for path in PATHS]
+    lines += [f"assert apscheduler.{path} is mainspring.{path}" for path in PATHS]
+    lines += [f"assert mainspring.{path}.__spec__.name == 'mainspring.{path}'" for path in PATHS]
+    run_installed("\n".join(lines))
+
+
+def test_the_ways_to_import() -> None:
+    run_installed(
+        """
+import importlib, pickle, sys
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+import apscheduler.jobstores.base as base
+from apscheduler import events
+assert AsyncIOScheduler is mainspring.AsyncIOScheduler
+assert importlib.import_module("apscheduler.job").Job is mainspring.Job
+assert sys.modules["apscheduler.events"] is events is mainspring.events
+assert importlib.util.find_spec("apscheduler.schedulers.base") is not None
+assert importlib.util.find_spec("apscheduler.nothing") is None
+trigger = pickle.loads(pickle.dumps(CronTrigger(hour=4, timezone="UTC")))
+assert str(trigger) == "cron[hour='4']"
+for name in ("apscheduler.nothing", "apscheduler._mainspring"):
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as exc:
+        assert exc.name == name
+    else:
+        raise AssertionError(name)
+import mainspring.schedulers.asyncio
+importlib.reload(mainspring.schedulers.asyncio)
+"""
+    )
+
+
+def test_the_version_is_that_of_the_interface() -> None:
+    output = run_installed(
+        """
+import apscheduler, importlib.metadata as metadata
+print(apscheduler.__version__, apscheduler.version, apscheduler.version_info, apscheduler.release)
+print(metadata.version("apscheduler"), metadata.version("APScheduler"))
+print(metadata.metadata("apscheduler")["Summary"].split()[:3])
+found = list(metadata.distributions(name="APScheduler"))
+print(metadata.version("mainspring") != "", found[0].version)
+"""
+    )
+    assert output.splitlines() == [
+        "3.11.3 3.11.3 (3, 11, 3) 3.11.3",
+        "3.11.3 3.11.3",
+        "['Provided', 'by', 'mainspring']",
+        "True 3.11.3",
+    ]
+
+
+def test_loggers_have_apschedulers_names() -> None:
+    output = run_installed(
+        """
+import logging, sys
+logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s")
+from apscheduler.schedulers.background import BackgroundScheduler
+scheduler = BackgroundScheduler(timezone="UTC")
+scheduler.start()
+scheduler.add_job(len, args=["ran"])
+scheduler.shutdown()
+"""
+    )
+    assert set(output.split()) == {"apscheduler.scheduler", "apscheduler.executors.default"}
+
+
+def test_the_real_package_must_not_have_been_imported() -> None:
+    done = run("-c", "import apscheduler, mainspring; mainspring.install_as_apscheduler()")
+    assert done.returncode == 1
+    assert "RuntimeError: APScheduler has already been imported from" in done.stderr
+    assert "before anything imports it" in done.stderr
+
+
+def test_installing_twice_is_once() -> None:
+    run_installed(
+        "import sys, apscheduler\nbefore = list(sys.meta_path)\n"
+        "mainspring.install_as_apscheduler()\nassert sys.meta_path == before"
+    )
+
+
+PROGRAM = """
+import sys
+from datetime import datetime
+from multiprocessing import get_context
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.executors.pool import ProcessPoolExecutor
+from apscheduler.events import EVENT_JOB_EXECUTED
+
+
+def answer():
+    return 42, BackgroundScheduler.__module__
+
+
+if __name__ == "__main__":
+    import threading
+    ran = threading.Event()
+    scheduler = BackgroundScheduler(executors={"processes": ProcessPoolExecutor(1)}, timezone="UTC")
+    results = []
+    scheduler.add_listener(lambda e: (results.append(e.retval), ran.set()), EVENT_JOB_EXECUTED)
+    scheduler.add_job(answer, executor="processes", misfire_grace_time=None)
+    scheduler.start()
+    assert ran.wait(50)
+    scheduler.shutdown()
+    print(results[0], sys.argv[1:])
+    sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize("form", ["script", "module", "package"])
+def test_a_program_is_run_unchanged(tmp_path: Path, form: str) -> None:
+    files = {"script": "program.py", "module": "program.py", "package": "program/__main__.py"}
+    path = tmp_path / files[form]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(PROGRAM)
+    before = set(tmp_path.rglob("*.py"))
+    how = [str(path)] if form == "script" else ["-m", "program"]
+    done = run("-m", "mainspring.as_apscheduler", *how, "-v", "x", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (5, ""), done
+    assert done.stdout == "(42, 'mainspring.schedulers.background') ['-v', 'x']\n"
+    assert set(tmp_path.rglob("*.py")) == before
+
+
+def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
+    for arguments, message in {
+        (): "python -m mainspring.as_apscheduler program.py",
+        ("nothing.py",): "can't open file 'nothing.py': No such file or directory",
+        ("-m", "nothing"): "No module named nothing",
+    }.items():
+        done = run("-m", "mainspring.as_apscheduler", *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_program_that_fails_shows_its_own_lines(tmp_path: Path) -> None:
+    path = tmp_path / "program.py"
+    path.write_text("import apscheduler\n\nraise LookupError('no luck')\n")
+    done = run("-m", "mainspring.as_apscheduler", str(path))
+    assert done.returncode == 1
+    assert f'File "{path}", line 3' in done.stderr
+    assert "LookupError: no luck" in done.stderr
+
+
+def test_the_environment_of_the_tests_has_the_real_package() -> None:
+    # Or the tests above would show less than they seem to.
+    done = run("-c", "import apscheduler; print(apscheduler.__file__)")
+    assert os.path.basename(os.path.dirname(done.stdout)) == "apscheduler"
