@@ -79,7 +79,9 @@ class ThreadFuture(asyncio.Future[T]):
         if proxy.is_here():
             super().add_done_callback(fn, context=context)
             return
-        add = partial(super().add_done_callback, fn, context=context or copy_context())
+        add = partial(
+            super().add_done_callback, fn, context=copy_context() if context is None else context
+        )
         frame = sys._getframe(1)
         if frame.f_globals.get("__name__") == "asyncio.tasks":
             proxy.hold(frame, add)
@@ -279,8 +281,10 @@ class Held:
                 loop.call_later(_HOLD_INTERVAL, self.release, loop)
                 return
             frame = frame.f_back
+        # The proxy keeps this object, but must keep nothing alive that hangs on it.
         self.frame = None
-        for add in self.adds:
+        adds, self.adds = self.adds, []
+        for add in adds:
             add()
 
 

@@ -114,10 +114,17 @@ class ThreadLoop(asyncio.AbstractEventLoop):
         if self.is_here():
             return func(*args)
 
-        async def call() -> T:
-            return func(*args)
+        future: ThreadFuture[T] = ThreadFuture(self)
 
-        return self._wait(self.create_task(call()))
+        def call() -> None:
+            if not future.cancelled():
+                try:
+                    future.set_result(func(*args))
+                except Exception as exc:
+                    future.set_exception(exc)
+
+        self.hand_over(call)
+        return self._wait(future)
 
     # Waiting
 
@@ -178,7 +185,7 @@ class ThreadLoop(asyncio.AbstractEventLoop):
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = ThreadHandle(callback, args, self, context or copy_context())
+        handle = ThreadHandle(callback, args, self, copy_context() if context is None else context)
         self.hand_over(handle._run)
         return handle
 

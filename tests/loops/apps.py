@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from mainspring import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler
 from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
+from mainspring.schedulers._loops import finish_loop
 from mainspring.schedulers.base import BaseScheduler
 from tests.support import PATIENCE, listen
 
@@ -73,9 +74,7 @@ def loop_in_thread(kind: str) -> Iterator[asyncio.AbstractEventLoop]:
     def run() -> None:
         asyncio.set_event_loop(loop)
         loop.run_forever()
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+        finish_loop(loop)
 
     thread = threading.Thread(target=run, name="the application")
     thread.start()
@@ -154,7 +153,7 @@ async def fail(message: str) -> None:
     raise ValueError(message)
 
 
-class Awaitable_(Awaitable[str]):
+class AwaitableObject(Awaitable[str]):
     """An object that can be awaited, and is neither a coroutine nor a future."""
 
     def __await__(self) -> Any:
