@@ -12,13 +12,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::awaitable::awaitable;
+use crate::current_run::runs_in_this_thread;
 use crate::error::to_py;
 use crate::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
 use crate::python;
 use crate::record::executor_number;
-use crate::runner;
 use crate::store::NativeStore;
 
 /// Timer thread and dispatch of one scheduler.
@@ -194,7 +194,7 @@ impl Engine {
             })?),
             None => None,
         };
-        Ok(py.detach(|| self.hub.runs.wait_none(runner::runs_in_this_thread(), timeout)))
+        Ok(py.detach(|| self.hub.runs.wait_none(runs_in_this_thread(), timeout)))
     }
 
     /// An awaitable that is done when at most `but` runs are queued or under way.

@@ -3,6 +3,7 @@
 mod awaitable;
 mod changes;
 mod convert;
+mod current_run;
 mod engine;
 mod error;
 mod fields;
@@ -18,6 +19,7 @@ mod report;
 mod runner;
 mod store;
 mod tasks;
+mod thread_loop;
 mod trigger;
 mod wake;
 
@@ -29,6 +31,8 @@ mod _mainspring {
 
     #[pymodule_export]
     use crate::awaitable::leave_awaitables;
+    #[pymodule_export]
+    use crate::current_run::{current_run, noted};
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]

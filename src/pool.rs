@@ -19,6 +19,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::hub::Hub;
 use crate::python;
 use crate::runner;
+use crate::thread_loop::ThreadLoop;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);
 
@@ -247,6 +248,7 @@ impl WorkerPool {
                 log_failure(py, "Exception in the initializer of a worker thread", &error)?;
             }
         }
+        let mut thread_loop = ThreadLoop::default();
         let mut attached = Instant::now();
         loop {
             let task = match pool.try_pop() {
@@ -261,7 +263,7 @@ impl WorkerPool {
             };
             Self::ensure_spare(slf)?;
             match task {
-                Task::Run(hub, firing) => runner::run_in_worker(py, &hub, firing),
+                Task::Run(hub, firing) => runner::run_in_worker(py, &hub, firing, &mut thread_loop),
                 Task::Call(function, args) => {
                     if let Err(error) = function.bind(py).call1(args.bind(py)) {
                         log_failure(py, "Exception in a call made by a worker thread", &error)?;

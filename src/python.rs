@@ -48,6 +48,7 @@ imports! {
     timedelta = "datetime"."timedelta";
     iterable = "collections.abc"."Iterable";
     mapping = "collections.abc"."Mapping";
+    set_event_loop = "asyncio"."set_event_loop";
     weak_reference = "weakref"."ref";
     uuid4 = "uuid"."uuid4";
     get_logger = "mainspring._logs"."get_logger";

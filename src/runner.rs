@@ -4,7 +4,6 @@
 //! if what it returns can be awaited, and reported. The instance slot is given back with the last of them,
 //! before its outcome is reported, so that a listener sees the job as free.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
@@ -16,6 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use crate::current_run::InThisThread;
 use crate::fields::Seen;
 use crate::hub::{Attached, Hub};
 use crate::inbox::Work;
@@ -23,6 +23,7 @@ use crate::python;
 use crate::record::Route;
 use crate::report::{Env, Outcome, code};
 use crate::tasks::contained_exit;
+use crate::thread_loop::ThreadLoop;
 use crate::trigger::PythonJitter;
 
 /// A firing on its way through its run times.
@@ -121,43 +122,20 @@ pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     python::isawaitable(py)?.call1((value,))?.is_truthy()
 }
 
-thread_local! {
-    static RUNS_HERE: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Counts a run as being under way in this thread.
-struct InThisThread;
-
-impl InThisThread {
-    fn enter() -> Self {
-        RUNS_HERE.set(RUNS_HERE.get() + 1);
-        Self
-    }
-}
-
-impl Drop for InThisThread {
-    fn drop(&mut self) {
-        RUNS_HERE.set(RUNS_HERE.get() - 1);
-    }
-}
-
-/// How many runs are under way in the calling thread: whoever waits for all others must leave them out.
-pub fn runs_in_this_thread() -> usize {
-    RUNS_HERE.get()
-}
-
 /// Runs a firing in a worker thread. An awaitable result goes on to the event loop, run and all.
-pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing) {
+pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing, thread_loop: &mut ThreadLoop) {
     let Some(env) = Env::in_worker(py, hub) else {
         hub.finish(&firing);
         return;
     };
     let Some(mut run) = Run::begin(&env, firing) else { return };
-    let _here = InThisThread::enter();
+    let _here = InThisThread::enter(hub, &run.seen.id);
     env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
     while run.next_in_time(&env).is_some() {
         let context = hub.control.run_context(py, run.seen.record.context.as_ref());
+        env.never_fails(thread_loop.before_run(&env));
         let result = context.and_then(|context| run.seen.record.call_in(&context));
+        env.never_fails(thread_loop.after_run(py));
         match result {
             Ok(value) if is_awaitable(&value).unwrap_or(false) => {
                 if !hub.coroutines().has_loop() {

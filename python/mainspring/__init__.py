@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring._mainspring import __version__
 
 if TYPE_CHECKING:
+    import mainspring.from_thread  # noqa: F401 - for type checkers, as __getattr__ is not
     from mainspring.as_apscheduler import install_as_apscheduler
     from mainspring.events import (
         EVENT_ALL,
@@ -205,6 +206,7 @@ __all__ = (
     "ThreadPoolExecutor",
     "TransientJobError",
     "__version__",
+    "from_thread",
     "install_as_apscheduler",
     "version",
     "version_info",
@@ -212,6 +214,8 @@ __all__ = (
 
 
 def __getattr__(name: str) -> Any:
+    if name == "from_thread":
+        return import_module(f"{__name__}.from_thread")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
 from datetime import date, datetime, time, timedelta, tzinfo
 from logging import Logger
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, TypeVar, final
 
 from typing_extensions import Self
 
 from mainspring.schedulers.base import BaseScheduler
 from mainspring.triggers.cron.fields import BaseField
+
+_T = TypeVar("_T")
 
 __all__ = [
     "AndTrigger",
@@ -26,8 +28,10 @@ __all__ = [
     "OrTrigger",
     "WorkerPool",
     "__version__",
+    "current_run",
     "join_pools",
     "leave_awaitables",
+    "noted",
 ]
 
 __version__: str
@@ -101,6 +105,10 @@ class WorkerPool:
 
 def join_pools() -> None: ...
 def leave_awaitables() -> None: ...
+def current_run() -> tuple[BaseScheduler, str] | None: ...
+def noted(
+    engine: Engine, job_id: str, func: Callable[..., _T], *args: Any, **kwargs: Any
+) -> _T: ...
 
 @final
 class LoopInbox:

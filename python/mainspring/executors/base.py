@@ -8,7 +8,7 @@ import logging
 import traceback
 from abc import ABCMeta, abstractmethod
 from collections import defaultdict
-from collections.abc import Awaitable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -19,6 +19,7 @@ from threading import main_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from mainspring._logs import get_logger
+from mainspring._thread_loop import call_here
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -169,7 +170,7 @@ class BaseExecutor(metaclass=ABCMeta):
     ) -> None:
         """Run a submission in the calling thread, and from the first awaitable on as a task of its loop."""
         context = self._context_for(job)
-        runs = _runs(job, job._jobstore_alias, run_times, self._logger)
+        runs = _runs(job, _call, job._jobstore_alias, run_times, self._logger)
         try:
             awaitable = context.run(next, runs)
         except StopIteration as end:
@@ -278,7 +279,7 @@ def run_job(
     :param logger_name: name of the logger that is told
     :return: one event for each time: executed, error or missed
     """
-    runs = _runs(job, jobstore_alias, run_times, logging.getLogger(logger_name))
+    runs = _runs(job, call_here, jobstore_alias, run_times, logging.getLogger(logger_name))
     try:
         awaitable = next(runs)
         while True:
@@ -296,7 +297,7 @@ async def run_coroutine_job(
     job: Job, jobstore_alias: str | None, run_times: Sequence[datetime], logger_name: str
 ) -> list[JobExecutionEvent]:
     """Do what :func:`run_job` does, and await what the function returns in the calling task."""
-    runs = _runs(job, jobstore_alias, run_times, logging.getLogger(logger_name))
+    runs = _runs(job, _call, jobstore_alias, run_times, logging.getLogger(logger_name))
     try:
         awaitable = next(runs)
     except StopIteration as end:
@@ -318,12 +319,21 @@ async def _go_on(runs: _Runs, awaitable: Awaitable[Any]) -> list[JobExecutionEve
         return end.value  # type: ignore[no-any-return]
 
 
-def _runs(
-    job: Job, jobstore_alias: str | None, run_times: Sequence[datetime], logger: logging.Logger
-) -> _Runs:
-    """Make the runs one after another; yield each awaitable that comes back, take in its result.
+def _call(job: Job) -> Any:
+    return job.func(*job.args, **job.kwargs)
 
-    A cancelled run ends the runs, since whoever cancelled it wants no more of them.
+
+def _runs(
+    job: Job,
+    call: Callable[[Job], Any],
+    jobstore_alias: str | None,
+    run_times: Sequence[datetime],
+    logger: logging.Logger,
+) -> _Runs:
+    """Make the runs one after another, each with ``call``.
+
+    Each awaitable that comes back is yielded, and its result taken in. A cancelled run ends the
+    runs, since whoever cancelled it wants no more of them.
     """
     events: list[JobExecutionEvent] = []
     for run_time in run_times:
@@ -336,7 +346,7 @@ def _runs(
 
         logger.info('Running job "%s" (scheduled at %s)', job, run_time)
         try:
-            retval = job.func(*job.args, **job.kwargs)
+            retval = call(job)
             if isawaitable(retval):
                 retval = yield retval
         except GeneratorExit:

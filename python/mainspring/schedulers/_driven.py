@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from concurrent.futures import wait
 from contextvars import Context, copy_context
 from threading import Event, RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._exit import stop_at_exit
 from mainspring._mainspring import LoopInbox, WorkerPool
+from mainspring._thread_loop import ThreadLoop, ThreadLoops
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers import CancelledRun
 from mainspring.schedulers._guess import LoopGuess
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers._native import native_pool, native_store
 from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
+from mainspring.util import asbool
 
 if TYPE_CHECKING:
     from mainspring.executors.base import BaseExecutor, CoroutineRun
@@ -36,9 +38,16 @@ class DrivenScheduler(BaseScheduler):
     """A scheduler with a timer thread.
 
     Its *control loop* is where listeners, user-written triggers and executors are called. Coroutine
-    jobs run there too, unless they were given a loop of their own.
+    jobs run there too, unless they were given a loop of their own. Besides the options of
+    :class:`~mainspring.schedulers.base.BaseScheduler` it has
+
+    - ``loop_in_threads`` (default true): whether a sync function finds a proxy of the loop that
+      coroutine jobs run on as the event loop of its worker thread
+    - ``loop_response_timeout`` (seconds, default 10): for how long that loop may leave such a
+      thread, which waits for it, without a sign of life before the wait ends with an error
     """
 
+    _options: ClassVar[tuple[str, ...]] = ("loop_in_threads", "loop_response_timeout")
     _context: Context
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
@@ -51,7 +60,15 @@ class DrivenScheduler(BaseScheduler):
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         self._check_lock = RLock()
         self._is_stopping = Event()
+        self._thread_loops = ThreadLoops(self)
         super().__init__(gconfig, **options)
+
+    def _configure(self, config: dict[str, Any]) -> None:
+        self._loop_in_threads = asbool(config.pop("loop_in_threads", True))
+        self._loop_response_timeout = float(config.pop("loop_response_timeout", 10))
+        if not self._loop_response_timeout > 0:
+            raise ValueError("loop_response_timeout must be a positive number of seconds")
+        super()._configure(config)
 
     def _bind_loops(
         self,
@@ -231,6 +248,12 @@ class DrivenScheduler(BaseScheduler):
 
     def _coroutine_loop(self) -> AbstractEventLoop | None:
         return (self._engine.coro or self._engine.control).loop
+
+    def _thread_loop(self) -> ThreadLoop | None:
+        return self._thread_loops.loop if self._loop_in_threads else None
+
+    def _is_stopped(self) -> bool:
+        return self.state == STATE_STOPPED
 
     def _store_has_changed(self, alias: str | None) -> None:
         # A native store wakes the timer thread by itself, and only when it must.

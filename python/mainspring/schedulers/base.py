@@ -314,6 +314,10 @@ class BaseScheduler(SchedulerJobs):
         """Return the loop on which coroutine jobs run."""
         return None
 
+    def _thread_loop(self) -> AbstractEventLoop | None:
+        """Return what this thread is to have as its event loop while it runs a sync function."""
+        return None
+
     def _store_has_changed(self, alias: str | None) -> None:
         """Look at a store, since a job in it may be due earlier than what is waited for."""
         if self.state == STATE_RUNNING:

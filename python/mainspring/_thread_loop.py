@@ -1,0 +1,417 @@
+"""The event loop of a worker thread: a proxy of the loop on which the scheduler's coroutines run.
+
+A plain function that a scheduler calls in a worker thread finds this as the thread's current event
+loop. Whatever it asks of the loop is handed over to the real one, thread-safely, and whatever it is
+given in return may be used in both threads.
+
+Ground rules: a proxy belongs to one worker thread and one scheduler. It has no state that both its
+threads write, but for ``tasks``, which is the loop's thread's. On the loop's own thread it is
+nothing but another name of the real loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from contextvars import Context, copy_context
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+
+from mainspring._loop_guard import wait_for_loop
+from mainspring._mainspring import Engine, noted
+from mainspring._thread_futures import (
+    Held,
+    ThreadFuture,
+    ThreadHandle,
+    ThreadTask,
+    ThreadTimerHandle,
+    as_coroutine,
+    job_id_here,
+    log_unretrieved,
+)
+from mainspring.schedulers._loops import current_loop, running_loop
+
+if TYPE_CHECKING:
+    from mainspring.job import Job
+    from mainspring.schedulers._driven import DrivenScheduler
+
+T = TypeVar("T")
+
+
+class ThreadLoop(asyncio.AbstractEventLoop):
+    """Stands for a scheduler's coroutine loop in one worker thread.
+
+    :param scheduler: the scheduler
+    """
+
+    #: ``nest_asyncio.apply()`` in a job takes this thread's loop, and refuses one that it can
+    #: neither patch nor finds patched. This loop needs no patch to be entered again.
+    _nest_patched = True
+
+    def __init__(self, scheduler: DrivenScheduler) -> None:
+        self._scheduler = scheduler
+        self._last: asyncio.AbstractEventLoop | None = None
+        self._held: Held | None = None
+        #: The tasks that the loop runs for this thread; the loop's own references are weak.
+        self.tasks: set[ThreadTask[Any]] = set()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._scheduler._coroutine_loop() or self._last!r}>"
+
+    # Between the threads
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Return the real loop: the scheduler's, or the last it had if it has been shut down."""
+        loop = self._scheduler._coroutine_loop() or self._last
+        if loop is None:
+            raise RuntimeError(
+                "There is no event loop to hand this over to: the scheduler has been shut down"
+            )
+        self._last = loop
+        return loop
+
+    def is_here(self) -> bool:
+        """Tell whether this is the thread in which the real loop is running."""
+        return running_loop() is self.loop()
+
+    def loop_here(self) -> asyncio.AbstractEventLoop:
+        """Return the loop that code in this thread takes for its own."""
+        loop = self.loop()
+        return loop if running_loop() is loop else self
+
+    def hand_over(self, func: Callable[..., object], *args: Any) -> None:
+        """Have a function called on the loop's thread, without waiting.
+
+        :raises RuntimeError: if the loop is closed
+        """
+        loop = self.loop()
+        try:
+            loop.call_soon_threadsafe(func, *args)
+        except RuntimeError:
+            if not loop.is_closed():
+                raise
+            raise RuntimeError(
+                f"The event loop that this was to be handed over to is closed: {loop!r}"
+            ) from None
+
+    def hold(self, frame: FrameType, add: Callable[[], object]) -> None:
+        """Have a callback added on the loop's thread when the function that adds it has returned.
+
+        :param frame: the frame of that function
+        """
+        held = self._held
+        if held is None or held.frame is not frame:
+            held = self._held = Held(frame)
+            self.hand_over(held.release, self.loop())
+        held.adds.append(add)
+
+    def call_there(self, func: Callable[..., T], *args: Any) -> T:
+        """Call a function on the loop's thread and wait for what it returns."""
+        if self.is_here():
+            return func(*args)
+
+        future: ThreadFuture[T] = ThreadFuture(self)
+
+        def call() -> None:
+            if not future.cancelled():
+                try:
+                    future.set_result(func(*args))
+                except Exception as exc:
+                    future.set_exception(exc)
+
+        self.hand_over(call)
+        return self._wait(future)
+
+    # Waiting
+
+    def run_until_complete(self, future: Awaitable[T]) -> T:  # type: ignore[override]
+        """Wait in this thread while the real loop runs a coroutine, or for a future.
+
+        :return: what it returns; what it raises is raised
+        :raises RuntimeError: if an event loop is running in this thread; if the real loop is closed
+            or does not respond for the scheduler's ``loop_response_timeout``
+        """
+        running = running_loop()
+        if running is not None:
+            if asyncio.iscoroutine(future):
+                future.close()
+            raise RuntimeError(
+                f"run_until_complete() would block the event loop that is running in this thread, "
+                f"{running!r}: await the coroutine or future instead"
+            )
+        if asyncio.isfuture(future):
+            return self._wait(cast("asyncio.Future[T]", future))
+        if not asyncio.iscoroutine(future):
+            if not hasattr(future, "__await__"):
+                raise TypeError(f"A coroutine, future or awaitable is required, not {future!r}")
+            future = as_coroutine(future)
+        task: asyncio.Task[T] = self.create_task(future)
+        return self._wait(task)
+
+    def _wait(self, future: asyncio.Future[T]) -> T:
+        loop = future.get_loop()
+        if isinstance(loop, ThreadLoop):
+            loop = loop.loop()
+        ended = threading.Event()
+        scheduler = self._scheduler
+        try:
+            loop.call_soon_threadsafe(future.add_done_callback, lambda _: ended.set())
+            wait_for_loop(
+                loop,
+                ended,
+                scheduler._loop_response_timeout,
+                future,
+                scheduler._is_stopped,
+            )
+        except BaseException:
+            if future.get_loop() is self:
+                future.cancel()
+            raise
+        return future.result()
+
+    # What is handed over
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        if self.is_here():
+            return self.loop().call_soon(callback, *args, context=context)
+        return self.call_soon_threadsafe(callback, *args, context=context)
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = ThreadHandle(callback, args, self, copy_context() if context is None else context)
+        self.hand_over(handle._run)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        loop = self.loop()
+        if self.is_here():
+            return loop.call_later(delay, callback, *args, context=context)
+        # The time of the loop may be that of its last turn, so it is not counted from there.
+        end = time.monotonic() + delay
+        timer = ThreadTimerHandle(loop.time() + delay, callback, args, self, context)
+        self.hand_over(timer.arm, loop.call_later, lambda: max(0.0, end - time.monotonic()))
+        return timer
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        loop = self.loop()
+        if self.is_here():
+            return loop.call_at(when, callback, *args, context=context)
+        timer = ThreadTimerHandle(when, callback, args, self, context)
+        self.hand_over(timer.arm, loop.call_at, lambda: when)
+        return timer
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return self.loop().create_future() if self.is_here() else ThreadFuture(self)
+
+    def create_task(  # type: ignore[override]
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[T]:
+        if not asyncio.iscoroutine(coro):
+            raise TypeError(f"a coroutine was expected, got {coro!r}")
+        if self.is_here():
+            given = {"name": name, "context": context}
+            options.update((key, value) for key, value in given.items() if value is not None)
+            return self.loop().create_task(coro, **options)
+        task: Any = ThreadTask(self, coro, name, context, **options)
+        return task  # type: ignore[no-any-return]
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        loop = self.loop()
+        if self.is_here():
+            return loop.run_in_executor(executor, func, *args)
+
+        async def run() -> T:
+            return await loop.run_in_executor(executor, func, *args)
+
+        return self.create_task(run())
+
+    # What is asked of the real loop
+
+    def time(self) -> float:
+        return self.loop().time()
+
+    def is_running(self) -> bool:
+        return self.loop().is_running()
+
+    def is_closed(self) -> bool:
+        return self.loop().is_closed()
+
+    def get_debug(self) -> bool:
+        self._adopt_caller(sys._getframe(1))
+        return self.loop().get_debug()
+
+    def _adopt_caller(self, frame: FrameType) -> None:
+        """Let a future that is being made belong to the real loop on its thread.
+
+        ``asyncio.gather`` makes a future of a class of its own with the loop of the futures that it
+        was given. Awaited on the real loop, it must say that it belongs there. The one thing that a
+        future asks of its loop when it is made is the debug flag; who asks is then in the midst of
+        its ``__init__``. (A plain ``asyncio.Future`` is not found so: its ``__init__`` is C code.)
+        """
+        code = frame.f_code
+        if code.co_name != "__init__" or not code.co_varnames:
+            return
+        caller = frame.f_locals.get(code.co_varnames[0])
+        if asyncio.isfuture(caller) and not isinstance(caller, ThreadFuture):
+            future: Any = caller
+            with suppress(AttributeError):  # a class with __slots__, say
+                future.get_loop = self.loop_here
+                future._job_id = job_id_here()
+
+    def get_exception_handler(self) -> Any:
+        return self.loop().get_exception_handler()
+
+    def get_task_factory(self) -> Any:
+        return self.loop().get_task_factory()
+
+    @property
+    def slow_callback_duration(self) -> float:
+        """From how many seconds on a callback is slow, to the real loop in debug mode."""
+        duration: float = self.loop().slow_callback_duration
+        return duration
+
+    @slow_callback_duration.setter
+    def slow_callback_duration(self, value: float) -> None:
+        self.loop().slow_callback_duration = value
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        future = context.get("future")
+        if getattr(future, "_job_id", None) and "never retrieved" in context.get("message", ""):
+            log_unretrieved(context["future"], context["future"]._job_id)
+            return
+        self._report(self.loop().call_exception_handler, context)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self._report(self.loop().default_exception_handler, context)
+
+    def _report(self, handler: Callable[[dict[str, Any]], None], context: dict[str, Any]) -> None:
+        if not self.is_here():
+            try:
+                self.hand_over(handler, context)
+                return
+            except RuntimeError:  # the loop is closed
+                pass
+        handler(context)
+
+
+def _on_loops_thread(name: str) -> Callable[..., Any]:
+    """Make a method that calls the real loop's of this name there and waits for its result."""
+
+    def method(self: ThreadLoop, *args: Any) -> Any:
+        return self.call_there(getattr(self.loop(), name), *args)
+
+    return method
+
+
+def _when_awaited(name: str) -> Callable[..., Any]:
+    """Make a coroutine method that calls the real loop's where it is awaited."""
+
+    async def method(self: ThreadLoop, *args: Any, **kwargs: Any) -> Any:
+        return await getattr(self.loop(), name)(*args, **kwargs)
+
+    return method
+
+
+def _refused(name: str, why: str) -> Callable[..., Any]:
+    """Make a method that raises an error which says what to do instead."""
+
+    def method(self: ThreadLoop, *args: Any) -> NoReturn:
+        raise RuntimeError(f"{name}() makes no sense in a worker thread: {why}")
+
+    return method
+
+
+_NOT_RUN_HERE = "the event loop of this thread stands for the application's, which "
+
+_METHODS = {
+    _on_loops_thread: (
+        *("set_debug", "set_exception_handler", "set_task_factory", "set_default_executor"),
+        *("add_reader", "remove_reader", "add_writer", "remove_writer"),
+    ),
+    _when_awaited: (
+        *("getaddrinfo", "getnameinfo", "create_connection", "create_server", "start_tls"),
+        *("create_unix_connection", "create_unix_server", "connect_accepted_socket"),
+        *("create_datagram_endpoint", "connect_read_pipe", "connect_write_pipe"),
+        *("subprocess_shell", "subprocess_exec", "sendfile", "sock_sendfile"),
+        *("sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into"),
+        *("sock_sendall", "sock_sendto", "sock_connect", "sock_accept"),
+    ),
+}
+_REFUSED = {
+    "run_forever": _NOT_RUN_HERE + "is running already; use run_until_complete()",
+    "stop": _NOT_RUN_HERE + "a job must not stop; return from the job's function instead, or call "
+    "scheduler.shutdown()",
+    "close": _NOT_RUN_HERE + "closes it itself; leave it open, or make a loop of your own with "
+    "asyncio.run()",
+    "shutdown_asyncgens": _NOT_RUN_HERE + "does this when it ends; use asyncio.run() for a loop of "
+    "your own",
+    "shutdown_default_executor": _NOT_RUN_HERE + "does this when it ends; use asyncio.run() for a "
+    "loop of your own",
+    "add_signal_handler": "signals are handled in the main thread; call it there",
+    "remove_signal_handler": "signals are handled in the main thread; call it there",
+}
+for _make, _names in _METHODS.items():
+    for _name in _names:
+        setattr(ThreadLoop, _name, _make(_name))
+for _name, _why in _REFUSED.items():
+    setattr(ThreadLoop, _name, _refused(_name, _why))
+
+
+class ThreadLoops(threading.local):
+    """The proxies of one scheduler: one in each thread that asks.
+
+    :param scheduler: the scheduler
+    """
+
+    def __init__(self, scheduler: DrivenScheduler) -> None:
+        self.loop = ThreadLoop(scheduler)  # type: ignore[abstract]
+
+
+def call_here(job: Job) -> Any:
+    """Call a job's function in this thread, with a proxy as the thread's event loop.
+
+    A thread whose own loop is running keeps that. What the function itself sets is undone.
+
+    :param job: the job
+    :return: what the function returns
+    """
+    scheduler = job._scheduler
+    engine = getattr(scheduler, "_engine", None)
+    if scheduler is None or not isinstance(engine, Engine):
+        # A job that came to another process, or what only looks like a scheduler.
+        return job.func(*job.args, **job.kwargs)
+    loop = None if running_loop() is not None else scheduler._thread_loop()
+    if loop is None:
+        return noted(engine, job.id, job.func, *job.args, **job.kwargs)
+    previous = current_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return noted(engine, job.id, job.func, *job.args, **job.kwargs)
+    finally:
+        asyncio.set_event_loop(previous)

@@ -1,0 +1,585 @@
+"""Sync jobs in worker threads that use asyncio: what the thread's event loop does for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import inspect
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from mainspring import AsyncIOScheduler
+from mainspring._thread_loop import ThreadLoop
+from mainspring.executors.debug import DebugExecutor
+from mainspring.executors.pool import ThreadPoolExecutor
+from tests.loops.apps import APPS, App, AwaitableObject, asyncio_app, double, fail
+from tests.support import PATIENCE, ListJobStore
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")
+
+
+@pytest.fixture(params=APPS)
+def app(request: pytest.FixtureRequest) -> Iterator[App]:
+    with APPS[request.param]() as app:
+        yield app
+
+
+def test_the_threads_loop_is_a_proxy_of_the_applications(app: App) -> None:
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        assert loop is asyncio.get_event_loop_policy().get_event_loop()
+        assert isinstance(loop, asyncio.AbstractEventLoop)
+        return loop, threading.current_thread()
+
+    loop, thread = app.run(job)
+    assert loop is not app.loop
+    assert thread is not threading.main_thread()
+    assert repr(app.loop) in repr(loop)
+
+
+def test_a_job_waits_for_a_coroutine(app: App) -> None:
+    assert app.run(lambda: asyncio.get_event_loop().run_until_complete(double(21))) == (
+        42,
+        app.loop,
+    )
+
+
+def test_a_job_starts_a_coroutine_and_goes_on(app: App) -> None:
+    done = threading.Event()
+
+    async def work() -> None:
+        done.set()
+
+    def job() -> None:
+        asyncio.ensure_future(work())  # noqa: RUF006 - the loop keeps it
+
+    app.run(job)
+    assert done.wait(PATIENCE)
+
+
+def test_a_job_may_return_what_it_started(app: App) -> None:
+    assert app.run(lambda: asyncio.ensure_future(double(1))) == (2, app.loop)
+    assert app.run(lambda: asyncio.gather(double(1), double(2))) == [(2, app.loop), (4, app.loop)]
+
+
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
+def test_gather(app: App, timeout: float | None) -> None:
+    async def pair(loop: Any) -> Any:
+        return await asyncio.wait_for(asyncio.gather(double(1), double(2)), timeout)
+
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        one = loop.run_until_complete(asyncio.gather(double(1), double(2)))
+        two = loop.run_until_complete(
+            asyncio.wait_for(asyncio.gather(double(1), double(2)), timeout)
+        )
+        three = loop.run_until_complete(pair(loop))
+        four = loop.run_until_complete(asyncio.gather(asyncio.gather(double(1)), double(2)))
+        return one, two, three, [*four[0], four[1]]
+
+    expected = [(2, app.loop), (4, app.loop)]
+    assert app.run(job) == (expected, expected, expected, expected)
+
+
+def test_gather_of_many_that_end_at_once(app: App) -> None:
+    async def at_once(number: int) -> int:
+        return number
+
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        return [
+            loop.run_until_complete(asyncio.gather(*map(at_once, range(50)))) for _ in range(20)
+        ]
+
+    assert app.run(job) == [list(range(50))] * 20
+
+
+def test_gather_ends_also_while_the_job_does_not_wait_for_it(app: App) -> None:
+    def job() -> Any:
+        gathered = asyncio.gather(double(1), double(2))
+        done = threading.Event()
+        gathered.add_done_callback(lambda _: done.set())
+        assert done.wait(PATIENCE)
+        return gathered.result()
+
+    assert app.run(job) == [(2, app.loop), (4, app.loop)]
+
+
+def test_the_other_ways_to_wait(app: App) -> None:
+    async def outside(futures: Any) -> Any:
+        done, pending = await asyncio.wait(futures)
+        assert not pending
+        return sorted(future.result()[0] for future in done)
+
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        wait = loop.run_until_complete
+        assert wait(AwaitableObject()) == "awaited"
+        assert wait(asyncio.shield(double(1))) == (2, app.loop)
+        assert wait(asyncio.wait_for(loop.create_task(double(1)), PATIENCE)) == (2, app.loop)
+        completed = [wait(next_one) for next_one in asyncio.as_completed(map(double, range(20)))]
+        assert sorted(number for number, _ in completed) == list(range(0, 40, 2))
+        assert asyncio.run_coroutine_threadsafe(double(3), loop).result(PATIENCE) == (6, app.loop)
+        with pytest.raises(asyncio.TimeoutError):
+            wait(asyncio.wait_for(asyncio.Event().wait(), 0.01))
+        with pytest.raises(TypeError, match="awaitable is required"):
+            wait(5)
+        with pytest.raises(ValueError, match="no good"):
+            wait(fail("no good"))
+        return wait(outside([asyncio.ensure_future(double(n)) for n in range(3)]))
+
+    assert app.run(job) == [0, 2, 4]
+
+
+def test_a_timeout_of_as_completed(app: App) -> None:
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        task = loop.create_task(asyncio.Event().wait())
+        (next_one,) = asyncio.as_completed([task], timeout=0.01)
+        with pytest.raises(asyncio.TimeoutError):
+            loop.run_until_complete(next_one)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    app.run(job)
+
+
+def test_the_application_shares_its_queue_and_lock(app: App) -> None:
+    async def make() -> Any:
+        return asyncio.Queue(), asyncio.Lock()
+
+    async def use(queue: Any, lock: Any) -> None:
+        async with lock:
+            await queue.put("from the job")
+
+    async def hold(queue: Any, lock: Any, held: threading.Event) -> Any:
+        async with lock:
+            held.set()
+            await asyncio.sleep(0)
+            assert queue.empty()
+        return await queue.get()
+
+    queue, lock = app.on_loop(make())
+    held = threading.Event()
+    got = asyncio.run_coroutine_threadsafe(hold(queue, lock, held), app.loop)
+    assert held.wait(PATIENCE)
+    app.run(lambda: asyncio.get_event_loop().run_until_complete(use(queue, lock)))
+    assert got.result(PATIENCE) == "from the job"
+
+
+def test_the_articles_job_with_the_applications_session() -> None:
+    web = pytest.importorskip("aiohttp.web")
+    from aiohttp import ClientSession
+
+    async def hello(request: Any) -> Any:
+        return web.Response(text=f"hello {request.path}")
+
+    async def serve() -> Any:
+        application = web.Application()
+        application.router.add_get("/{name}", hello)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = site._server.sockets[0].getsockname()[1]
+        return runner, ClientSession(), f"http://127.0.0.1:{port}/"
+
+    for kind in ("asyncio", "uvloop"):
+        if kind not in APPS:
+            continue
+        with asyncio_app(kind) as app:
+            runner, session, base = app.on_loop(serve())
+            told: list[str] = []
+            all_told = threading.Event()
+
+            async def fetch(url: str, session: Any = session) -> str:
+                async with session.get(url) as response:
+                    text: str = await response.text()
+                    return text
+
+            async def fetch_all(urls: list[str], fetch: Any = fetch) -> list[str]:
+                return await asyncio.gather(*map(fetch, urls))
+
+            async def tell(
+                urls: list[str], fetch_all: Any = fetch_all, told: Any = told, done: Any = all_told
+            ) -> None:
+                told.extend(await fetch_all(urls))
+                done.set()
+
+            urls = [base + name for name in ("a", "b", "c")]
+            expected = ["hello /a", "hello /b", "hello /c"]
+            assert (
+                app.run(
+                    lambda f, u: asyncio.get_event_loop().run_until_complete(f(u)), fetch_all, urls
+                )
+                == expected
+            )
+
+            def job(tell: Any = tell, urls: Any = urls) -> None:
+                asyncio.ensure_future(tell(urls))  # noqa: RUF006
+
+            app.run(job)
+            assert all_told.wait(PATIENCE)
+            assert told == expected
+            app.on_loop(session.close())
+            app.on_loop(runner.cleanup())
+
+
+def test_callbacks_and_timers(app: App) -> None:
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        called: list[Any] = []
+        done = threading.Event()
+
+        def call(what: Any) -> None:
+            called.append((what, asyncio.get_running_loop()))
+            if len(called) == 4:
+                done.set()
+
+        VARIABLE.set("the job's")
+        loop.call_soon(call, "soon")
+        loop.call_soon_threadsafe(lambda: call(VARIABLE.get()))
+        assert loop.time() >= 0
+        later = loop.call_later(0.001, call, "later")
+        at = loop.call_at(loop.time() + 0.001, call, "at")
+        assert later.when() <= at.when() + 1
+        blocked, release = threading.Event(), threading.Event()
+        loop.call_soon(lambda: (blocked.set(), release.wait(PATIENCE)))
+        assert blocked.wait(PATIENCE)
+        for handle in (
+            loop.call_soon(call, "never"),
+            loop.call_later(0, call, "never"),
+            loop.call_later(3600, call, "never"),
+            loop.call_at(loop.time(), call, "never"),
+        ):
+            handle.cancel()
+            assert handle.cancelled()
+        release.set()
+        assert done.wait(PATIENCE)
+        return called
+
+    called = app.run(job)
+    assert {loop for _, loop in called} == {app.loop}
+    assert [what for what, _ in called][:2] in (["soon", "the job's"],)
+    assert {what for what, _ in called} == {"soon", "the job's", "later", "at"}
+
+
+def test_a_cancelled_timer_leaves_the_loop(app: App) -> None:
+    class Big:
+        pass
+
+    def job() -> Any:
+        big = Big()
+        reference = weakref.ref(big)
+        loop = asyncio.get_event_loop()
+        handle = loop.call_later(3600, lambda big: None, big)
+        handle.cancel()
+        del big, handle
+        loop.run_until_complete(asyncio.sleep(0))
+        return reference
+
+    reference = app.run(job)
+    gc.collect()
+    assert reference() is None
+
+
+def test_run_in_executor_and_wrapped_futures(app: App) -> None:
+    import concurrent.futures
+
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        thread = loop.run_until_complete(loop.run_in_executor(None, threading.current_thread))
+        assert thread not in (threading.current_thread(), threading.main_thread())
+        outside: concurrent.futures.Future[int] = concurrent.futures.Future()
+        wrapped = asyncio.wrap_future(outside)
+        threading.Thread(target=outside.set_result, args=(5,)).start()
+        return loop.run_until_complete(wrapped)
+
+    assert app.run(job) == 5
+
+
+def test_what_the_proxy_tells_is_the_real_loops(app: App) -> None:
+    handled: list[Any] = []
+    told = threading.Event()
+
+    def handler(loop: Any, context: Any) -> None:
+        handled.append((loop, context["message"]))
+        told.set()
+
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        assert loop.is_running()
+        assert not loop.is_closed()
+        assert loop.get_debug() is app.loop.get_debug()
+        assert loop.get_task_factory() is app.loop.get_task_factory()
+        assert loop.slow_callback_duration == app.loop.slow_callback_duration
+        loop.set_exception_handler(handler)
+        assert loop.get_exception_handler() is handler is app.loop.get_exception_handler()
+        loop.call_exception_handler({"message": "a message"})
+        assert told.wait(PATIENCE)
+        loop.set_exception_handler(None)
+        debug = loop.get_debug()
+        loop.set_debug(not debug)
+        assert app.loop.get_debug() is not debug
+        loop.set_debug(debug)
+        with pytest.raises(TypeError):
+            loop.set_task_factory(5)
+
+    app.run(job)
+    assert handled == [(app.loop, "a message")]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "instead"),
+    [
+        ("run_forever", (), "run_until_complete"),
+        ("stop", (), "return"),
+        ("close", (), "asyncio.run"),
+        ("shutdown_asyncgens", (), "asyncio.run"),
+        ("shutdown_default_executor", (), "asyncio.run"),
+        ("add_signal_handler", (2, print), "main thread"),
+        ("remove_signal_handler", (2,), "main thread"),
+    ],
+)
+def test_what_makes_no_sense_says_why(
+    app: App, name: str, arguments: tuple[Any, ...], instead: str
+) -> None:
+    def job() -> None:
+        with pytest.raises(RuntimeError, match=rf"(?s)^{name}\(\) makes no sense.*{instead}"):
+            getattr(asyncio.get_event_loop(), name)(*arguments)
+
+    app.run(job)
+    assert app.loop.is_running()
+
+
+def test_the_proxy_has_every_method_of_a_loop() -> None:
+    # The one that is left is what a loop's own handles call.
+    missing = {
+        name
+        for name, member in vars(asyncio.AbstractEventLoop).items()
+        if inspect.isfunction(member) and name not in vars(ThreadLoop)
+    }
+    assert missing - {"_timer_handle_cancelled"} == set()
+
+
+def test_sockets_and_watched_descriptors(app: App) -> None:
+    import socket
+
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        left, right = socket.socketpair()
+        left.setblocking(False)
+        right.setblocking(False)
+        with left, right:
+            readable = threading.Event()
+            loop.add_reader(left, readable.set)
+            right.send(b"x")
+            assert readable.wait(PATIENCE)
+            loop.remove_reader(left)
+            loop.run_until_complete(loop.sock_sendall(left, b"hello"))
+            received = loop.run_until_complete(loop.sock_recv(right, 10))
+        address = loop.run_until_complete(loop.getaddrinfo("127.0.0.1", 80))
+        return received, address[0][4][0]
+
+    assert app.run(job) == (b"hello", "127.0.0.1")
+
+
+def test_a_coroutine_sees_the_jobs_context_and_its_own_name(app: App) -> None:
+    async def work() -> Any:
+        before = VARIABLE.get()
+        VARIABLE.set("the coroutine's")
+        task = asyncio.current_task()
+        assert task is not None
+        return before, task.get_name(), task.get_coro().__name__  # type: ignore[union-attr]
+
+    def job() -> Any:
+        VARIABLE.set("the job's")
+        loop = asyncio.get_event_loop()
+        seen = loop.run_until_complete(loop.create_task(work(), name="named"))
+        return seen, VARIABLE.get()
+
+    assert app.run(job) == (("the job's", "named", "work"), "the job's")
+    assert app.run(VARIABLE.get) == "unset"
+
+
+def test_the_loops_task_factory_makes_the_tasks() -> None:
+    with asyncio_app("asyncio") as app:
+        made: list[Any] = []
+
+        def factory(loop: Any, coro: Any, **options: Any) -> asyncio.Task[Any]:
+            made.append(loop)
+            return asyncio.Task(coro, loop=loop, **options)
+
+        def job() -> Any:
+            loop = asyncio.get_event_loop()
+            loop.set_task_factory(factory)
+            del made[:]
+            result = loop.run_until_complete(double(1))
+            made_here = list(made)
+            loop.set_task_factory(None)
+            return result, made_here
+
+        assert app.run(job) == ((2, app.loop), [app.loop])
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="CPython 3.12 has them")
+def test_tasks_that_start_eagerly() -> None:
+    with asyncio_app("asyncio") as app:
+        app.loop.call_soon_threadsafe(app.loop.set_task_factory, asyncio.eager_task_factory)
+
+        async def at_once() -> int:
+            return 5
+
+        def job() -> Any:
+            loop = asyncio.get_event_loop()
+            return loop.run_until_complete(asyncio.gather(at_once(), double(1)))
+
+        assert app.run(job) == [5, (2, app.loop)]
+
+
+@pytest.mark.parametrize("gathered", [False, True])
+def test_an_error_in_a_task_nobody_waits_for_is_logged_with_the_jobs_id(
+    app: App, gathered: bool
+) -> None:
+    records: list[logging.LogRecord] = []
+    logged = threading.Event()
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+            logged.set()
+
+    def job() -> None:
+        asyncio.gather(fail("lost?")) if gathered else asyncio.ensure_future(fail("lost?"))
+
+    loggers = logging.getLogger("mainspring.executors"), logging.getLogger("asyncio")
+    handler = Handler(logging.ERROR)
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        app.run(job, id="the-job's-id")
+        assert logged.wait(PATIENCE)
+        app.on_loop(asyncio.sleep(0))
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+    (record,) = records
+    assert record.levelno == logging.ERROR
+    assert '"the-job\'s-id"' in record.getMessage()
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "lost?"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_exit_in_a_coroutine_reaches_the_job_alone(app: App, error: type[BaseException]) -> None:
+    async def leave() -> None:
+        await asyncio.sleep(0)
+        raise error("out")
+
+    def job() -> str:
+        with pytest.raises(error, match="out"):
+            asyncio.get_event_loop().run_until_complete(leave())
+        return "went on"
+
+    assert app.run(job) == "went on"
+    assert app.on_loop(double(1)) == (2, app.loop)
+
+
+def test_opting_out() -> None:
+    with asyncio_app("asyncio", loop_in_threads=False) as app:
+
+        def job() -> None:
+            with pytest.raises(RuntimeError, match="no current event loop"):
+                asyncio.get_event_loop()
+
+        app.run(job)
+
+
+@pytest.mark.parametrize("make_store", [None, ListJobStore])
+@pytest.mark.parametrize("make_executor", [None, ThreadPoolExecutor])
+def test_every_way_into_a_worker_thread(
+    make_store: Callable[[], Any] | None, make_executor: Callable[[], Any] | None
+) -> None:
+    options: dict[str, Any] = {}
+    if make_store:
+        options["jobstores"] = {"default": make_store()}
+    if make_executor:
+        options["executors"] = {"default": make_executor()}
+    with asyncio_app("asyncio", **options) as app:
+        for job in (importable_job, importable_asyncio_run, importable_job):
+            number, loop = app.run(job)
+            assert number == 42
+            assert (loop is app.loop) is (job is importable_job)
+
+
+def importable_job() -> Any:
+    return asyncio.get_event_loop().run_until_complete(double(21))
+
+
+def importable_asyncio_run() -> Any:
+    return asyncio.run(double(21))
+
+
+def test_a_job_on_the_loops_own_thread_has_the_real_loop() -> None:
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        assert loop is asyncio.get_running_loop()
+        return loop
+
+    with asyncio_app("asyncio", executors={"default": DebugExecutor()}) as app:
+        assert app.run(job) is app.loop
+
+
+def test_on_the_loops_own_thread_the_proxy_is_another_name_of_it(app: App) -> None:
+    async def use(proxy: Any) -> Any:
+        task = proxy.create_task(double(1), name="mine")
+        assert type(task) is type(asyncio.get_running_loop().create_task(asyncio.sleep(0)))
+        assert task.get_name() == "mine"
+        future = proxy.create_future()
+        assert future.get_loop() is app.loop
+        called = asyncio.Event()
+        proxy.call_soon(future.set_result, 5)
+        proxy.call_later(0, called.set)
+        proxy.call_at(proxy.time(), called.set)
+        await called.wait()
+        await proxy.run_in_executor(None, int)
+        proxy.set_debug(proxy.get_debug())
+        with pytest.raises(RuntimeError, match="await the coroutine or future instead"):
+            proxy.run_until_complete(double(1))
+        return await future, await task
+
+    proxy = app.run(asyncio.get_event_loop)
+    assert app.on_loop(use(proxy)) == (5, (2, app.loop))
+
+
+def test_the_proxy_of_a_scheduler_that_was_shut_down_meanwhile() -> None:
+    # The run goes on, and so does its use of the loop.
+    with asyncio_app("asyncio") as app:
+        scheduler = app.scheduler
+        assert isinstance(scheduler, AsyncIOScheduler)
+        started = threading.Event()
+        shut_down = threading.Event()
+        results: list[Any] = []
+        finished = threading.Event()
+
+        def job() -> None:
+            loop = asyncio.get_event_loop()
+            loop.run_until_complete(double(1))
+            started.set()
+            assert shut_down.wait(PATIENCE)
+            results.append(loop.run_until_complete(double(21)))
+            finished.set()
+
+        app.start(job)
+        assert started.wait(PATIENCE)
+        scheduler.shutdown(wait=False)
+        shut_down.set()
+        assert finished.wait(PATIENCE)
+        assert results == [(42, app.loop)]
