@@ -21,7 +21,8 @@ pub struct TaskStarter<'a, 'py> {
     /// Arguments for an eagerly started `asyncio.Task`; `None` where the interpreter cannot, or the loop
     /// has a task factory of its own.
     eager: Option<Bound<'py, PyDict>>,
-    /// Whether `create_task` takes a context (CPython 3.11).
+    /// Whether `create_task` takes a context (CPython 3.11). A task factory may not: asyncio itself only
+    /// hands it one that the caller of `create_task` gave, which few do.
     takes_context: bool,
 }
 
@@ -32,14 +33,12 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let event_loop = bound.as_ref().map(|bound| bound.locals.event_loop(py));
         let eager = bound.as_ref().and_then(|bound| bound.eager.as_ref().map(|e| e.bind(py).clone()));
         drop(bound);
-        let eager = match (&event_loop, eager) {
-            (Some(event_loop), Some(eager)) => {
-                let factory = event_loop.call_method0(intern!(py, "get_task_factory"))?;
-                factory.is_none().then_some(eager)
-            }
-            _ => None,
+        let has_factory = match &event_loop {
+            Some(event_loop) => !event_loop.call_method0(intern!(py, "get_task_factory"))?.is_none(),
+            None => false,
         };
-        let takes_context = eager.is_some() || py.version_info() >= (3, 11);
+        let eager = eager.filter(|_| !has_factory);
+        let takes_context = !has_factory && py.version_info() >= (3, 11);
         Ok(Self { inbox, env, event_loop, eager, takes_context })
     }
 
@@ -117,13 +116,21 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
         };
         let create_task = event_loop.getattr(intern!(py, "create_task"))?;
-        if self.takes_context {
+        let started = if self.takes_context {
             let options = PyDict::new(py);
             options.set_item(intern!(py, "context"), context)?;
-            create_task.call((coroutine,), Some(&options))
+            create_task.call((&coroutine,), Some(&options))
         } else {
-            context.call_method1(intern!(py, "run"), (create_task, coroutine))
+            context.call_method1(intern!(py, "run"), (create_task, &coroutine))
+        };
+        if started.is_err() {
+            // A task factory may raise; the run is reported with that, and nothing is left unawaited.
+            let unawaited = [&coroutine, awaitable];
+            for coroutine in &unawaited[..if is_coroutine { 2 } else { 1 }] {
+                self.env.never_fails(coroutine.call_method0(intern!(py, "close")).map(drop));
+            }
         }
+        started
     }
 
     /// The result of a task that is done.
