@@ -85,8 +85,8 @@ class Program:
         self._process.kill()
         self._end()
         if exc is not None:
-            print("the program's output:", *self._said["stdout"], sep="\n", end="")
-            print("and errors:", *self._said["stderr"], sep="\n", end="")
+            print("the program's output:\n", *self._said["stdout"], sep="")
+            print("and errors:\n", *self._said["stderr"], sep="")
 
     def _read(self, name: str) -> None:
         stream = getattr(self._process, name)
