@@ -65,7 +65,7 @@ class Program:
             # Its output is read line by line, and the modules beside it are its own.
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(PROGRAMS)},
         )
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._said: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._readers = [
             threading.Thread(target=self._read, args=(name,), daemon=True) for name in self._said
@@ -95,7 +95,7 @@ class Program:
             if name == "stdout":
                 self._lines.put(line.rstrip("\n"))
         if name == "stdout":
-            self._lines.put("")
+            self._lines.put(None)
 
     def _end(self) -> int:
         status = self._process.wait(PATIENCE)
@@ -110,7 +110,7 @@ class Program:
         """Wait for a line that starts so, and return the rest of it."""
         while True:
             line = self._lines.get(timeout=PATIENCE)
-            assert line, f"ended without {start!r}: {self._said}"
+            assert line is not None, f"ended without {start!r}: {self._said}"
             if line.startswith(start):
                 return line[len(start) :].strip()
 
