@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -64,7 +64,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                         Ok(task) if task.call_method0(intern!(py, "done"))?.is_truthy()? => {
                             result = self.result_of(&task);
                         }
-                        Ok(task) => return self.suspend(run, &task, is_coroutine.then_some(value)),
+                        Ok(task) => return self.suspend(run, &task, value, is_coroutine),
                         Err(error) => result = Err(error),
                     }
                 }
@@ -144,9 +144,11 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         &self,
         run: Run,
         task: &Bound<'py, PyAny>,
-        coroutine: Option<&Bound<'py, PyAny>>,
+        awaitable: &Bound<'py, PyAny>,
+        is_coroutine: bool,
     ) -> PyResult<()> {
         let py = self.env.py;
+        let coroutine = is_coroutine.then_some(awaitable);
         if let (Some(coroutine), Some(_)) = (coroutine, &self.eager) {
             name_after(&task.call_method0(intern!(py, "get_coro"))?, coroutine)?;
         }
@@ -156,6 +158,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             inbox: self.inbox.clone().unbind(),
             // An eagerly started task has taken its first step.
             coroutine: coroutine.filter(|_| self.eager.is_none()).map(|c| c.clone().unbind()),
+            task_is_ours: !task.is(awaitable),
             run: Mutex::new(Some(run)),
         };
         let resume = Bound::new(py, resume)?;
@@ -176,15 +179,34 @@ pub struct Resume {
     inbox: Py<LoopInbox>,
     /// The coroutine of the job itself. A task that is cancelled before its first step leaves it unawaited.
     coroutine: Option<Py<PyAny>>,
+    /// Whether the task was made here; else the job's function returned it.
+    task_is_ours: bool,
     pub run: Mutex<Option<Run>>,
 }
 
 impl Resume {
-    pub fn close_coroutine(&self, py: Python<'_>) -> PyResult<()> {
+    fn close_coroutine(&self, py: Python<'_>) -> PyResult<()> {
         match &self.coroutine {
             Some(coroutine) => coroutine.call_method0(py, intern!(py, "close")).map(drop),
             None => Ok(()),
         }
+    }
+
+    /// Ends a task whose loop is closed, without the words that asyncio has for a task that is lost: the
+    /// end of the run is reported, and that of the loop.
+    pub fn end_task(&self, task: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = task.py();
+        if self.task_is_ours {
+            // A task factory's own tasks need not have it.
+            let silenced = task.setattr(intern!(py, "_log_destroy_pending"), false);
+            let closed = task.call_method0(intern!(py, "get_coro"))?.call_method0(intern!(py, "close"));
+            silenced.or_else(|error| match error.is_instance_of::<PyAttributeError>(py) {
+                true => Ok(()),
+                false => Err(error),
+            })?;
+            closed?;
+        }
+        self.close_coroutine(py)
     }
 }
 
