@@ -304,7 +304,7 @@ impl LoopInbox {
             let run = suspended.resume.get().run.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut run) = run {
                 // Whatever the coroutine raises on its way out, the other runs are to be ended, too.
-                env.never_fails(suspended.resume.get().close_coroutine(py));
+                env.never_fails(suspended.resume.get().end_task(suspended.task.bind(py)));
                 let error = python::cancelled_error(py)?.call1(("the event loop was closed",))?;
                 run.abandon(&env, &PyErr::from_value(error));
             }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -21,7 +21,8 @@ pub struct TaskStarter<'a, 'py> {
     /// Arguments for an eagerly started `asyncio.Task`; `None` where the interpreter cannot, or the loop
     /// has a task factory of its own.
     eager: Option<Bound<'py, PyDict>>,
-    /// Whether `create_task` takes a context (CPython 3.11).
+    /// Whether `create_task` takes a context (CPython 3.11). A task factory may not: asyncio itself only
+    /// hands it one that the caller of `create_task` gave, which few do.
     takes_context: bool,
 }
 
@@ -32,14 +33,12 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let event_loop = bound.as_ref().map(|bound| bound.locals.event_loop(py));
         let eager = bound.as_ref().and_then(|bound| bound.eager.as_ref().map(|e| e.bind(py).clone()));
         drop(bound);
-        let eager = match (&event_loop, eager) {
-            (Some(event_loop), Some(eager)) => {
-                let factory = event_loop.call_method0(intern!(py, "get_task_factory"))?;
-                factory.is_none().then_some(eager)
-            }
-            _ => None,
+        let has_factory = match &event_loop {
+            Some(event_loop) => !event_loop.call_method0(intern!(py, "get_task_factory"))?.is_none(),
+            None => false,
         };
-        let takes_context = eager.is_some() || py.version_info() >= (3, 11);
+        let eager = eager.filter(|_| !has_factory);
+        let takes_context = !has_factory && py.version_info() >= (3, 11);
         Ok(Self { inbox, env, event_loop, eager, takes_context })
     }
 
@@ -65,7 +64,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                         Ok(task) if task.call_method0(intern!(py, "done"))?.is_truthy()? => {
                             result = self.result_of(&task);
                         }
-                        Ok(task) => return self.suspend(run, &task, is_coroutine.then_some(value)),
+                        Ok(task) => return self.suspend(run, &task, value, is_coroutine),
                         Err(error) => result = Err(error),
                     }
                 }
@@ -126,13 +125,21 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
         };
         let create_task = event_loop.getattr(intern!(py, "create_task"))?;
-        if self.takes_context {
+        let started = if self.takes_context {
             let options = PyDict::new(py);
             options.set_item(intern!(py, "context"), context)?;
-            create_task.call((coroutine,), Some(&options))
+            create_task.call((&coroutine,), Some(&options))
         } else {
-            context.call_method1(intern!(py, "run"), (create_task, coroutine))
+            context.call_method1(intern!(py, "run"), (create_task, &coroutine))
+        };
+        if started.is_err() {
+            // A task factory may raise; the run is reported with that, and nothing is left unawaited.
+            let unawaited = [&coroutine, awaitable];
+            for coroutine in &unawaited[..if is_coroutine { 2 } else { 1 }] {
+                self.env.never_fails(coroutine.call_method0(intern!(py, "close")).map(drop));
+            }
         }
+        started
     }
 
     /// The result of a task that is done.
@@ -146,9 +153,11 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         &self,
         run: Run,
         task: &Bound<'py, PyAny>,
-        coroutine: Option<&Bound<'py, PyAny>>,
+        awaitable: &Bound<'py, PyAny>,
+        is_coroutine: bool,
     ) -> PyResult<()> {
         let py = self.env.py;
+        let coroutine = is_coroutine.then_some(awaitable);
         if let (Some(coroutine), Some(_)) = (coroutine, &self.eager) {
             name_after(&task.call_method0(intern!(py, "get_coro"))?, coroutine)?;
         }
@@ -158,6 +167,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             inbox: self.inbox.clone().unbind(),
             // An eagerly started task has taken its first step.
             coroutine: coroutine.filter(|_| self.eager.is_none()).map(|c| c.clone().unbind()),
+            task_is_ours: !task.is(awaitable),
             run: Mutex::new(Some(run)),
         };
         let resume = Bound::new(py, resume)?;
@@ -178,15 +188,34 @@ pub struct Resume {
     inbox: Py<LoopInbox>,
     /// The coroutine of the job itself. A task that is cancelled before its first step leaves it unawaited.
     coroutine: Option<Py<PyAny>>,
+    /// Whether the task was made here; else the job's function returned it.
+    task_is_ours: bool,
     pub run: Mutex<Option<Run>>,
 }
 
 impl Resume {
-    pub fn close_coroutine(&self, py: Python<'_>) -> PyResult<()> {
+    fn close_coroutine(&self, py: Python<'_>) -> PyResult<()> {
         match &self.coroutine {
             Some(coroutine) => coroutine.call_method0(py, intern!(py, "close")).map(drop),
             None => Ok(()),
         }
+    }
+
+    /// Ends a task whose loop is closed, without the words that asyncio has for a task that is lost: the
+    /// end of the run is reported, and that of the loop.
+    pub fn end_task(&self, task: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = task.py();
+        if self.task_is_ours {
+            // A task factory's own tasks need not have it.
+            let silenced = task.setattr(intern!(py, "_log_destroy_pending"), false);
+            let closed = task.call_method0(intern!(py, "get_coro"))?.call_method0(intern!(py, "close"));
+            silenced.or_else(|error| match error.is_instance_of::<PyAttributeError>(py) {
+                true => Ok(()),
+                false => Err(error),
+            })?;
+            closed?;
+        }
+        self.close_coroutine(py)
     }
 }
 
