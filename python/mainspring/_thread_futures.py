@@ -11,6 +11,7 @@ Ground rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -22,6 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring._coroutines import JobExitError, contained
+from mainspring._exit import do_last
 from mainspring._logs import get_logger
 from mainspring._mainspring import current_run
 
@@ -35,6 +37,9 @@ _HOLD_INTERVAL = 0.001
 
 _numbers = count(1)
 
+#: The tasks that were started and have not ended; the loops' own references are weak.
+_started: set[ThreadTask[Any]] = set()
+
 
 def job_id_here() -> str | None:
     """Return the id of the job whose run is under way in this thread."""
@@ -46,7 +51,8 @@ def log_unretrieved(future: asyncio.Future[Any], job_id: str | None) -> None:
     """Log the exception of a future that has been dropped before anybody asked for it."""
     exc = future._exception
     started = "outside any job" if job_id is None else f'by job "{job_id}"'
-    get_logger("executors").error(
+    get_logger("executors").log(
+        logging.DEBUG if isinstance(exc, asyncio.CancelledError) else logging.ERROR,
         "%r, started %s, raised an exception that nobody retrieved",
         future,
         started,
@@ -103,11 +109,12 @@ class ThreadTask(ThreadFuture[T]):
     """A coroutine handed over to the real loop, where it runs in a task of that loop.
 
     :param proxy: the proxy it was handed to
-    :param coroutine: the coroutine, which is closed if it cannot be run
+    :param coroutine: the coroutine, which is closed if it is never run
     :param name: the name of the task
     :param context: the context to run in; by default a copy of the current one
     :param options: further arguments of the real loop's ``create_task``
-    :raises RuntimeError: if the loop is closed
+
+    With a loop that is closed the task has failed from the beginning.
     """
 
     def __init__(
@@ -128,11 +135,14 @@ class ThreadTask(ThreadFuture[T]):
         self._starting = threading.Lock()
         self._may_start = True
         self._task: asyncio.Task[T] | None = None
-        try:
-            proxy.hand_over(self._start)
-        except BaseException:
+        if not proxy.try_to_hand_over(self._start):
+            # No exception here: it would leave the other coroutines of a `gather` unawaited.
             self._give_up()
-            raise
+            error = proxy.error(f"The event loop is closed: {proxy.loop()!r}")
+            if isinstance(error, asyncio.CancelledError):
+                super().cancel(str(error))
+            else:
+                super().set_exception(error)
 
     def _start(self) -> None:
         """Start the real task. On the loop's thread."""
@@ -156,12 +166,12 @@ class ThreadTask(ThreadFuture[T]):
             super().set_exception(exc)
             return
         self._task = task
-        self._proxy.tasks.add(self)
+        _started.add(self)
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[T]) -> None:
         """Take over how the real task has ended. On the loop's thread."""
-        self._proxy.tasks.discard(self)
+        _started.discard(self)
         # A task that is cancelled before its first step leaves the coroutine as it is.
         self._coroutine.close()
         if task.cancelled():
@@ -170,6 +180,22 @@ class ThreadTask(ThreadFuture[T]):
             super().set_exception(exc.exit if isinstance(exc, JobExitError) else exc)
         else:
             super().set_result(task.result())
+
+    def leave(self) -> None:
+        """Let go of a task that was started on a loop which is not run any more."""
+        _started.discard(self)
+        task = self._task
+        if task is None or task.done():
+            return
+        with suppress(AttributeError):  # not a task of asyncio's own
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        for coroutine in (task.get_coro(), self._coroutine):
+            # What it does at its end may need the loop.
+            with suppress(Exception):
+                coroutine.close()
+        get_logger("executors").debug(
+            '%r, started by job "%s", was left by its event loop', self, self._job_id
+        )
 
     def _give_up(self) -> bool:
         """Keep a task that has not been started from ever starting; tell whether it was so."""
@@ -187,9 +213,7 @@ class ThreadTask(ThreadFuture[T]):
             return super().cancel(msg)
         if self._proxy.is_here():
             return self._cancel_task(msg)
-        with suppress(RuntimeError):  # the loop is closed
-            self._proxy.hand_over(self._cancel_task, msg)
-        return True
+        return self._proxy.try_to_hand_over(self._cancel_task, msg)
 
     def _cancel_task(self, msg: Any | None) -> bool:
         return self._task is not None and self._task.cancel(msg)
@@ -251,6 +275,20 @@ class ThreadTask(ThreadFuture[T]):
         if getattr(self, "_may_start", False):
             self._coroutine.close()
         super().__del__()
+
+
+def leave_tasks(loop: asyncio.AbstractEventLoop | None = None) -> None:
+    """Let go of the tasks that a loop has left behind.
+
+    :param loop: the loop, which is closed; ``None`` for every loop that is not running
+    """
+    for started in tuple(_started):
+        theirs = started._task and started._task.get_loop()
+        if theirs is loop or (loop is None and theirs and not theirs.is_running()):
+            started.leave()
+
+
+do_last(leave_tasks)
 
 
 async def as_coroutine(awaitable: Awaitable[T]) -> T:
@@ -324,8 +362,7 @@ class ThreadTimerHandle(_Cancellable, asyncio.TimerHandle):
     def cancel(self) -> None:
         if not self._cancelled:
             super().cancel()
-            with suppress(RuntimeError):  # the loop is closed
-                self._loop.hand_over(self._disarm)
+            self._loop.try_to_hand_over(self._disarm)
 
     def _disarm(self) -> None:
         if self._armed is not None:

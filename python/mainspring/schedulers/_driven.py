@@ -41,6 +41,8 @@ class DrivenScheduler(BaseScheduler):
 
     _options: ClassVar[tuple[str, ...]] = ("loop_in_threads", "loop_response_timeout")
     _context: Context
+    #: The last loop that coroutine jobs ran on, for runs that go on after a shutdown.
+    _last_loop: AbstractEventLoop | None = None
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         self._check_lock = RLock()
@@ -59,6 +61,7 @@ class DrivenScheduler(BaseScheduler):
     ) -> None:
         """Use these loops from now on, and have every run see the context of this moment."""
         self._context = copy_context()
+        self._last_loop = coroutines or control
         self._engine.control.bind(control, self._context)
         self._engine.coro = None
         if coroutines is not None:
