@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
+from threading import Event
 from typing import Protocol
 from weakref import WeakSet
 
@@ -23,7 +24,7 @@ class Stoppable(Protocol):
 
 
 _running: WeakSet[Stoppable] = WeakSet()
-_exiting = False
+_exiting = Event()
 _last: list[Callable[[], object]] = []
 
 
@@ -32,9 +33,12 @@ def stop_at_exit(scheduler: Stoppable) -> None:
     _running.add(scheduler)
 
 
-def is_exiting() -> bool:
-    """Tell whether the interpreter is about to exit, and the schedulers are stopped for that."""
-    return _exiting
+def is_exiting(within: float) -> bool:
+    """Tell whether the interpreter is about to exit, and the schedulers are stopped for that.
+
+    :param within: how many seconds to wait for it
+    """
+    return _exiting.wait(within)
 
 
 def do_last(func: Callable[[], object]) -> None:
@@ -44,8 +48,7 @@ def do_last(func: Callable[[], object]) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    global _exiting
-    _exiting = True
+    _exiting.set()
     for scheduler in tuple(_running):
         scheduler._stop_at_exit()
     join_pools()

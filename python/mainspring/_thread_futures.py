@@ -37,8 +37,9 @@ _HOLD_INTERVAL = 0.001
 
 _numbers = count(1)
 
-#: The tasks that were started and have not ended; the loops' own references are weak.
-_started: set[ThreadTask[Any]] = set()
+#: The tasks that have not ended. A loop's own references to what it runs are weak, and nobody else
+#: may have one; and what a loop drops when it is closed must be brought to an end in good order.
+_open: set[ThreadTask[Any]] = set()
 
 
 def job_id_here() -> str | None:
@@ -135,6 +136,8 @@ class ThreadTask(ThreadFuture[T]):
         self._starting = threading.Lock()
         self._may_start = True
         self._task: asyncio.Task[T] | None = None
+        self._real_loop = proxy.loop()
+        _open.add(self)
         if not proxy.try_to_hand_over(self._start):
             # No exception here: it would leave the other coroutines of a `gather` unawaited.
             self._give_up()
@@ -161,17 +164,17 @@ class ThreadTask(ThreadFuture[T]):
                 partial(self._proxy.loop().create_task, coroutine, **self._options)
             )
         except Exception as exc:
+            _open.discard(self)
             coroutine.close()
             self._coroutine.close()
             super().set_exception(exc)
             return
         self._task = task
-        _started.add(self)
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[T]) -> None:
         """Take over how the real task has ended. On the loop's thread."""
-        _started.discard(self)
+        _open.discard(self)
         # A task that is cancelled before its first step leaves the coroutine as it is.
         self._coroutine.close()
         if task.cancelled():
@@ -182,8 +185,9 @@ class ThreadTask(ThreadFuture[T]):
             super().set_result(task.result())
 
     def leave(self) -> None:
-        """Let go of a task that was started on a loop which is not run any more."""
-        _started.discard(self)
+        """Bring a task to its end that was handed to a loop which is not run any more."""
+        self._give_up()
+        _open.discard(self)
         task = self._task
         if task is None or task.done():
             return
@@ -202,6 +206,7 @@ class ThreadTask(ThreadFuture[T]):
         with self._starting:
             was_waiting, self._may_start = self._may_start, False
         if was_waiting:
+            _open.discard(self)
             self._coroutine.close()
         return was_waiting
 
@@ -270,22 +275,15 @@ class ThreadTask(ThreadFuture[T]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.lower()} coro={self._coroutine!r}>"
 
-    def __del__(self) -> None:
-        # A loop that was closed with this in its queue has dropped it.
-        if getattr(self, "_may_start", False):
-            self._coroutine.close()
-        super().__del__()
-
 
 def leave_tasks(loop: asyncio.AbstractEventLoop | None = None) -> None:
     """Let go of the tasks that a loop has left behind.
 
     :param loop: the loop, which is closed; ``None`` for every loop that is not running
     """
-    for started in tuple(_started):
-        theirs = started._task and started._task.get_loop()
-        if theirs is loop or (loop is None and theirs and not theirs.is_running()):
-            started.leave()
+    for task in tuple(_open):
+        if task._real_loop is loop or (loop is None and not task._real_loop.is_running()):
+            task.leave()
 
 
 do_last(leave_tasks)

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from mainspring._exit import is_exiting
-from mainspring._loop_guard import wait_for_loop
+from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
 from mainspring._mainspring import Engine, noted
 from mainspring._thread_futures import (
     Held,
@@ -107,9 +107,11 @@ class ThreadLoop(asyncio.AbstractEventLoop):
     def error(self, message: str) -> BaseException:
         """Make the exception of a loop that does not respond.
 
-        When the program ends while a job is going on, its run is cancelled, as coroutines are.
+        When the program ends while a job is going on, its run is cancelled, as coroutines are. The
+        loop of a program is closed just before it ends.
         """
-        return asyncio.CancelledError(message) if is_exiting() else RuntimeError(message)
+        ends = is_exiting(within=CHECK_INTERVAL)
+        return asyncio.CancelledError(message) if ends else RuntimeError(message)
 
     def hold(self, frame: FrameType, add: Callable[[], object]) -> None:
         """Have a callback added on the loop's thread when the function that adds it has returned.

@@ -251,6 +251,59 @@ sys.exit(7)
     assert (ended.returncode, ended.stdout, ended.stderr) == (7, "True\n", "")
 
 
+BUSY = """
+import asyncio, random, sys, threading
+from mainspring import AsyncIOScheduler, BackgroundScheduler, from_thread
+
+seed, kind = sys.argv[1:]
+random.seed(int(seed))
+
+async def work(number):
+    await asyncio.sleep(random.random() * 0.01)
+    return number
+
+def waits():
+    asyncio.get_event_loop().run_until_complete(work(1))
+
+def starts():
+    asyncio.ensure_future(work(1))
+
+def gathers():
+    gathered = asyncio.gather(work(1), work(2))
+    asyncio.get_event_loop().run_until_complete(asyncio.wait_for(gathered, 30))
+
+def uses_from_thread():
+    from_thread.run(work, 1)
+
+def add_jobs(scheduler):
+    for job in 5 * [waits, starts, gathers, uses_from_thread]:
+        options = {"max_instances": 10_000, "misfire_grace_time": None}
+        scheduler.add_job(job, "interval", seconds=0.003, **options)
+    scheduler.start()
+
+async def main():
+    add_jobs(AsyncIOScheduler(timezone="UTC"))
+    await asyncio.sleep(random.random() * 0.15)
+
+if kind == "background":
+    add_jobs(BackgroundScheduler(timezone="UTC"))
+    threading.Event().wait(random.random() * 0.15)
+else:
+    asyncio.run(main())
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "background"])
+@pytest.mark.parametrize("seed", range(5))
+def test_an_exit_in_the_midst_of_such_jobs(kind: str, seed: int) -> None:
+    command = [sys.executable, "-W", "error", "-c", BUSY, str(seed), kind]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=4 * PATIENCE, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "", "")
+
+
 class TestFromThread:
     def test_result_error_and_context(self, app: App) -> None:
         def job() -> Any:

@@ -30,13 +30,7 @@ class DrivenScheduler(BaseScheduler):
     """A scheduler with a timer thread.
 
     Its *control loop* is where listeners, user-written triggers and executors are called. Coroutine
-    jobs run there too, unless they were given a loop of their own. Besides the options of
-    :class:`~mainspring.schedulers.base.BaseScheduler` it has
-
-    - ``loop_in_threads`` (default true): whether a sync function finds a proxy of the loop that
-      coroutine jobs run on as the event loop of its worker thread
-    - ``loop_response_timeout`` (seconds, default 10): for how long that loop may leave such a
-      thread, which waits for it, without a sign of life before the wait ends with an error
+    jobs run there too, unless they were given a loop of their own.
     """
 
     _options: ClassVar[tuple[str, ...]] = ("loop_in_threads", "loop_response_timeout")
