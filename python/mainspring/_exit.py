@@ -9,6 +9,8 @@ worker threads come to their end.
 from __future__ import annotations
 
 import atexit
+from collections.abc import Callable
+from threading import Event
 from typing import Protocol
 from weakref import WeakSet
 
@@ -22,6 +24,8 @@ class Stoppable(Protocol):
 
 
 _running: WeakSet[Stoppable] = WeakSet()
+_exiting = Event()
+_last: list[Callable[[], object]] = []
 
 
 def stop_at_exit(scheduler: Stoppable) -> None:
@@ -29,9 +33,25 @@ def stop_at_exit(scheduler: Stoppable) -> None:
     _running.add(scheduler)
 
 
+def is_exiting(within: float) -> bool:
+    """Tell whether the interpreter is about to exit, and the schedulers are stopped for that.
+
+    :param within: how many seconds to wait for it
+    """
+    return _exiting.wait(within)
+
+
+def do_last(func: Callable[[], object]) -> None:
+    """Have a function called at exit, when no scheduler runs anything any more."""
+    _last.append(func)
+
+
 @atexit.register
 def _at_exit() -> None:
+    _exiting.set()
     for scheduler in tuple(_running):
         scheduler._stop_at_exit()
     join_pools()
     leave_awaitables()
+    for func in _last:
+        func()

@@ -11,6 +11,7 @@ Ground rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -22,6 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring._coroutines import JobExitError, contained
+from mainspring._exit import do_last
 from mainspring._logs import get_logger
 from mainspring._mainspring import current_run
 
@@ -35,6 +37,10 @@ _HOLD_INTERVAL = 0.001
 
 _numbers = count(1)
 
+#: The tasks that have not ended. A loop's own references to what it runs are weak, and nobody else
+#: may have one; and what a loop drops when it is closed must be brought to an end in good order.
+_open: set[ThreadTask[Any]] = set()
+
 
 def job_id_here() -> str | None:
     """Return the id of the job whose run is under way in this thread."""
@@ -46,7 +52,8 @@ def log_unretrieved(future: asyncio.Future[Any], job_id: str | None) -> None:
     """Log the exception of a future that has been dropped before anybody asked for it."""
     exc = future._exception
     started = "outside any job" if job_id is None else f'by job "{job_id}"'
-    get_logger("executors").error(
+    get_logger("executors").log(
+        logging.DEBUG if isinstance(exc, asyncio.CancelledError) else logging.ERROR,
         "%r, started %s, raised an exception that nobody retrieved",
         future,
         started,
@@ -103,11 +110,12 @@ class ThreadTask(ThreadFuture[T]):
     """A coroutine handed over to the real loop, where it runs in a task of that loop.
 
     :param proxy: the proxy it was handed to
-    :param coroutine: the coroutine, which is closed if it cannot be run
+    :param coroutine: the coroutine, which is closed if it is never run
     :param name: the name of the task
     :param context: the context to run in; by default a copy of the current one
     :param options: further arguments of the real loop's ``create_task``
-    :raises RuntimeError: if the loop is closed
+
+    With a loop that is closed the task has failed from the beginning.
     """
 
     def __init__(
@@ -128,11 +136,16 @@ class ThreadTask(ThreadFuture[T]):
         self._starting = threading.Lock()
         self._may_start = True
         self._task: asyncio.Task[T] | None = None
-        try:
-            proxy.hand_over(self._start)
-        except BaseException:
+        self._real_loop = proxy.loop()
+        _open.add(self)
+        if not proxy.try_to_hand_over(self._start):
+            # No exception here: it would leave the other coroutines of a `gather` unawaited.
             self._give_up()
-            raise
+            error = proxy.error(f"The event loop is closed: {proxy.loop()!r}")
+            if isinstance(error, asyncio.CancelledError):
+                super().cancel(str(error))
+            else:
+                super().set_exception(error)
 
     def _start(self) -> None:
         """Start the real task. On the loop's thread."""
@@ -151,17 +164,17 @@ class ThreadTask(ThreadFuture[T]):
                 partial(self._proxy.loop().create_task, coroutine, **self._options)
             )
         except Exception as exc:
+            _open.discard(self)
             coroutine.close()
             self._coroutine.close()
             super().set_exception(exc)
             return
         self._task = task
-        self._proxy.tasks.add(self)
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[T]) -> None:
         """Take over how the real task has ended. On the loop's thread."""
-        self._proxy.tasks.discard(self)
+        _open.discard(self)
         # A task that is cancelled before its first step leaves the coroutine as it is.
         self._coroutine.close()
         if task.cancelled():
@@ -171,11 +184,29 @@ class ThreadTask(ThreadFuture[T]):
         else:
             super().set_result(task.result())
 
+    def leave(self) -> None:
+        """Bring a task to its end that was handed to a loop which is not run any more."""
+        self._give_up()
+        _open.discard(self)
+        task = self._task
+        if task is None or task.done():
+            return
+        with suppress(AttributeError):  # not a task of asyncio's own
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        for coroutine in (task.get_coro(), self._coroutine):
+            # What it does at its end may need the loop.
+            with suppress(Exception):
+                coroutine.close()
+        get_logger("executors").debug(
+            '%r, started by job "%s", was left by its event loop', self, self._job_id
+        )
+
     def _give_up(self) -> bool:
         """Keep a task that has not been started from ever starting; tell whether it was so."""
         with self._starting:
             was_waiting, self._may_start = self._may_start, False
         if was_waiting:
+            _open.discard(self)
             self._coroutine.close()
         return was_waiting
 
@@ -187,9 +218,7 @@ class ThreadTask(ThreadFuture[T]):
             return super().cancel(msg)
         if self._proxy.is_here():
             return self._cancel_task(msg)
-        with suppress(RuntimeError):  # the loop is closed
-            self._proxy.hand_over(self._cancel_task, msg)
-        return True
+        return self._proxy.try_to_hand_over(self._cancel_task, msg)
 
     def _cancel_task(self, msg: Any | None) -> bool:
         return self._task is not None and self._task.cancel(msg)
@@ -246,11 +275,18 @@ class ThreadTask(ThreadFuture[T]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.lower()} coro={self._coroutine!r}>"
 
-    def __del__(self) -> None:
-        # A loop that was closed with this in its queue has dropped it.
-        if getattr(self, "_may_start", False):
-            self._coroutine.close()
-        super().__del__()
+
+def leave_tasks(loop: asyncio.AbstractEventLoop | None = None) -> None:
+    """Let go of the tasks that a loop has left behind.
+
+    :param loop: the loop, which is closed; ``None`` for every loop that is not running
+    """
+    for task in tuple(_open):
+        if task._real_loop is loop or (loop is None and not task._real_loop.is_running()):
+            task.leave()
+
+
+do_last(leave_tasks)
 
 
 async def as_coroutine(awaitable: Awaitable[T]) -> T:
@@ -324,8 +360,7 @@ class ThreadTimerHandle(_Cancellable, asyncio.TimerHandle):
     def cancel(self) -> None:
         if not self._cancelled:
             super().cancel()
-            with suppress(RuntimeError):  # the loop is closed
-                self._loop.hand_over(self._disarm)
+            self._loop.try_to_hand_over(self._disarm)
 
     def _disarm(self) -> None:
         if self._armed is not None:

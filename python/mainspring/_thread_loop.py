@@ -4,9 +4,8 @@ A plain function that a scheduler calls in a worker thread finds this as the thr
 loop. Whatever it asks of the loop is handed over to the real one, thread-safely, and whatever it is
 given in return may be used in both threads.
 
-Ground rules: a proxy belongs to one worker thread and one scheduler. It has no state that both its
-threads write, but for ``tasks``, which is the loop's thread's. On the loop's own thread it is
-nothing but another name of the real loop.
+Ground rules: a proxy belongs to one worker thread and one scheduler, and has no state that both its
+threads write. On the loop's own thread it is nothing but another name of the real loop.
 """
 
 from __future__ import annotations
@@ -21,7 +20,8 @@ from contextvars import Context, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from mainspring._loop_guard import wait_for_loop
+from mainspring._exit import is_exiting
+from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
 from mainspring._mainspring import Engine, noted
 from mainspring._thread_futures import (
     Held,
@@ -31,6 +31,7 @@ from mainspring._thread_futures import (
     ThreadTimerHandle,
     as_coroutine,
     job_id_here,
+    leave_tasks,
     log_unretrieved,
 )
 from mainspring.schedulers._loops import current_loop, running_loop
@@ -54,24 +55,24 @@ class ThreadLoop(asyncio.AbstractEventLoop):
 
     def __init__(self, scheduler: DrivenScheduler) -> None:
         self._scheduler = scheduler
-        self._last: asyncio.AbstractEventLoop | None = None
+        self._seen: asyncio.AbstractEventLoop | None = None
         self._held: Held | None = None
-        #: The tasks that the loop runs for this thread; the loop's own references are weak.
-        self.tasks: set[ThreadTask[Any]] = set()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._scheduler._coroutine_loop() or self._last!r}>"
+        return f"<{type(self).__name__} of {self.loop()!r}>"
 
     # Between the threads
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """Return the real loop: the scheduler's, or the last it had if it has been shut down."""
-        loop = self._scheduler._coroutine_loop() or self._last
+        scheduler = self._scheduler
+        loop = scheduler._coroutine_loop() or scheduler._last_loop
         if loop is None:
-            raise RuntimeError(
-                "There is no event loop to hand this over to: the scheduler has been shut down"
-            )
-        self._last = loop
+            raise RuntimeError("There is no event loop: the scheduler has never been started")
+        if loop is not self._seen:
+            if self._seen is not None and self._seen.is_closed():
+                leave_tasks(self._seen)
+            self._seen = loop
         return loop
 
     def is_here(self) -> bool:
@@ -88,15 +89,29 @@ class ThreadLoop(asyncio.AbstractEventLoop):
 
         :raises RuntimeError: if the loop is closed
         """
+        if not self.try_to_hand_over(func, *args):
+            raise self.error(f"The event loop is closed: {self.loop()!r}")
+
+    def try_to_hand_over(self, func: Callable[..., object], *args: Any) -> bool:
+        """Do the same where it does not matter if the loop is closed; tell whether it is not."""
         loop = self.loop()
         try:
             loop.call_soon_threadsafe(func, *args)
         except RuntimeError:
             if not loop.is_closed():
                 raise
-            raise RuntimeError(
-                f"The event loop that this was to be handed over to is closed: {loop!r}"
-            ) from None
+            leave_tasks(loop)
+            return False
+        return True
+
+    def error(self, message: str) -> BaseException:
+        """Make the exception of a loop that does not respond.
+
+        When the program ends while a job is going on, its run is cancelled, as coroutines are. The
+        loop of a program is closed just before it ends.
+        """
+        ends = is_exiting(within=CHECK_INTERVAL)
+        return asyncio.CancelledError(message) if ends else RuntimeError(message)
 
     def hold(self, frame: FrameType, add: Callable[[], object]) -> None:
         """Have a callback added on the loop's thread when the function that adds it has returned.
@@ -106,7 +121,7 @@ class ThreadLoop(asyncio.AbstractEventLoop):
         held = self._held
         if held is None or held.frame is not frame:
             held = self._held = Held(frame)
-            self.hand_over(held.release, self.loop())
+            self.try_to_hand_over(held.release, self.loop())
         held.adds.append(add)
 
     def call_there(self, func: Callable[..., T], *args: Any) -> T:
@@ -158,6 +173,8 @@ class ThreadLoop(asyncio.AbstractEventLoop):
             loop = loop.loop()
         ended = threading.Event()
         scheduler = self._scheduler
+        if future.done():
+            return future.result()
         try:
             loop.call_soon_threadsafe(future.add_done_callback, lambda _: ended.set())
             wait_for_loop(
@@ -167,10 +184,12 @@ class ThreadLoop(asyncio.AbstractEventLoop):
                 future,
                 scheduler._is_stopped,
             )
-        except BaseException:
+        except RuntimeError as exc:
             if future.get_loop() is self:
                 future.cancel()
-            raise
+            if loop.is_closed():
+                leave_tasks(loop)
+            raise self.error(str(exc)) from None
         return future.result()
 
     # What is handed over
@@ -232,12 +251,15 @@ class ThreadLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Task[T]:
         if not asyncio.iscoroutine(coro):
             raise TypeError(f"a coroutine was expected, got {coro!r}")
-        if self.is_here():
-            given = {"name": name, "context": context}
-            options.update((key, value) for key, value in given.items() if value is not None)
-            return self.loop().create_task(coro, **options)
-        task: Any = ThreadTask(self, coro, name, context, **options)
-        return task  # type: ignore[no-any-return]
+        try:
+            if not self.is_here():
+                return cast("asyncio.Task[T]", ThreadTask(self, coro, name, context, **options))
+        except BaseException:
+            coro.close()
+            raise
+        given = {"name": name, "context": context}
+        options.update((key, value) for key, value in given.items() if value is not None)
+        return self.loop().create_task(coro, **options)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., T], *args: Any
@@ -311,13 +333,8 @@ class ThreadLoop(asyncio.AbstractEventLoop):
         self._report(self.loop().default_exception_handler, context)
 
     def _report(self, handler: Callable[[dict[str, Any]], None], context: dict[str, Any]) -> None:
-        if not self.is_here():
-            try:
-                self.hand_over(handler, context)
-                return
-            except RuntimeError:  # the loop is closed
-                pass
-        handler(context)
+        if self.is_here() or not self.try_to_hand_over(handler, context):
+            handler(context)
 
 
 def _on_loops_thread(name: str) -> Callable[..., Any]:

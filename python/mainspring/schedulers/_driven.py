@@ -38,17 +38,13 @@ class DrivenScheduler(BaseScheduler):
     """A scheduler with a timer thread.
 
     Its *control loop* is where listeners, user-written triggers and executors are called. Coroutine
-    jobs run there too, unless they were given a loop of their own. Besides the options of
-    :class:`~mainspring.schedulers.base.BaseScheduler` it has
-
-    - ``loop_in_threads`` (default true): whether a sync function finds a proxy of the loop that
-      coroutine jobs run on as the event loop of its worker thread
-    - ``loop_response_timeout`` (seconds, default 10): for how long that loop may leave such a
-      thread, which waits for it, without a sign of life before the wait ends with an error
+    jobs run there too, unless they were given a loop of their own.
     """
 
     _options: ClassVar[tuple[str, ...]] = ("loop_in_threads", "loop_response_timeout")
     _context: Context
+    #: The last loop that coroutine jobs ran on, for runs that go on after a shutdown.
+    _last_loop: AbstractEventLoop | None = None
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
     _has_told_of_idle_loop = False
@@ -79,6 +75,7 @@ class DrivenScheduler(BaseScheduler):
         """Use these loops from now on, and have every run see a context, or else that of now."""
         self._context = copy_context() if context is None else context
         self._has_told_of_idle_loop = False
+        self._last_loop = coroutines or control
         self._engine.control.bind(control, self._context)
         self._engine.coro = None
         if coroutines is not None:

@@ -50,6 +50,10 @@ class AsyncIOScheduler(DrivenScheduler):
     - ``event_loop`` (a loop, or a reference to one): the loop to use. By default it is the loop
       that is running where :meth:`start` is called, else the current loop of that thread, else a
       new loop, which becomes the current one.
+    - ``loop_in_threads`` (default true): whether a sync function finds a proxy of the loop that
+      coroutine jobs run on as the event loop of its worker thread
+    - ``loop_response_timeout`` (seconds, default 10): for how long that loop may leave a worker
+      thread that waits for it without a sign of life before the wait ends with an error
 
     As an asynchronous context manager it is started on entry and closed, as by :meth:`aclose`, on
     exit.

@@ -21,6 +21,10 @@ class BackgroundScheduler(BlockingScheduler):
     - ``event_loop`` (a loop, or a reference to one): the loop that coroutine jobs run on. By
       default it is the loop that is running where :meth:`start` is called, and where there is none
       a loop in the scheduler's thread.
+    - ``loop_in_threads`` (default true): whether a sync function finds a proxy of the loop that
+      coroutine jobs run on as the event loop of its worker thread
+    - ``loop_response_timeout`` (seconds, default 10): for how long that loop may leave a worker
+      thread that waits for it without a sign of life before the wait ends with an error
 
     >>> scheduler = BackgroundScheduler(timezone="UTC")
     >>> scheduler.start()

@@ -24,6 +24,10 @@ class BlockingScheduler(DrivenScheduler):
 
     - ``event_loop`` (a loop, or a reference to one): another loop for the coroutine jobs, which
       must be running in another thread
+    - ``loop_in_threads`` (default true): whether a sync function finds a proxy of the loop that
+      coroutine jobs run on as the event loop of its worker thread
+    - ``loop_response_timeout`` (seconds, default 10): for how long that loop may leave a worker
+      thread that waits for it without a sign of life before the wait ends with an error
     """
 
     _options = ("event_loop",)
