@@ -5,45 +5,81 @@
 //! a thread that wants in while it shuts down, and a thread killed inside Rust code takes the process with it.
 //! `pyo3_async_runtimes::tokio::future_into_py` leaves that open, so the last step is made here, where the
 //! exit can wait for it.
+//!
+//! Ground rules: `RUNTIME` is locked by attached threads only, so that it is free whenever the process forks;
+//! what the runtime's own threads lock belongs to the runtime, which a forked child leaves to its parent.
 
 use std::future::Future;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3_async_runtimes::tokio::{get_current_locals, get_runtime};
+use pyo3_async_runtimes::tokio::get_current_locals;
 
+use crate::fork::Origin;
+
+/// The runtime of a process, with those of its threads that run Python code.
+struct Runtime {
+    origin: Origin,
+    tokio: tokio::runtime::Runtime,
+    telling: Mutex<Telling>,
+    nobody: Condvar,
+}
+
+#[derive(Default)]
 struct Telling {
     threads: usize,
     closed: bool,
 }
 
-static TELLING: Mutex<Telling> = Mutex::new(Telling { threads: 0, closed: false });
-static NOBODY: Condvar = Condvar::new();
+/// Kept for ever once it is made: in a child the threads of the parent's are gone, and it cannot be taken down.
+static RUNTIME: Mutex<Option<&'static Runtime>> = Mutex::new(None);
 
-fn telling() -> MutexGuard<'static, Telling> {
-    TELLING.lock().unwrap_or_else(PoisonError::into_inner)
+impl Runtime {
+    /// The runtime of this process, if there is one.
+    fn get() -> Option<&'static Self> {
+        RUNTIME.lock().unwrap_or_else(PoisonError::into_inner).filter(|runtime| runtime.origin.is_here())
+    }
+
+    fn get_or_start() -> std::io::Result<&'static Self> {
+        if let Some(runtime) = Self::get() {
+            return Ok(runtime);
+        }
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("mainspring-awaitables")
+            .build()?;
+        let (telling, nobody) = (Mutex::default(), Condvar::new());
+        let runtime = Box::leak(Box::new(Self { origin: Origin::here(), tokio, telling, nobody }));
+        // Attached, and without a call of Python code since the look: nobody has made another one.
+        *RUNTIME.lock().unwrap_or_else(PoisonError::into_inner) = Some(runtime);
+        Ok(runtime)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Telling> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A thread of the runtime that is about to run Python code; the exit waits until it is dropped.
-struct Teller;
+struct Teller(&'static Runtime);
 
 impl Teller {
     /// `None` once the interpreter is about to exit.
-    fn begin() -> Option<Self> {
-        let mut telling = telling();
+    fn begin(runtime: &'static Runtime) -> Option<Self> {
+        let mut telling = runtime.lock();
         if telling.closed {
             return None;
         }
         telling.threads += 1;
-        Some(Self)
+        Some(Self(runtime))
     }
 }
 
 impl Drop for Teller {
     fn drop(&mut self) {
-        telling().threads -= 1;
-        NOBODY.notify_all();
+        self.0.lock().threads -= 1;
+        self.0.nobody.notify_all();
     }
 }
 
@@ -58,9 +94,10 @@ where
     let resolve = wrap_pyfunction!(resolve, py)?.unbind();
     let handed_out = promise.clone();
     let promise = promise.unbind();
-    get_runtime().spawn(async move {
+    let runtime = Runtime::get_or_start()?;
+    runtime.tokio.spawn(async move {
         future.await;
-        if let Some(_teller) = Teller::begin() {
+        if let Some(_teller) = Teller::begin(runtime) {
             // An error says that the loop is closed: nobody waits any more.
             let _ = Python::attach(|py| tell.call1(py, (resolve, promise)).map(drop));
         }
@@ -82,11 +119,12 @@ fn resolve(promise: &Bound<'_, PyAny>) -> PyResult<()> {
 /// interpreter is about to exit.
 #[pyfunction]
 pub fn leave_awaitables(py: Python<'_>) {
+    let Some(runtime) = Runtime::get() else { return };
     py.detach(|| {
-        let mut telling = telling();
+        let mut telling = runtime.lock();
         telling.closed = true;
         while telling.threads > 0 {
-            telling = NOBODY.wait(telling).unwrap_or_else(PoisonError::into_inner);
+            telling = runtime.nobody.wait(telling).unwrap_or_else(PoisonError::into_inner);
         }
     });
 }

@@ -6,6 +6,7 @@ mod convert;
 mod engine;
 mod error;
 mod fields;
+mod fork;
 mod hub;
 mod inbox;
 mod job;
@@ -31,6 +32,8 @@ mod _mainspring {
     use crate::awaitable::leave_awaitables;
     #[pymodule_export]
     use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::fork::{after_fork_in_child, after_fork_in_parent, before_fork, keep_for_ever};
     #[pymodule_export]
     use crate::job::Job;
     #[pymodule_export]

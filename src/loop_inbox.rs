@@ -15,6 +15,7 @@ use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 
 use crate::engine::Engine;
+use crate::fork::Origin;
 use crate::hub::Hub;
 use crate::inbox::{Binding, Inbox, Suspended, Work};
 use crate::python;
@@ -30,12 +31,16 @@ const BUDGET: Duration = Duration::from_millis(1);
 /// Work taken from the queue; what is not done goes back.
 struct Chunk<'a> {
     inbox: &'a Inbox,
+    origin: Origin,
     work: VecDeque<Work>,
 }
 
 impl Drop for Chunk<'_> {
     fn drop(&mut self) {
-        if !self.work.is_empty() {
+        if !self.origin.is_here() {
+            // After a fork the rest is done by the parent.
+            std::mem::forget(std::mem::take(&mut self.work));
+        } else if !self.work.is_empty() {
             self.inbox.put_back(&mut self.work);
         }
     }
@@ -53,13 +58,17 @@ impl LoopInbox {
     fn drain_some(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
+        if !hub.origin.is_here() {
+            // A child that runs its parent's loop. The descriptor is the parent's to clear.
+            return Ok(());
+        }
         let Some(env) = Env::new(py, hub) else {
             // The scheduler is gone, and with it whoever could run this.
             drop(inbox.take_all());
             return Ok(());
         };
         let end = Instant::now() + BUDGET;
-        let mut chunk = Chunk { inbox, work: VecDeque::new() };
+        let mut chunk = Chunk { inbox, origin: hub.origin, work: VecDeque::new() };
         let tasks = TaskStarter::new(slf, &env)?;
         loop {
             inbox.take(&mut chunk.work);
@@ -88,6 +97,10 @@ impl LoopInbox {
                     env.dispatch_later();
                     return Err(interrupt);
                 }
+                if !hub.origin.is_here() {
+                    // The job has forked, and this is the child.
+                    return Ok(());
+                }
                 if !brief && Instant::now() >= end {
                     env.dispatch_later();
                     // Even with nothing left here: the next drain finds the queue empty and disarms.
@@ -103,6 +116,9 @@ impl LoopInbox {
     fn register(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let inbox = &slf.get().inbox;
+        if !slf.get().hub.origin.is_here() {
+            return Ok(());
+        }
         let Some(event_loop) = inbox.event_loop(py) else { return Ok(()) };
         let drain = slf.getattr(intern!(py, "_drain"))?;
         if !watch(inbox, &event_loop, &drain)? {

@@ -16,6 +16,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::fork::Origin;
 use crate::hub::Hub;
 use crate::python;
 use crate::runner;
@@ -49,7 +50,7 @@ pub struct Pool {
     max_workers: usize,
     prefix: String,
     /// The process in which the workers live.
-    process: u32,
+    origin: Origin,
     initializer: Option<(Py<PyAny>, Py<PyTuple>)>,
 }
 
@@ -146,7 +147,9 @@ impl<'a> Worker<'a> {
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         WORKS_FOR.set(std::ptr::null());
-        self.0.end_worker();
+        if self.0.origin.is_here() {
+            self.0.end_worker();
+        }
     }
 }
 
@@ -210,7 +213,7 @@ impl WorkerPool {
             ended: Condvar::new(),
             max_workers,
             prefix: thread_name_prefix.to_owned(),
-            process: std::process::id(),
+            origin: Origin::here(),
             initializer: initializer.map(|f| (f, initargs)),
         });
         remember(&pool);
@@ -225,7 +228,8 @@ impl WorkerPool {
     /// Runs `fn(*args)` in a worker thread. What it raises is logged.
     #[pyo3(signature = (r#fn, *args))]
     fn submit(slf: &Bound<'_, Self>, r#fn: Py<PyAny>, args: Py<PyTuple>) -> PyResult<()> {
-        if !slf.get().pool.push(vec![Task::Call(r#fn, args)]).is_empty() {
+        let pool = &slf.get().pool;
+        if !pool.origin.is_here() || !pool.push(vec![Task::Call(r#fn, args)]).is_empty() {
             return Err(PyRuntimeError::new_err("cannot schedule new futures after shutdown"));
         }
         Self::ensure_spare(slf)
@@ -233,6 +237,9 @@ impl WorkerPool {
 
     /// Takes no more work; what is queued is still done. With `wait`, returns when it is.
     fn shutdown(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
+        if !self.pool.origin.is_here() {
+            return Ok(());
+        }
         self.pool.close();
         if wait { join(py, &self.pool) } else { Ok(()) }
     }
@@ -268,6 +275,10 @@ impl WorkerPool {
                     }
                 }
             }
+            if !pool.origin.is_here() {
+                // The task has forked: in the child the rest of the queue is not ours.
+                return Ok(());
+            }
             if attached.elapsed() > LONGEST_HOLD {
                 py.detach(|| ());
                 attached = Instant::now();
@@ -278,10 +289,6 @@ impl WorkerPool {
 
 /// Waits for the workers to end, but for the calling one.
 fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
-    if pool.process != std::process::id() {
-        // After a fork the workers are the parent's.
-        return Ok(());
-    }
     py.detach(|| pool.wait_ended());
     let threads = std::mem::take(&mut pool.lock().threads);
     let current = py.import("threading")?.call_method0("current_thread")?;
@@ -316,7 +323,8 @@ fn remember(pool: &Arc<Pool>) {
 pub fn join_pools(py: Python<'_>) -> PyResult<()> {
     let pools: Vec<Arc<Pool>> = {
         let pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.iter().filter_map(Weak::upgrade).collect()
+        // After a fork the others are the parent's.
+        pools.iter().filter_map(Weak::upgrade).filter(|pool| pool.origin.is_here()).collect()
     };
     for pool in &pools {
         pool.close();

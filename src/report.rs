@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use mainspring_core::UtcMicros;
 use mainspring_core::dispatch::StoreId;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -162,6 +162,10 @@ impl<'py> Env<'py> {
 
     /// Hands an event to the scheduler, which tells its listeners. What a listener raises the scheduler logs.
     pub fn dispatch(&self, event: &Bound<'py, PyAny>) -> PyResult<()> {
+        if !self.hub.origin.is_here() {
+            // The parent tells of its runs, a forked child does not.
+            return Ok(());
+        }
         if self.defers_events {
             self.hub.control.push(vec![Work::Event(event.clone().unbind())]);
             return Ok(());
@@ -195,6 +199,11 @@ impl<'py> Env<'py> {
     pub fn interrupted(&self) -> PyResult<()> {
         self.interrupt.take().map_or(Ok(()), Err)
     }
+}
+
+/// Whether `error` is `SystemExit` or Ctrl-C.
+pub fn is_exit(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PySystemExit>(py) || is_interrupt(py, error)
 }
 
 /// Whether `error` is Ctrl-C.

@@ -64,6 +64,10 @@ impl Run {
     /// The next run time that is not missed; the missed ones before it are reported. `None` when the run is
     /// at its end.
     pub fn next_in_time(&mut self, env: &Env<'_>) -> Option<UtcMicros> {
+        if !env.hub.origin.is_here() {
+            // The function, or a listener, has forked, and this is the child: the run goes on in the parent.
+            return None;
+        }
         while let Some(&at) = self.run_times().get(self.index) {
             let now = env.hub.clock.now();
             match policy::missed_by(at, now, self.firing.misfire_grace_seconds) {
@@ -81,6 +85,9 @@ impl Run {
     pub fn settle(&mut self, env: &Env<'_>, outcome: Outcome<'_>) {
         let Some(&at) = self.run_times().get(self.index) else { return };
         self.index += 1;
+        if !env.hub.origin.is_here() {
+            return;
+        }
         if self.index == self.run_times().len() {
             env.hub.finish_in(&self.store.store, &self.firing);
         }
@@ -114,6 +121,16 @@ pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
         return Ok(true);
     }
     python::isawaitable(py)?.call1((value,))?.is_truthy()
+}
+
+/// Closes a coroutine that is not going to be awaited, so that nobody is warned of that.
+pub fn close(awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = awaitable.py();
+    // A task or another future goes on by itself, and whatever else has an `__await__` has not begun.
+    match awaitable.is_instance(python::coroutine_type(py)?)? {
+        true => awaitable.call_method0(intern!(py, "close")).map(drop),
+        false => Ok(()),
+    }
 }
 
 thread_local! {
@@ -154,6 +171,11 @@ pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing) {
         let result = hub.control.run_context(py).and_then(|context| run.seen.record.call_in(&context));
         match result {
             Ok(value) if is_awaitable(&value).unwrap_or(false) => {
+                if !hub.origin.is_here() {
+                    // It has forked, and this is the child: here is no loop to await it on.
+                    env.never_fails(close(&value));
+                    return;
+                }
                 if !hub.coroutines().has_loop() {
                     let result = python::run_awaitable(py).and_then(|run| run.call1((value,)));
                     let result = contained_exit(py, result);

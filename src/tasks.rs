@@ -81,6 +81,10 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     fn settle(&self, run: &mut Run, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
         let py = self.env.py;
         match result {
+            Err(error) if !self.env.hub.origin.is_here() && report::is_exit(py, &error) => {
+                // The job has forked, and this is the child, which it wants to end.
+                Err(error)
+            }
             Err(error) if error.value(py).is_instance(python::cancelled_error(py)?)? => {
                 run.abandon(self.env, &error);
                 Ok(())

@@ -18,6 +18,7 @@ from threading import main_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mainspring._logs import get_logger
+from mainspring._mainspring import keep_for_ever
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -86,6 +87,17 @@ class BaseExecutor(metaclass=ABCMeta):
 
         :param wait: whether to return only after all submitted jobs have been run
         """
+
+    def _forget_parent(self) -> None:
+        """Let go of what runs in the parent of this process, which was forked, and be as before start().
+
+        What goes on there is kept as it is, since to drop a coroutine is to run its ``finally``.
+        """
+        for run in self._coroutine_runs:
+            keep_for_ever(run)
+        self._coroutine_runs = set()
+        self._instances = defaultdict(int)
+        self._lock = None
 
     def submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         """Have a job run, once for each of the times at which it was to run.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Mapping
 from concurrent.futures import wait
 from contextvars import Context, copy_context
 from threading import RLock
@@ -13,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from mainspring._exit import stop_at_exit
 from mainspring._mainspring import LoopInbox, WorkerPool
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
-from mainspring.schedulers._loops import running_loop
+from mainspring.schedulers._loops import leave_to_parent, running_loop
 from mainspring.schedulers._native import native_pool, native_store
 from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from mainspring.executors.base import BaseExecutor, CoroutineRun
 
 #: How often a thread that waits for runs looks whether their loop still runs, in seconds.
@@ -32,10 +33,7 @@ class DrivenScheduler(BaseScheduler):
     """
 
     _context: Context
-
-    def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
-        self._check_lock = RLock()
-        super().__init__(gconfig, **options)
+    _check_lock: AbstractContextManager[Any]
 
     def _bind_loops(
         self, control: AbstractEventLoop, coroutines: AbstractEventLoop | None = None
@@ -52,6 +50,10 @@ class DrivenScheduler(BaseScheduler):
         self._engine.control.unbind()
         if self._engine.coro is not None:
             self._engine.coro.unbind()
+
+    def _make_locks(self) -> None:
+        super()._make_locks()
+        self._check_lock = RLock()
 
     def wakeup(self) -> None:
         self._engine.wake()
@@ -76,6 +78,12 @@ class DrivenScheduler(BaseScheduler):
         """Whether the scheduler has been started and not shut down, and its loop is not closed."""
         self._check_loops()
         return self.state != STATE_STOPPED
+
+    def _forget_parent(self) -> None:
+        for loop in (self._engine.control.loop, self._coroutine_loop()):
+            if loop is not None:
+                leave_to_parent(loop)
+        super()._forget_parent()
 
     def _check_loops(self) -> None:
         """Stop if a loop has been closed, since nothing can run on it; the jobs stay.

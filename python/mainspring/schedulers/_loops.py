@@ -8,8 +8,14 @@ import sys
 import warnings
 from weakref import WeakSet
 
+from mainspring._mainspring import keep_for_ever
+
 #: The loops made here, so that none is left unclosed when the interpreter exits.
 _made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+
+
+#: The loops that this process has from its parent by a fork, and shares a selector with.
+_of_parent: list[asyncio.AbstractEventLoop] = []
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -46,6 +52,26 @@ def new_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     _made.add(loop)
     return loop
+
+
+def belongs_to_parent(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether a loop is known to come from the process that this one was forked from."""
+    return any(loop is other for other in _of_parent)
+
+
+def leave_to_parent(loop: asyncio.AbstractEventLoop) -> None:
+    """Neither use nor close a loop in this process, which was forked; nor warn that it is open."""
+    keep_for_ever(loop)
+    _of_parent.append(loop)
+
+
+def leave_loops_to_parent() -> None:
+    """Do so with the loops made here and the one that is current in this thread."""
+    loops = {*_made, current_loop()}
+    _made.clear()
+    for loop in loops:
+        if loop is not None:
+            leave_to_parent(loop)
 
 
 def finish_loop(loop: asyncio.AbstractEventLoop) -> None:

@@ -56,12 +56,9 @@ class SchedulerParts(metaclass=ABCMeta):
         #: One of ``STATE_STOPPED``, ``STATE_RUNNING`` and ``STATE_PAUSED``.
         self.state = STATE_STOPPED
         self._executors: dict[str, BaseExecutor] = {}
-        self._executors_lock = self._create_lock()
         self._jobstores: dict[str, BaseJobStore] = {}
-        self._jobstores_lock = self._create_lock()
-        self._store_locks: dict[str, AbstractContextManager[Any]] = {}
         self._listeners: list[tuple[Callable[[Any], object], int]] = []
-        self._listeners_lock = self._create_lock()
+        self._make_locks()
 
     @abstractmethod
     def wakeup(self) -> None:
@@ -186,6 +183,12 @@ class SchedulerParts(metaclass=ABCMeta):
         with self._listeners_lock:
             self._listeners[:] = [entry for entry in self._listeners if entry[0] != callback]
             self._engine.set_listener_mask(self._listener_mask())
+
+    def _make_locks(self) -> None:
+        self._executors_lock = self._create_lock()
+        self._jobstores_lock = self._create_lock()
+        self._listeners_lock = self._create_lock()
+        self._store_locks: dict[str, AbstractContextManager[Any]] = {}
 
     def _create_lock(self) -> AbstractContextManager[Any]:
         """Make a re-entrant lock of the kind that suits the scheduler."""

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
-from mainspring.schedulers._loops import current_loop, new_loop, running_loop
+from mainspring.schedulers._loops import (
+    belongs_to_parent,
+    current_loop,
+    new_loop,
+    running_loop,
+)
 from mainspring.schedulers.base import STATE_STOPPED
 from mainspring.util import maybe_ref
 
@@ -140,12 +145,19 @@ class AsyncIOScheduler(DrivenScheduler):
 
     def _choose_loop(self) -> AbstractEventLoop:
         loop: AbstractEventLoop | None
-        for loop in (self._given_loop, running_loop(), current_loop()):
-            if loop is not None and not loop.is_closed():
+        running = running_loop()
+        for loop in (self._given_loop, running, current_loop()):
+            if loop is None or loop.is_closed():
+                continue
+            if loop is running or not belongs_to_parent(loop):
                 return loop
         loop = new_loop()
         asyncio.set_event_loop(loop)
         return loop
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._eventloop = None
 
     def _release_loop(self) -> None:
         self._unbind_loops()

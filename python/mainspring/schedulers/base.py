@@ -28,6 +28,7 @@ from mainspring.jobstores.base import BaseJobStore, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
+from mainspring.schedulers._fork import prepare_for_forks
 from mainspring.schedulers._jobs import SchedulerJobs
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers._parts import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
@@ -74,12 +75,15 @@ class BaseScheduler(SchedulerJobs):
         "executors",
         "jobstores",
     )
+    #: Whether the scheduler would be running, had this process not been forked from another.
+    _stopped_by_fork = False
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         super().__init__()
         self._engine = Engine(self)
         self._sweeper = StoreSweeper(self)
         self.configure(gconfig, **options)
+        prepare_for_forks(self)
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(
@@ -121,6 +125,7 @@ class BaseScheduler(SchedulerJobs):
         if self.state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
         self._check_uwsgi()
+        self._stopped_by_fork = False
         with ExitStack() as undo:
             with self._executors_lock:
                 if "default" not in self._executors:
@@ -152,10 +157,14 @@ class BaseScheduler(SchedulerJobs):
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
 
+        Without effect in a forked child on a scheduler that was running in the parent.
+
         :param wait: whether to return only after all runs that are going on have ended
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
         if self.state == STATE_STOPPED:
+            if self._stopped_by_fork:
+                return
             raise SchedulerNotRunningError
         self.state = STATE_STOPPED
         self._engine.stop()
@@ -291,6 +300,26 @@ class BaseScheduler(SchedulerJobs):
                 "been disabled. You must run uWSGI with the --enable-threads "
                 "option for the scheduler to work."
             )
+
+    # In the child of a fork
+
+    def _forget_parent(self) -> None:
+        """Become a stopped scheduler with the same jobs; see :mod:`mainspring.schedulers._fork`."""
+        if self.state != STATE_STOPPED:
+            self.state = STATE_STOPPED
+            self._stopped_by_fork = True
+        self._make_locks()
+        self._sweeper.leave_to_parent()
+        self._sweeper = StoreSweeper(self)
+        self._engine.leave_to_parent()
+        self._engine = Engine(self)
+        self._engine.set_listener_mask(self._listener_mask())
+        for executor in self._executors.values():
+            executor._forget_parent()
+        for store in self._jobstores.values():
+            core = native_store(store)
+            if core is not None:
+                core.forget_parent()
 
     # What the schedulers that have a timer thread do otherwise
 
