@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use mainspring_core::fork;
 use pyo3::prelude::*;
 
+use crate::exit;
+
 /// How many forks lie between this process and the first one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -51,6 +53,7 @@ pub fn after_fork_in_parent() {
 pub fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     fork::in_child();
+    exit::forget_others();
 }
 
 /// Keeps `object` alive until the process ends, the interpreter's own end included.

@@ -5,6 +5,7 @@ mod changes;
 mod convert;
 mod engine;
 mod error;
+mod exit;
 mod fields;
 mod fork;
 mod hub;
@@ -29,9 +30,9 @@ mod _mainspring {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::awaitable::leave_awaitables;
-    #[pymodule_export]
     use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::exit::wait_for_loops;
     #[pymodule_export]
     use crate::fork::{after_fork_in_child, after_fork_in_parent, before_fork, keep_for_ever};
     #[pymodule_export]

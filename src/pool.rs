@@ -7,7 +7,7 @@
 //! takes the last spare one's place starts the next.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::fork::Origin;
 use crate::hub::Hub;
 use crate::python;
+use crate::report;
 use crate::runner;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);
@@ -35,7 +36,8 @@ pub enum Task {
 struct State {
     queue: VecDeque<Task>,
     threads: Vec<Py<PyAny>>,
-    workers: usize,
+    /// The numbers of the workers that live, or are being started.
+    workers: HashSet<usize>,
     idle: usize,
     started: usize,
     closed: bool,
@@ -101,7 +103,7 @@ impl Pool {
     fn wait_ended(&self) {
         let own = usize::from(WORKS_FOR.get() == std::ptr::from_ref(self));
         let state = self.lock();
-        drop(self.ended.wait_while(state, |state| state.workers > own));
+        drop(self.ended.wait_while(state, |state| state.workers.len() > own));
     }
 
     fn close(&self) {
@@ -110,22 +112,23 @@ impl Pool {
     }
 
     /// Counts a worker as ended; returns how many are left.
-    fn end_worker(&self) -> usize {
+    fn end_worker(&self, number: usize) -> usize {
         let mut state = self.lock();
-        state.workers -= 1;
+        state.workers.remove(&number);
         self.ended.notify_all();
-        state.workers
+        state.workers.len()
     }
 
     /// Whether another worker should be started, so that one is to spare; counts it as started.
     fn claim_worker(&self) -> Option<usize> {
         let mut state = self.lock();
-        if state.closed || state.idle > 0 || state.workers >= self.max_workers {
+        if state.closed || state.idle > 0 || state.workers.len() >= self.max_workers {
             return None;
         }
-        state.workers += 1;
+        let number = state.started;
         state.started += 1;
-        Some(state.started - 1)
+        state.workers.insert(number);
+        Some(number)
     }
 }
 
@@ -135,20 +138,25 @@ thread_local! {
 }
 
 /// A worker thread, from its beginning to its end however it comes.
-struct Worker<'a>(&'a Pool);
+struct Worker<'a> {
+    pool: &'a Pool,
+    number: usize,
+}
 
 impl<'a> Worker<'a> {
-    fn begin(pool: &'a Pool) -> Self {
+    fn begin(pool: &'a Pool, number: usize) -> Self {
         WORKS_FOR.set(pool);
-        Self(pool)
+        // Counted already, unless whoever started it was interrupted in that.
+        pool.lock().workers.insert(number);
+        Self { pool, number }
     }
 }
 
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         WORKS_FOR.set(std::ptr::null());
-        if self.0.origin.is_here() {
-            self.0.end_worker();
+        if self.pool.origin.is_here() {
+            self.pool.end_worker(self.number);
         }
     }
 }
@@ -166,14 +174,14 @@ impl WorkerPool {
 
     /// Starts a worker if none is to spare.
     ///
-    /// Fails only when there is no worker at all: with one, the work is merely done later.
+    /// Fails only when there is no worker at all: with one, the work is merely done later. Or with an interrupt.
     pub fn ensure_spare(slf: &Bound<'_, Self>) -> PyResult<()> {
         let pool = &slf.get().pool;
         let Some(number) = pool.claim_worker() else { return Ok(()) };
         match Self::start_worker(slf, number) {
             Ok(thread) => pool.lock().threads.push(thread),
             Err(error) => {
-                if pool.end_worker() == 0 {
+                if pool.end_worker(number) == 0 || report::is_interrupt(slf.py(), &error) {
                     return Err(error);
                 }
             }
@@ -184,6 +192,7 @@ impl WorkerPool {
     fn start_worker(slf: &Bound<'_, Self>, number: usize) -> PyResult<Py<PyAny>> {
         let options = PyDict::new(slf.py());
         options.set_item("target", slf.getattr("_work")?)?;
+        options.set_item("args", (number,))?;
         options.set_item("name", format!("{}_{number}", slf.get().pool.prefix))?;
         options.set_item("daemon", true)?;
         let thread = python::thread(slf.py())?.call((), Some(&options))?;
@@ -245,10 +254,10 @@ impl WorkerPool {
     }
 
     /// The life of one worker thread.
-    fn _work(slf: &Bound<'_, Self>) -> PyResult<()> {
+    fn _work(slf: &Bound<'_, Self>, number: usize) -> PyResult<()> {
         let py = slf.py();
         let pool = &slf.get().pool;
-        let _worker = Worker::begin(pool);
+        let _worker = Worker::begin(pool, number);
         if let Some((initializer, args)) = &pool.initializer {
             if let Err(error) = initializer.bind(py).call1(args.bind(py)) {
                 log_failure(py, "Exception in the initializer of a worker thread", &error)?;

@@ -44,6 +44,8 @@ pub struct Env<'py> {
     mask: u32,
     /// Whether events are sent to the control loop instead of being handed to listeners here.
     defers_events: bool,
+    /// Whether the runs are cancelled because their loop has come to its end.
+    after_its_loop: bool,
     scheduler_logger: OnceCell<Logger<'py>>,
     executors: RefCell<Vec<(u32, Rc<ExecutorHere<'py>>)>>,
     store: RefCell<Option<(StoreId, Attached)>>,
@@ -86,6 +88,7 @@ impl<'py> Env<'py> {
             scheduler: hub.scheduler(py)?,
             mask: hub.mask(),
             defers_events: false,
+            after_its_loop: false,
             scheduler_logger: OnceCell::new(),
             executors: RefCell::default(),
             store: RefCell::default(),
@@ -98,6 +101,11 @@ impl<'py> Env<'py> {
     pub fn in_worker(py: Python<'py>, hub: &Arc<Hub>) -> Option<Self> {
         let defers_events = hub.events_on_loop.load(Ordering::Relaxed);
         Self::new(py, hub).map(|env| Self { defers_events, ..env })
+    }
+
+    /// The same for runs that are cancelled because their loop has come to its end.
+    pub fn after_its_loop(self) -> Self {
+        Self { after_its_loop: true, ..self }
     }
 
     pub fn wants(&self, code: u32) -> bool {
@@ -166,7 +174,7 @@ impl<'py> Env<'py> {
             // The parent tells of its runs, a forked child does not.
             return Ok(());
         }
-        if self.defers_events {
+        if self.defers_events && self.hub.control.has_loop() {
             self.hub.control.push(vec![Work::Event(event.clone().unbind())]);
             return Ok(());
         }
@@ -203,12 +211,19 @@ impl<'py> Env<'py> {
 
 /// Whether `error` is `SystemExit` or Ctrl-C.
 pub fn is_exit(py: Python<'_>, error: &PyErr) -> bool {
-    error.is_instance_of::<PySystemExit>(py) || is_interrupt(py, error)
+    error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py)
 }
 
-/// Whether `error` is Ctrl-C.
+/// Whether `error` is to end the program and not only a run: Ctrl-C, or what a signal handler raised.
 pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
-    error.is_instance_of::<PyKeyboardInterrupt>(py)
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        return true;
+    }
+    error.is_instance_of::<PySystemExit>(py)
+        && python::is_exit_of_program(py)
+            .and_then(|is_exit| is_exit.call1((error.value(py), error.traceback(py))))
+            .and_then(|answer| answer.is_truthy())
+            .unwrap_or(false)
 }
 
 impl Run {
@@ -281,7 +296,19 @@ impl Run {
         let exception = error.value(py);
         let traceback = error.traceback(py);
         if exception.is_instance(python::cancelled_error(py)?)? {
-            logger.call_method1("info", ("Run of job \"%s\" was cancelled", self.job(env)?))?;
+            // What ends with its loop is no news to whoever ends that.
+            let ends = env.after_its_loop || python::loop_is_ending(py)?.call0()?.is_truthy()?;
+            let level = if ends { "debug" } else { "info" };
+            let reason = exception.str()?;
+            if reason.is_empty()? {
+                logger.call_method1(level, ("Run of job \"%s\" was cancelled", self.job(env)?))?;
+            } else {
+                let arguments = ("Run of job \"%s\" was cancelled: %s", self.job(env)?, reason);
+                logger.call_method1(level, arguments)?;
+            }
+        } else if is_interrupt(py, error) {
+            // The interpreter shows the interrupt itself, where it ends.
+            logger.call_method1("info", ("Run of job \"%s\" was interrupted", self.job(env)?))?;
         } else {
             let options = PyDict::new(py);
             options.set_item("exc_info", exception)?;

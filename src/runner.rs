@@ -18,11 +18,11 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::fields::Seen;
 use crate::hub::{Attached, Hub};
-use crate::inbox::Work;
+use crate::inbox::{Inbox, Work};
+use crate::loop_inbox::SHUT_DOWN;
 use crate::python;
 use crate::record::Route;
 use crate::report::{Env, Outcome, code};
-use crate::tasks::contained_exit;
 use crate::trigger::PythonJitter;
 
 /// A firing on its way through its run times.
@@ -123,6 +123,21 @@ pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     python::isawaitable(py)?.call1((value,))?.is_truthy()
 }
 
+/// Ends the runs whose awaitables wait for a loop that does not come, as cancelled for this reason, and tells
+/// of those that have ended before.
+pub fn abandon_queued(env: &Env<'_>, inbox: &Inbox, reason: &'static str) {
+    for work in inbox.take_begun() {
+        match work {
+            Work::Await(mut run, awaitable) => {
+                env.never_fails(close(awaitable.bind(env.py)));
+                env.never_fails(python::cancelled(env.py, reason).map(|error| run.abandon(env, &error)));
+            }
+            Work::Event(event) => env.never_fails(env.dispatch(event.bind(env.py))),
+            Work::Item(_) => {}
+        }
+    }
+}
+
 /// Closes a coroutine that is not going to be awaited, so that nobody is warned of that.
 pub fn close(awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = awaitable.py();
@@ -176,13 +191,12 @@ pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing) {
                     env.never_fails(close(&value));
                     return;
                 }
-                if !hub.coroutines().has_loop() {
-                    let result = python::run_awaitable(py).and_then(|run| run.call1((value,)));
-                    let result = contained_exit(py, result);
-                    run.settle(&env, Outcome::of(result));
-                    continue;
+                let coroutines = hub.coroutines();
+                coroutines.push(vec![Work::Await(Box::new(run), value.unbind())]);
+                if !coroutines.has_loop() {
+                    // Asked only now: whoever takes the loop away looks into the queue after that.
+                    abandon_queued(&env, &coroutines, SHUT_DOWN);
                 }
-                hub.coroutines().push(vec![Work::Await(Box::new(run), value.unbind())]);
                 return;
             }
             result => run.settle(&env, Outcome::of(result)),

@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::exit::Inside;
 use crate::inbox::Suspended;
 use crate::loop_inbox::LoopInbox;
 use crate::python;
@@ -66,7 +67,10 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                             result = self.result_of(&task);
                         }
                         Ok(task) => return self.suspend(run, &task, is_coroutine.then_some(value)),
-                        Err(error) => result = Err(error),
+                        Err(error) => {
+                            self.env.never_fails(runner::close(value));
+                            result = Err(error);
+                        }
                     }
                 }
             }
@@ -108,14 +112,28 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             return Ok(awaitable.clone());
         }
         let coroutine = python::contained(py)?.call1((awaitable,))?;
+        let task = self.start_task(&coroutine, is_coroutine.then_some(awaitable));
+        if task.is_err() {
+            self.env.never_fails(runner::close(&coroutine));
+        }
+        task
+    }
+
+    /// A task for the coroutine `contained`, by the name of the coroutine inside.
+    fn start_task(
+        &self,
+        contained: &Bound<'py, PyAny>,
+        inside: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.env.py;
         let context = self.inbox.get().inbox.run_context(py)?;
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;
-            return python::asyncio_task(py)?.call((&coroutine,), Some(options));
+            return python::asyncio_task(py)?.call((contained,), Some(options));
         }
-        if is_coroutine {
-            name_after(&coroutine, awaitable)?;
+        if let Some(inside) = inside {
+            name_after(contained, inside)?;
         }
         let Some(event_loop) = &self.event_loop else {
             return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
@@ -124,9 +142,9 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         if self.takes_context {
             let options = PyDict::new(py);
             options.set_item(intern!(py, "context"), context)?;
-            create_task.call((coroutine,), Some(&options))
+            create_task.call((contained,), Some(&options))
         } else {
-            context.call_method1(intern!(py, "run"), (create_task, coroutine))
+            context.call_method1(intern!(py, "run"), (create_task, contained))
         }
     }
 
@@ -189,6 +207,7 @@ impl Resume {
 impl Resume {
     fn __call__(&self, task: Bound<'_, PyAny>) -> PyResult<()> {
         let py = task.py();
+        let Some(_inside) = Inside::enter() else { return Ok(()) };
         let inbox = self.inbox.bind(py);
         let old = inbox.get().inbox.lock_tasks().remove(&(task.as_ptr() as usize));
         drop(old);

@@ -17,6 +17,7 @@ from inspect import isawaitable
 from threading import main_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from mainspring._coroutines import is_exit_of_program, loop_is_ending
 from mainspring._logs import get_logger
 from mainspring._mainspring import keep_for_ever
 from mainspring.events import (
@@ -180,7 +181,12 @@ class BaseExecutor(metaclass=ABCMeta):
         if exc is not None:
             self._run_job_error(job_id, exc, exc.__traceback__)
         else:
-            self._run_job_success(job_id, ended.result())
+            events = ended.result()
+            self._run_job_success(job_id, events)
+            # What is to end the program goes on to the loop, now that it has been told of.
+            for event in events:
+                if event.exception is not None and is_exit_of_program(event.exception):
+                    raise event.exception
 
 
 class CoroutineRun(Generic[T]):
@@ -324,12 +330,10 @@ def _runs(
                 )
             )
             # The event holds the exception, that the frames, and those the job's local variables.
-            if isinstance(exc, asyncio.CancelledError):
-                logger.info('Run of job "%s" was cancelled', job)
-                traceback.clear_frames(exc.__traceback__)
-                break
-            logger.exception('Job "%s" raised an exception', job)
+            _log_exception(logger, job, exc)
             traceback.clear_frames(exc.__traceback__)
+            if isinstance(exc, asyncio.CancelledError):
+                break
         else:
             events.append(
                 JobExecutionEvent(
@@ -338,6 +342,20 @@ def _runs(
             )
             logger.info('Job "%s" executed successfully', job)
     return events
+
+
+def _log_exception(logger: logging.Logger, job: Job, exc: BaseException) -> None:
+    """Log how a run ended; where that is news, and not what somebody else has asked for or shows."""
+    if isinstance(exc, asyncio.CancelledError):
+        level = logging.DEBUG if loop_is_ending() else logging.INFO
+        if str(exc):
+            logger.log(level, 'Run of job "%s" was cancelled: %s', job, exc)
+        else:
+            logger.log(level, 'Run of job "%s" was cancelled', job)
+    elif isinstance(exc, KeyboardInterrupt):
+        logger.info('Run of job "%s" was interrupted', job)
+    else:
+        logger.error('Job "%s" raised an exception', job, exc_info=exc)
 
 
 def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:

@@ -73,6 +73,12 @@ class DrivenScheduler(BaseScheduler):
         self._engine.stop()
         self._sweeper.stop()
 
+    def _abandon_runs_at_exit(self) -> None:
+        """End the runs that wait for a loop; the scheduler's threads have ended before."""
+        self._engine.control.abandon_at_exit()
+        if self._engine.coro is not None:
+            self._engine.coro.abandon_at_exit()
+
     @property
     def running(self) -> bool:
         """Whether the scheduler has been started and not shut down, and its loop is not closed."""

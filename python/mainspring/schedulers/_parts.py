@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mainspring._coroutines import is_exit_of_program
 from mainspring.events import (
     EVENT_ALL,
     EVENT_EXECUTOR_ADDED,
@@ -234,15 +235,24 @@ class SchedulerParts(metaclass=ABCMeta):
             raise KeyError(f"No such job store: {alias}") from None
 
     def _dispatch_event(self, event: SchedulerEvent) -> None:
-        """Call the listeners that want this event; what they raise is logged."""
+        """Call the listeners that want this event; what they raise is logged.
+
+        What is to end the program, as Ctrl-C, goes on when all have been called.
+        """
+        interrupt: BaseException | None = None
         with self._listeners_lock:
             listeners = tuple(self._listeners)
         for callback, mask in listeners:
             if event.code & mask:
                 try:
                     callback(event)
-                except BaseException:
-                    self._logger.exception("Error notifying listener")
+                except BaseException as exc:
+                    if is_exit_of_program(exc):
+                        interrupt = exc
+                    else:
+                        self._logger.exception("Error notifying listener")
+        if interrupt is not None:
+            raise interrupt
 
     def _listener_mask(self) -> int:
         """Return the codes of the events that anybody wants to have."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from mainspring._coroutines import is_exit_of_program
 from mainspring._logs import get_logger
 from mainspring._mainspring import Engine
 from mainspring.events import (
@@ -407,7 +408,9 @@ class BaseScheduler(SchedulerJobs):
                 job.max_instances,
             )
             return JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
-        except BaseException:
+        except BaseException as exc:
+            if is_exit_of_program(exc):
+                raise
             self._logger.exception(
                 'Error submitting job "%s" to executor "%s" (job id: %s)',
                 job,

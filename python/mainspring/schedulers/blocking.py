@@ -9,7 +9,7 @@ from typing import Any
 
 from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
-from mainspring.schedulers._loops import belongs_to_parent, finish_loop, new_loop, running_loop
+from mainspring.schedulers._loops import belongs_to_parent, finish_loop, new_own_loop, running_loop
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)
@@ -92,7 +92,7 @@ class BlockingScheduler(DrivenScheduler):
             coroutines = running_loop()  # since nobody runs that one in this process
         self._event = Event()
         self._interrupted = self._drains = False
-        self._own_loop = new_loop()
+        self._own_loop = new_own_loop()
         self._bind_loops(self._own_loop, coroutines)
         try:
             DrivenScheduler.start(self, paused)
