@@ -1,49 +1,50 @@
 //! Rust futures that Python code awaits.
 //!
 //! A future is driven by tokio's runtime and resolved from a thread of it, which for that moment runs Python
-//! code: it tells the loop. The loop may end the program before that thread is back from telling; CPython kills
-//! a thread that wants in while it shuts down, and a thread killed inside Rust code takes the process with it.
-//! `pyo3_async_runtimes::tokio::future_into_py` leaves that open, so the last step is made here, where the
-//! exit can wait for it.
+//! code: it tells the loop. The loop may end the program before that thread is back from telling, which
+//! `pyo3_async_runtimes::tokio::future_into_py` leaves open; so the last step is made here, where the exit
+//! waits for it.
+//!
+//! Ground rules: `RUNTIME` is locked by attached threads only, so that it is free whenever the process forks;
+//! what the runtime's own threads lock belongs to the runtime, which a forked child leaves to its parent.
 
 use std::future::Future;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3_async_runtimes::tokio::{get_current_locals, get_runtime};
+use pyo3_async_runtimes::tokio::get_current_locals;
 
-struct Telling {
-    threads: usize,
-    closed: bool,
+use crate::exit::Inside;
+use crate::fork::Origin;
+
+/// The runtime of a process.
+struct Runtime {
+    origin: Origin,
+    tokio: tokio::runtime::Runtime,
 }
 
-static TELLING: Mutex<Telling> = Mutex::new(Telling { threads: 0, closed: false });
-static NOBODY: Condvar = Condvar::new();
+/// Kept for ever once it is made: in a child the threads of the parent's are gone, and it cannot be taken down.
+static RUNTIME: Mutex<Option<&'static Runtime>> = Mutex::new(None);
 
-fn telling() -> MutexGuard<'static, Telling> {
-    TELLING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A thread of the runtime that is about to run Python code; the exit waits until it is dropped.
-struct Teller;
-
-impl Teller {
-    /// `None` once the interpreter is about to exit.
-    fn begin() -> Option<Self> {
-        let mut telling = telling();
-        if telling.closed {
-            return None;
-        }
-        telling.threads += 1;
-        Some(Self)
+impl Runtime {
+    /// The runtime of this process, if there is one.
+    fn get() -> Option<&'static Self> {
+        RUNTIME.lock().unwrap_or_else(PoisonError::into_inner).filter(|runtime| runtime.origin.is_here())
     }
-}
 
-impl Drop for Teller {
-    fn drop(&mut self) {
-        telling().threads -= 1;
-        NOBODY.notify_all();
+    fn get_or_start() -> std::io::Result<&'static Self> {
+        if let Some(runtime) = Self::get() {
+            return Ok(runtime);
+        }
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("mainspring-awaitables")
+            .build()?;
+        let runtime = Box::leak(Box::new(Self { origin: Origin::here(), tokio }));
+        // Attached, and without a call of Python code since the look: nobody has made another one.
+        *RUNTIME.lock().unwrap_or_else(PoisonError::into_inner) = Some(runtime);
+        Ok(runtime)
     }
 }
 
@@ -58,9 +59,9 @@ where
     let resolve = wrap_pyfunction!(resolve, py)?.unbind();
     let handed_out = promise.clone();
     let promise = promise.unbind();
-    get_runtime().spawn(async move {
+    Runtime::get_or_start()?.tokio.spawn(async move {
         future.await;
-        if let Some(_teller) = Teller::begin() {
+        if let Some(_inside) = Inside::enter() {
             // An error says that the loop is closed: nobody waits any more.
             let _ = Python::attach(|py| tell.call1(py, (resolve, promise)).map(drop));
         }
@@ -76,17 +77,4 @@ fn resolve(promise: &Bound<'_, PyAny>) -> PyResult<()> {
         promise.call_method1(intern!(py, "set_result"), (py.None(),))?;
     }
     Ok(())
-}
-
-/// Lets no thread of the runtime begin to run Python code, and waits for those that do. Called when the
-/// interpreter is about to exit.
-#[pyfunction]
-pub fn leave_awaitables(py: Python<'_>) {
-    py.detach(|| {
-        let mut telling = telling();
-        telling.closed = true;
-        while telling.threads > 0 {
-            telling = NOBODY.wait(telling).unwrap_or_else(PoisonError::into_inner);
-        }
-    });
 }

@@ -14,6 +14,7 @@ use pyo3::types::PyString;
 use crate::awaitable::awaitable;
 use crate::current_run::runs_in_this_thread;
 use crate::error::to_py;
+use crate::fork::keep_for_ever;
 use crate::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
@@ -131,6 +132,13 @@ impl Engine {
     /// Forgets the executor `alias`.
     fn remove_executor(&self, alias: &str) {
         self.hub.set_executor(executor_number(alias), None);
+    }
+
+    /// Leaves the engine to the parent of this process, which was forked: keeps it and what it shares with the
+    /// parent as they are until the process ends.
+    fn leave_to_parent(slf: Bound<'_, Self>) {
+        slf.get().hub.hold_scheduler(slf.py(), false);
+        keep_for_ever(slf.into_any().unbind());
     }
 
     /// Starts the timer thread. The engine keeps its scheduler alive while it runs.

@@ -15,6 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::fork::Origin;
 use crate::inbox::{Inbox, Work};
 use crate::pool::{Pool, Task};
 use crate::record::{Route, Store};
@@ -46,6 +47,8 @@ pub struct Hub {
     pub runs: Runs,
     pub loop_check: LoopCheck,
     pub clock: Arc<dyn Clock>,
+    /// The process that the hub works in; in a child forked from that, nothing of it is to be run or told.
+    pub origin: Origin,
 }
 
 /// A native store and the alias it goes by.
@@ -75,6 +78,7 @@ impl Hub {
             runs: Runs::default(),
             loop_check: LoopCheck::default(),
             clock,
+            origin: Origin::here(),
         })
     }
 
@@ -157,6 +161,9 @@ impl Hub {
 
     /// Gives back the instance slot of a firing.
     pub fn finish(&self, firing: &Firing) {
+        if !self.origin.is_here() {
+            return;
+        }
         match self.attached(firing.store) {
             Some(attached) => self.finish_in(&attached.store, firing),
             None => self.runs.add(-1),
@@ -165,6 +172,9 @@ impl Hub {
 
     /// The same with the store at hand.
     pub fn finish_in(&self, store: &Store, firing: &Firing) {
+        if !self.origin.is_here() {
+            return;
+        }
         // The payload, if this was the last use of it, is dropped after the store's lock is released.
         drop(store.change(|s| s.finish(firing.key)));
         self.runs.add(-1);
@@ -267,14 +277,13 @@ impl Dispatch for HubDispatch {
 /// Asks the scheduler, in a thread that may wait for Python, what has become of a silent loop.
 #[derive(Default)]
 pub struct LoopCheck {
-    /// With the process it lives in, since a fork copies the handle and not the thread.
-    thread: Mutex<Option<(u32, JoinHandle<()>)>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl LoopCheck {
     fn start(hub: &Arc<Hub>) {
         let mut thread = hub.loop_check.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if thread.as_ref().is_some_and(|(_, thread)| !thread.is_finished()) {
+        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return;
         }
         let hub = Arc::clone(hub);
@@ -288,16 +297,13 @@ impl LoopCheck {
         };
         // Without a thread now, the next tick tries again.
         let spawned = std::thread::Builder::new().name("mainspring-check".into()).spawn(check);
-        *thread = spawned.ok().map(|thread| (std::process::id(), thread));
+        *thread = spawned.ok();
     }
 
     /// Waits for a check that is under way, but for one that is itself the caller.
     pub fn join(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((process, thread)) = thread else { return };
-        if process != std::process::id() {
-            std::mem::forget(thread);
-        } else if thread.thread().id() != std::thread::current().id() {
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
             // It returns nothing, and what Python raised in it has been reported.
             drop(thread.join());
         }

@@ -261,6 +261,14 @@ impl Inbox {
         all
     }
 
+    /// Takes what must not wait for another loop: the runs that have begun, and the events of others.
+    pub fn take_begun(&self) -> VecDeque<Work> {
+        let mut queue = self.lock();
+        let (begun, rest) = queue.work.drain(..).partition(|work| !matches!(work, Work::Item(_)));
+        queue.work = rest;
+        begun
+    }
+
     /// Puts work that was taken back in front of the rest, and sees to it that the loop comes back.
     pub fn put_back(&self, chunk: &mut VecDeque<Work>) {
         let mut queue = self.lock();

@@ -6,7 +6,9 @@ mod convert;
 mod current_run;
 mod engine;
 mod error;
+mod exit;
 mod fields;
+mod fork;
 mod hub;
 mod inbox;
 mod job;
@@ -30,11 +32,13 @@ mod _mainspring {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::awaitable::leave_awaitables;
-    #[pymodule_export]
     use crate::current_run::{current_run, noted};
     #[pymodule_export]
     use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::exit::wait_for_loops;
+    #[pymodule_export]
+    use crate::fork::{after_fork_in_child, after_fork_in_parent, before_fork, keep_for_ever};
     #[pymodule_export]
     use crate::job::Job;
     #[pymodule_export]

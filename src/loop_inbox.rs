@@ -15,7 +15,9 @@ use pyo3::types::{PyDict, PyString};
 use pyo3_async_runtimes::TaskLocals;
 
 use crate::engine::Engine;
+use crate::exit::Inside;
 use crate::fields::{self, Seen};
+use crate::fork::Origin;
 use crate::hub::Hub;
 use crate::inbox::{Binding, Inbox, Suspended, Work};
 use crate::python;
@@ -28,14 +30,24 @@ use crate::wake::WakeThread;
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
 const BUDGET: Duration = Duration::from_millis(1);
 
+/// Why runs are cancelled that have lost their loop.
+const LOOP_CLOSED: &str = "the event loop was closed";
+pub const SHUT_DOWN: &str = "the scheduler has been shut down";
+
 /// Work taken from the queue; what is not done goes back.
 struct Chunk<'a> {
     inbox: &'a Inbox,
+    origin: Origin,
     work: VecDeque<Work>,
 }
 
 impl Drop for Chunk<'_> {
     fn drop(&mut self) {
+        if !self.origin.is_here() {
+            // After a fork the rest is done by the parent.
+            std::mem::forget(std::mem::take(&mut self.work));
+            return;
+        }
         self.inbox.lay_down();
         if !self.work.is_empty() {
             self.inbox.put_back(&mut self.work);
@@ -55,17 +67,25 @@ pub struct LoopInbox {
 }
 
 impl LoopInbox {
-    /// What a drain does; `Ok` when the queue is empty or the time is up.
-    fn drain_some(slf: &Bound<'_, Self>) -> PyResult<()> {
+    /// What a drain does; `Ok` when the queue is empty or the time is up, or when it is no longer `wanted`.
+    fn drain_some(slf: &Bound<'_, Self>, wanted: impl Fn() -> bool) -> PyResult<()> {
         let py = slf.py();
         let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
+        if !hub.origin.is_here() {
+            // A child that runs its parent's loop. The descriptor is the parent's to clear.
+            return Ok(());
+        }
         let Some(env) = Env::new(py, hub) else {
             // The scheduler is gone, and with it whoever could run this.
-            drop(inbox.take_all());
+            for work in inbox.take_all() {
+                if let Work::Await(_, awaitable) = work {
+                    runner::close(awaitable.bind(py))?;
+                }
+            }
             return Ok(());
         };
         let end = Instant::now() + BUDGET;
-        let mut chunk = Chunk { inbox, work: VecDeque::new() };
+        let mut chunk = Chunk { inbox, origin: hub.origin, work: VecDeque::new() };
         let tasks = TaskStarter::new(slf, &env)?;
         loop {
             inbox.take(&mut chunk.work);
@@ -74,6 +94,13 @@ impl LoopInbox {
                 return env.interrupted();
             }
             while let Some(work) = chunk.work.pop_front() {
+                if !wanted() {
+                    // The loop was taken away meanwhile, by a thread that has looked into the queue already.
+                    chunk.work.push_front(work);
+                    drop(chunk);
+                    runner::abandon_queued(&env, inbox, SHUT_DOWN);
+                    return env.interrupted();
+                }
                 // What only tells of something is not worth a look at the clock.
                 let brief = matches!(&work, Work::Item(Item::Ended { .. }));
                 match work {
@@ -100,6 +127,10 @@ impl LoopInbox {
                     env.dispatch_later();
                     return Err(interrupt);
                 }
+                if !hub.origin.is_here() {
+                    // The job has forked, and this is the child.
+                    return Ok(());
+                }
                 if !brief && Instant::now() >= end {
                     env.dispatch_later();
                     // Even with nothing left here: the next drain finds the queue empty and disarms.
@@ -111,10 +142,45 @@ impl LoopInbox {
         }
     }
 
+    /// Takes the inbox off its loop. What is queued stays queued.
+    fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let inbox = &slf.get().inbox;
+        let was_watched = inbox.is_watched();
+        let old = inbox.rebind(None);
+        let thread = inbox.wake_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(thread);
+        let Some(old) = old else { return Ok(()) };
+        let event_loop = old.locals.event_loop(py);
+        if !was_watched || event_loop.call_method0("is_closed")?.is_truthy()? {
+            return Ok(());
+        }
+        #[cfg(unix)]
+        {
+            let number = inbox.wake_fd.number();
+            if is_running_here(&event_loop)? || !event_loop.call_method0("is_running")?.is_truthy()? {
+                event_loop.call_method1("remove_reader", (number,))?;
+            } else {
+                let remove = event_loop.getattr("remove_reader")?;
+                let asked = event_loop.call_method1("call_soon_threadsafe", (remove, number));
+                if let Err(error) = asked {
+                    // The loop closed in the meantime, and with it went the reader.
+                    if !error.is_instance_of::<PyRuntimeError>(py) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Lets the loop watch the inbox. On the loop's thread only.
     fn register(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let inbox = &slf.get().inbox;
+        if !slf.get().hub.origin.is_here() {
+            return Ok(());
+        }
         let Some(event_loop) = inbox.event_loop(py) else { return Ok(()) };
         if !is_running_here(&event_loop)? {
             // The inbox was bound to another loop before this one ran.
@@ -158,7 +224,7 @@ impl LoopInbox {
     /// Binds the inbox to `event_loop`; jobs run in copies of `context`. From any thread.
     fn bind(slf: &Bound<'_, Self>, event_loop: Bound<'_, PyAny>, context: Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
-        Self::unbind(slf)?;
+        Self::release(slf)?;
         let eager = match py.version_info() >= (3, 12) {
             true => {
                 let options = PyDict::new(py);
@@ -178,36 +244,14 @@ impl LoopInbox {
         }
     }
 
-    /// Takes the inbox off its loop. What is queued stays queued.
+    /// Takes the inbox off its loop, on which nothing is awaited any more; the rest of the queue stays.
     fn unbind(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let inbox = &slf.get().inbox;
-        let was_watched = inbox.is_watched();
-        let old = inbox.rebind(None);
-        let thread = inbox.wake_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(thread);
-        let Some(old) = old else { return Ok(()) };
-        let event_loop = old.locals.event_loop(py);
-        if !was_watched || event_loop.call_method0("is_closed")?.is_truthy()? {
-            return Ok(());
+        let released = Self::release(slf);
+        let LoopInbox { inbox, hub } = slf.get();
+        if let Some(env) = Env::new(slf.py(), hub) {
+            runner::abandon_queued(&env, inbox, SHUT_DOWN);
         }
-        #[cfg(unix)]
-        {
-            let number = inbox.wake_fd.number();
-            if is_running_here(&event_loop)? || !event_loop.call_method0("is_running")?.is_truthy()? {
-                event_loop.call_method1("remove_reader", (number,))?;
-            } else {
-                let remove = event_loop.getattr("remove_reader")?;
-                let asked = event_loop.call_method1("call_soon_threadsafe", (remove, number));
-                if let Err(error) = asked {
-                    // The loop closed in the meantime, and with it went the reader.
-                    if !error.is_instance_of::<PyRuntimeError>(py) {
-                        return Err(error);
-                    }
-                }
-            }
-        }
-        Ok(())
+        released
     }
 
     /// The loop the inbox is bound to.
@@ -296,31 +340,50 @@ impl LoopInbox {
         Ok(())
     }
 
-    /// Ends the suspended runs as cancelled, where their loop is closed and cannot.
+    /// Ends the runs that are suspended, or wait to be awaited, as cancelled, where their loop is closed and
+    /// cannot.
     fn abandon_running(&self, py: Python<'_>) -> PyResult<()> {
         let runs: Vec<Suspended> = self.inbox.lock_tasks().drain().map(|(_, run)| run).collect();
-        let Some(env) = Env::new(py, &self.hub) else { return Ok(()) };
+        let Some(env) = Env::new(py, &self.hub).map(Env::after_its_loop) else { return Ok(()) };
+        runner::abandon_queued(&env, &self.inbox, LOOP_CLOSED);
         for suspended in runs {
             let run = suspended.resume.get().run.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut run) = run {
                 // Whatever the coroutine raises on its way out, the other runs are to be ended, too.
                 env.never_fails(suspended.resume.get().end_task(suspended.task.bind(py)));
-                let error = python::cancelled_error(py)?.call1(("the event loop was closed",))?;
-                run.abandon(&env, &PyErr::from_value(error));
+                run.abandon(&env, &python::cancelled(py, LOOP_CLOSED)?);
             }
         }
         Ok(())
     }
 
+    /// Ends what the loop will not come to, since the interpreter is about to exit.
+    fn abandon_at_exit(&self, py: Python<'_>) -> PyResult<()> {
+        let tasks: Vec<Py<PyAny>> =
+            self.inbox.lock_tasks().values().map(|run| run.task.clone_ref(py)).collect();
+        for task in tasks {
+            // That it is dropped while it waits is nothing to tell of. A user's own kind of task may not listen.
+            let _deaf = task.setattr(py, intern!(py, "_log_destroy_pending"), false).is_err();
+        }
+        let runs = match self.inbox.event_loop(py) {
+            Some(event_loop) => event_loop.call_method0("is_running")?.is_truthy()?,
+            None => false,
+        };
+        // On a loop that runs in another thread they still might come to their end.
+        if runs { Ok(()) } else { self.abandon_running(py) }
+    }
+
     /// Called by the loop when there is work.
     fn _drain(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::drain_some(slf)
+        let inbox = &slf.get().inbox;
+        let Some(_inside) = Inside::enter().filter(|_| inbox.has_loop()) else { return Ok(()) };
+        Self::drain_some(slf, || inbox.has_loop())
     }
 
     /// Handles everything that is queued, in the calling thread.
     fn _drain_all(slf: &Bound<'_, Self>) -> PyResult<()> {
         while !slf.get().inbox.is_empty() {
-            Self::drain_some(slf)?;
+            Self::drain_some(slf, || true)?;
         }
         Ok(())
     }

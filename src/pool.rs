@@ -7,7 +7,7 @@
 //! takes the last spare one's place starts the next.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,10 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::fork::Origin;
 use crate::hub::Hub;
 use crate::python;
+use crate::report;
 use crate::runner;
 use crate::thread_loop::ThreadLoop;
 
@@ -35,7 +37,8 @@ pub enum Task {
 struct State {
     queue: VecDeque<Task>,
     threads: Vec<Py<PyAny>>,
-    workers: usize,
+    /// The numbers of the workers that live, or are being started.
+    workers: HashSet<usize>,
     idle: usize,
     started: usize,
     closed: bool,
@@ -50,7 +53,7 @@ pub struct Pool {
     max_workers: usize,
     prefix: String,
     /// The process in which the workers live.
-    process: u32,
+    origin: Origin,
     initializer: Option<(Py<PyAny>, Py<PyTuple>)>,
 }
 
@@ -101,7 +104,7 @@ impl Pool {
     fn wait_ended(&self) {
         let own = usize::from(WORKS_FOR.get() == std::ptr::from_ref(self));
         let state = self.lock();
-        drop(self.ended.wait_while(state, |state| state.workers > own));
+        drop(self.ended.wait_while(state, |state| state.workers.len() > own));
     }
 
     fn close(&self) {
@@ -110,22 +113,23 @@ impl Pool {
     }
 
     /// Counts a worker as ended; returns how many are left.
-    fn end_worker(&self) -> usize {
+    fn end_worker(&self, number: usize) -> usize {
         let mut state = self.lock();
-        state.workers -= 1;
+        state.workers.remove(&number);
         self.ended.notify_all();
-        state.workers
+        state.workers.len()
     }
 
     /// Whether another worker should be started, so that one is to spare; counts it as started.
     fn claim_worker(&self) -> Option<usize> {
         let mut state = self.lock();
-        if state.closed || state.idle > 0 || state.workers >= self.max_workers {
+        if state.closed || state.idle > 0 || state.workers.len() >= self.max_workers {
             return None;
         }
-        state.workers += 1;
+        let number = state.started;
         state.started += 1;
-        Some(state.started - 1)
+        state.workers.insert(number);
+        Some(number)
     }
 }
 
@@ -135,19 +139,26 @@ thread_local! {
 }
 
 /// A worker thread, from its beginning to its end however it comes.
-struct Worker<'a>(&'a Pool);
+struct Worker<'a> {
+    pool: &'a Pool,
+    number: usize,
+}
 
 impl<'a> Worker<'a> {
-    fn begin(pool: &'a Pool) -> Self {
+    fn begin(pool: &'a Pool, number: usize) -> Self {
         WORKS_FOR.set(pool);
-        Self(pool)
+        // Counted already, unless whoever started it was interrupted in that.
+        pool.lock().workers.insert(number);
+        Self { pool, number }
     }
 }
 
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         WORKS_FOR.set(std::ptr::null());
-        self.0.end_worker();
+        if self.pool.origin.is_here() {
+            self.pool.end_worker(self.number);
+        }
     }
 }
 
@@ -164,14 +175,14 @@ impl WorkerPool {
 
     /// Starts a worker if none is to spare.
     ///
-    /// Fails only when there is no worker at all: with one, the work is merely done later.
+    /// Fails only when there is no worker at all: with one, the work is merely done later. Or with an interrupt.
     pub fn ensure_spare(slf: &Bound<'_, Self>) -> PyResult<()> {
         let pool = &slf.get().pool;
         let Some(number) = pool.claim_worker() else { return Ok(()) };
         match Self::start_worker(slf, number) {
             Ok(thread) => pool.lock().threads.push(thread),
             Err(error) => {
-                if pool.end_worker() == 0 {
+                if pool.end_worker(number) == 0 || report::is_interrupt(slf.py(), &error) {
                     return Err(error);
                 }
             }
@@ -182,6 +193,7 @@ impl WorkerPool {
     fn start_worker(slf: &Bound<'_, Self>, number: usize) -> PyResult<Py<PyAny>> {
         let options = PyDict::new(slf.py());
         options.set_item("target", slf.getattr("_work")?)?;
+        options.set_item("args", (number,))?;
         options.set_item("name", format!("{}_{number}", slf.get().pool.prefix))?;
         options.set_item("daemon", true)?;
         let thread = python::thread(slf.py())?.call((), Some(&options))?;
@@ -211,7 +223,7 @@ impl WorkerPool {
             ended: Condvar::new(),
             max_workers,
             prefix: thread_name_prefix.to_owned(),
-            process: std::process::id(),
+            origin: Origin::here(),
             initializer: initializer.map(|f| (f, initargs)),
         });
         remember(&pool);
@@ -226,7 +238,8 @@ impl WorkerPool {
     /// Runs `fn(*args)` in a worker thread. What it raises is logged.
     #[pyo3(signature = (r#fn, *args))]
     fn submit(slf: &Bound<'_, Self>, r#fn: Py<PyAny>, args: Py<PyTuple>) -> PyResult<()> {
-        if !slf.get().pool.push(vec![Task::Call(r#fn, args)]).is_empty() {
+        let pool = &slf.get().pool;
+        if !pool.origin.is_here() || !pool.push(vec![Task::Call(r#fn, args)]).is_empty() {
             return Err(PyRuntimeError::new_err("cannot schedule new futures after shutdown"));
         }
         Self::ensure_spare(slf)
@@ -234,15 +247,18 @@ impl WorkerPool {
 
     /// Takes no more work; what is queued is still done. With `wait`, returns when it is.
     fn shutdown(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
+        if !self.pool.origin.is_here() {
+            return Ok(());
+        }
         self.pool.close();
         if wait { join(py, &self.pool) } else { Ok(()) }
     }
 
     /// The life of one worker thread.
-    fn _work(slf: &Bound<'_, Self>) -> PyResult<()> {
+    fn _work(slf: &Bound<'_, Self>, number: usize) -> PyResult<()> {
         let py = slf.py();
         let pool = &slf.get().pool;
-        let _worker = Worker::begin(pool);
+        let _worker = Worker::begin(pool, number);
         if let Some((initializer, args)) = &pool.initializer {
             if let Err(error) = initializer.bind(py).call1(args.bind(py)) {
                 log_failure(py, "Exception in the initializer of a worker thread", &error)?;
@@ -270,6 +286,10 @@ impl WorkerPool {
                     }
                 }
             }
+            if !pool.origin.is_here() {
+                // The task has forked: in the child the rest of the queue is not ours.
+                return Ok(());
+            }
             if attached.elapsed() > LONGEST_HOLD {
                 py.detach(|| ());
                 attached = Instant::now();
@@ -280,10 +300,6 @@ impl WorkerPool {
 
 /// Waits for the workers to end, but for the calling one.
 fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
-    if pool.process != std::process::id() {
-        // After a fork the workers are the parent's.
-        return Ok(());
-    }
     py.detach(|| pool.wait_ended());
     let threads = std::mem::take(&mut pool.lock().threads);
     let current = py.import("threading")?.call_method0("current_thread")?;
@@ -318,7 +334,8 @@ fn remember(pool: &Arc<Pool>) {
 pub fn join_pools(py: Python<'_>) -> PyResult<()> {
     let pools: Vec<Arc<Pool>> = {
         let pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.iter().filter_map(Weak::upgrade).collect()
+        // After a fork the others are the parent's.
+        pools.iter().filter_map(Weak::upgrade).filter(|pool| pool.origin.is_here()).collect()
     };
     for pool in &pools {
         pool.close();

@@ -15,6 +15,11 @@ macro_rules! imports {
     )*};
 }
 
+/// A `CancelledError` that says why.
+pub fn cancelled(py: Python<'_>, reason: &'static str) -> PyResult<PyErr> {
+    cancelled_error(py)?.call1((reason,)).map(PyErr::from_value)
+}
+
 imports! {
     job_lookup_error = "mainspring.jobstores.base"."JobLookupError";
     conflicting_id_error = "mainspring.jobstores.base"."ConflictingIdError";
@@ -39,8 +44,9 @@ imports! {
     bridged = "mainspring._coroutines"."bridged";
     contained = "mainspring._coroutines"."contained";
     job_exit_error = "mainspring._coroutines"."JobExitError";
-    run_awaitable = "mainspring._coroutines"."run";
     context_type = "contextvars"."Context";
+    is_exit_of_program = "mainspring._coroutines"."is_exit_of_program";
+    loop_is_ending = "mainspring._coroutines"."loop_is_ending";
     copy_context = "contextvars"."copy_context";
     format_tb = "traceback"."format_tb";
     clear_frames = "traceback"."clear_frames";

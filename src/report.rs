@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use mainspring_core::UtcMicros;
 use mainspring_core::dispatch::StoreId;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -44,6 +44,8 @@ pub struct Env<'py> {
     mask: u32,
     /// Whether events are sent to the control loop instead of being handed to listeners here.
     defers_events: bool,
+    /// Whether the runs are cancelled because their loop has come to its end.
+    after_its_loop: bool,
     scheduler_logger: OnceCell<Logger<'py>>,
     executors: RefCell<Vec<(u32, Rc<ExecutorHere<'py>>)>>,
     store: RefCell<Option<(StoreId, Attached)>>,
@@ -86,6 +88,7 @@ impl<'py> Env<'py> {
             scheduler: hub.scheduler(py)?,
             mask: hub.mask(),
             defers_events: false,
+            after_its_loop: false,
             scheduler_logger: OnceCell::new(),
             executors: RefCell::default(),
             store: RefCell::default(),
@@ -98,6 +101,11 @@ impl<'py> Env<'py> {
     pub fn in_worker(py: Python<'py>, hub: &Arc<Hub>) -> Option<Self> {
         let defers_events = hub.events_on_loop.load(Ordering::Relaxed);
         Self::new(py, hub).map(|env| Self { defers_events, ..env })
+    }
+
+    /// The same for runs that are cancelled because their loop has come to its end.
+    pub fn after_its_loop(self) -> Self {
+        Self { after_its_loop: true, ..self }
     }
 
     pub fn wants(&self, code: u32) -> bool {
@@ -162,7 +170,11 @@ impl<'py> Env<'py> {
 
     /// Hands an event to the scheduler, which tells its listeners. What a listener raises the scheduler logs.
     pub fn dispatch(&self, event: &Bound<'py, PyAny>) -> PyResult<()> {
-        if self.defers_events {
+        if !self.hub.origin.is_here() {
+            // The parent tells of its runs, a forked child does not.
+            return Ok(());
+        }
+        if self.defers_events && self.hub.control.has_loop() {
             self.hub.control.push(vec![Work::Event(event.clone().unbind())]);
             return Ok(());
         }
@@ -197,9 +209,21 @@ impl<'py> Env<'py> {
     }
 }
 
-/// Whether `error` is Ctrl-C.
+/// Whether `error` is `SystemExit` or Ctrl-C.
+pub fn is_exit(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py)
+}
+
+/// Whether `error` is to end the program and not only a run: Ctrl-C, or what a signal handler raised.
 pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
-    error.is_instance_of::<PyKeyboardInterrupt>(py)
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        return true;
+    }
+    error.is_instance_of::<PySystemExit>(py)
+        && python::is_exit_of_program(py)
+            .and_then(|is_exit| is_exit.call1((error.value(py), error.traceback(py))))
+            .and_then(|answer| answer.is_truthy())
+            .unwrap_or(false)
 }
 
 impl Run {
@@ -272,9 +296,18 @@ impl Run {
         let exception = error.value(py);
         let traceback = error.traceback(py);
         if exception.is_instance(python::cancelled_error(py)?)? {
-            logger.call_method1("info", ("Run of job \"%s\" was cancelled", self.job(env)?))?;
+            // What ends with its loop is no news to whoever ends that.
+            let ends = env.after_its_loop || python::loop_is_ending(py)?.call0()?.is_truthy()?;
+            let level = if ends { "debug" } else { "info" };
+            let reason = exception.str()?;
+            if reason.is_empty()? {
+                logger.call_method1(level, ("Run of job \"%s\" was cancelled", self.job(env)?))?;
+            } else {
+                let arguments = ("Run of job \"%s\" was cancelled: %s", self.job(env)?, reason);
+                logger.call_method1(level, arguments)?;
+            }
         } else if is_interrupt(py, error) {
-            // The program shows it, or means to end without a word.
+            // The interpreter shows the interrupt itself, where it ends.
             logger.call_method1("info", ("Run of job \"%s\" was interrupted", self.job(env)?))?;
         } else {
             let options = PyDict::new(py);

@@ -18,11 +18,11 @@ use pyo3::types::{PyDict, PyString};
 use crate::current_run::InThisThread;
 use crate::fields::Seen;
 use crate::hub::{Attached, Hub};
-use crate::inbox::Work;
+use crate::inbox::{Inbox, Work};
+use crate::loop_inbox::SHUT_DOWN;
 use crate::python;
 use crate::record::Route;
 use crate::report::{Env, Outcome, code};
-use crate::tasks::contained_exit;
 use crate::thread_loop::ThreadLoop;
 use crate::trigger::PythonJitter;
 
@@ -70,6 +70,10 @@ impl Run {
     /// The next run time that is not missed; the missed ones before it are reported. `None` when the run is
     /// at its end.
     pub fn next_in_time(&mut self, env: &Env<'_>) -> Option<UtcMicros> {
+        if !env.hub.origin.is_here() {
+            // The function, or a listener, has forked, and this is the child: the run goes on in the parent.
+            return None;
+        }
         while let Some(&at) = self.run_times().get(self.index) {
             let now = env.hub.clock.now();
             match policy::missed_by(at, now, self.firing.misfire_grace_seconds) {
@@ -87,6 +91,9 @@ impl Run {
     pub fn settle(&mut self, env: &Env<'_>, outcome: Outcome<'_>) {
         let Some(&at) = self.run_times().get(self.index) else { return };
         self.index += 1;
+        if !env.hub.origin.is_here() {
+            return;
+        }
         if self.index == self.run_times().len() {
             env.hub.finish_in(&self.store.store, &self.firing);
         }
@@ -122,6 +129,32 @@ pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     python::isawaitable(py)?.call1((value,))?.is_truthy()
 }
 
+/// Ends the runs whose awaitables wait for a loop that does not come, as cancelled for this reason, and tells
+/// of those that have ended before.
+pub fn abandon_queued(env: &Env<'_>, inbox: &Inbox, reason: &'static str) {
+    for work in inbox.take_begun() {
+        match work {
+            Work::Await(mut run, awaitable) => {
+                env.never_fails(close(awaitable.bind(env.py)));
+                env.never_fails(python::cancelled(env.py, reason).map(|error| run.abandon(env, &error)));
+            }
+            Work::Event(event) => env.never_fails(env.dispatch(event.bind(env.py))),
+            Work::NoticesDropped(count) => env.never_fails(notices_dropped(env, count)),
+            Work::Item(_) => {}
+        }
+    }
+}
+
+/// Closes a coroutine that is not going to be awaited, so that nobody is warned of that.
+pub fn close(awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = awaitable.py();
+    // A task or another future goes on by itself, and whatever else has an `__await__` has not begun.
+    match awaitable.is_instance(python::coroutine_type(py)?)? {
+        true => awaitable.call_method0(intern!(py, "close")).map(drop),
+        false => Ok(()),
+    }
+}
+
 /// Runs a firing in a worker thread. An awaitable result goes on to the event loop, run and all.
 pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing, thread_loop: &mut ThreadLoop) {
     let Some(env) = Env::in_worker(py, hub) else {
@@ -138,13 +171,17 @@ pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing, thread_loop
         env.never_fails(thread_loop.after_run(py));
         match result {
             Ok(value) if is_awaitable(&value).unwrap_or(false) => {
-                if !hub.coroutines().has_loop() {
-                    let result = python::run_awaitable(py).and_then(|run| run.call1((value,)));
-                    let result = contained_exit(py, result);
-                    run.settle(&env, Outcome::of(result));
-                    continue;
+                if !hub.origin.is_here() {
+                    // It has forked, and this is the child: here is no loop to await it on.
+                    env.never_fails(close(&value));
+                    return;
                 }
-                hub.coroutines().push(vec![Work::Await(Box::new(run), value.unbind())]);
+                let coroutines = hub.coroutines();
+                coroutines.push(vec![Work::Await(Box::new(run), value.unbind())]);
+                if !coroutines.has_loop() {
+                    // Asked only now: whoever takes the loop away looks into the queue after that.
+                    abandon_queued(&env, &coroutines, SHUT_DOWN);
+                }
                 return;
             }
             result => run.settle(&env, Outcome::of(result)),

@@ -157,6 +157,14 @@ impl NativeStore {
         drop(payloads);
     }
 
+    /// Forgets what goes on in the parent of this process, which was forked: the engine that sweeps the store,
+    /// and the runs under way.
+    fn forget_parent(&self) {
+        self.store.set_waker(None);
+        let payloads = self.store.change(MemoryStore::forget_runs);
+        drop(payloads);
+    }
+
     fn lookup(&self, py: Python<'_>, job_id: &str) -> PyResult<Option<Py<Job>>> {
         match self.store.read(|s| s.key(job_id)) {
             Some(key) => self.handle(py, key),

@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::exit::Inside;
 use crate::inbox::Suspended;
 use crate::loop_inbox::LoopInbox;
 use crate::python;
@@ -65,7 +66,10 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                             result = self.result_of(&task);
                         }
                         Ok(task) => return self.suspend(run, &task, value, is_coroutine),
-                        Err(error) => result = Err(error),
+                        Err(error) => {
+                            self.env.never_fails(runner::close(value));
+                            result = Err(error);
+                        }
                     }
                 }
             }
@@ -80,6 +84,10 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     fn settle(&self, run: &mut Run, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
         let py = self.env.py;
         match result {
+            Err(error) if !self.env.hub.origin.is_here() && report::is_exit(py, &error) => {
+                // The job has forked, and this is the child, which it wants to end.
+                Err(error)
+            }
             Err(error) if error.value(py).is_instance(python::cancelled_error(py)?)? => {
                 run.abandon(self.env, &error);
                 Ok(())
@@ -112,34 +120,42 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             };
         }
         let coroutine = python::contained(py)?.call1((awaitable,))?;
+        let task = self.start_task(&coroutine, is_coroutine.then_some(awaitable), own_context);
+        if task.is_err() {
+            // A task factory may raise; the run is reported with that, and nothing is left unawaited.
+            self.env.never_fails(runner::close(&coroutine));
+        }
+        task
+    }
+
+    /// A task for the coroutine `contained`, by the name of the coroutine inside.
+    fn start_task(
+        &self,
+        contained: &Bound<'py, PyAny>,
+        inside: Option<&Bound<'py, PyAny>>,
+        own_context: Option<&Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.env.py;
         let context = self.inbox.get().inbox.run_context(py, own_context)?;
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;
-            return python::asyncio_task(py)?.call((&coroutine,), Some(options));
+            return python::asyncio_task(py)?.call((contained,), Some(options));
         }
-        if is_coroutine {
-            name_after(&coroutine, awaitable)?;
+        if let Some(inside) = inside {
+            name_after(contained, inside)?;
         }
         let Some(event_loop) = &self.event_loop else {
             return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
         };
         let create_task = event_loop.getattr(intern!(py, "create_task"))?;
-        let started = if self.takes_context {
+        if self.takes_context {
             let options = PyDict::new(py);
             options.set_item(intern!(py, "context"), context)?;
-            create_task.call((&coroutine,), Some(&options))
+            create_task.call((contained,), Some(&options))
         } else {
-            context.call_method1(intern!(py, "run"), (create_task, &coroutine))
-        };
-        if started.is_err() {
-            // A task factory may raise; the run is reported with that, and nothing is left unawaited.
-            let unawaited = [&coroutine, awaitable];
-            for coroutine in &unawaited[..if is_coroutine { 2 } else { 1 }] {
-                self.env.never_fails(coroutine.call_method0(intern!(py, "close")).map(drop));
-            }
+            context.call_method1(intern!(py, "run"), (create_task, contained))
         }
-        started
     }
 
     /// The result of a task that is done.
@@ -223,6 +239,7 @@ impl Resume {
 impl Resume {
     fn __call__(&self, task: Bound<'_, PyAny>) -> PyResult<()> {
         let py = task.py();
+        let Some(_inside) = Inside::enter() else { return Ok(()) };
         let inbox = self.inbox.bind(py);
         let old = inbox.get().inbox.lock_tasks().remove(&(task.as_ptr() as usize));
         drop(old);

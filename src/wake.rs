@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
+use crate::exit::Inside;
+
 #[cfg(unix)]
 pub use fd::WakeFd;
 
@@ -94,6 +96,7 @@ impl WakeThread {
         std::thread::Builder::new().name("mainspring-waker".into()).spawn(move || {
             while ours.wait() {
                 // A closed loop needs no waking; its inbox is bound anew before anything is lost.
+                let Some(_inside) = Inside::enter() else { return };
                 let _closed = Python::try_attach(|py| {
                     event_loop.call_method1(py, "call_soon_threadsafe", (&callback,)).is_err()
                 });

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
+from asyncio import Task
 from collections.abc import Awaitable
-from typing import TypeVar
+from threading import current_thread, main_thread
+from traceback import walk_tb
+from types import FrameType, TracebackType
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -46,6 +52,46 @@ async def _outcome_of(future: asyncio.Future[T]) -> T:
     return await future
 
 
-def run(awaitable: Awaitable[T]) -> T:
-    """Await in a thread without an event loop, on one made for the purpose."""
-    return asyncio.run(contained(awaitable))
+def is_task_of_run(task: Task[Any]) -> bool:
+    """Tell whether a task is one that the binding has made for a run."""
+    return getattr(task.get_coro(), "cr_code", None) is contained.__code__
+
+
+def is_exit_of_program(exc: BaseException, traceback: TracebackType | None = None) -> bool:
+    """Tell whether an exception is to end the program, not only the run in which it was raised.
+
+    So is a Ctrl-C, and a ``SystemExit`` that comes from a handler of a signal, which Python calls in
+    the midst of whatever the main thread does. Other threads do not get either.
+
+    :param exc: the exception
+    :param traceback: its traceback, where it does not carry that itself
+    """
+    if (
+        not isinstance(exc, (KeyboardInterrupt, SystemExit))
+        or current_thread() is not main_thread()
+    ):
+        return False
+    if isinstance(exc, KeyboardInterrupt):
+        return True
+    codes = [frame.f_code for frame, _ in walk_tb(traceback or exc.__traceback__)]
+    handlers = (signal.getsignal(number) for number in signal.valid_signals())
+    return any(getattr(handler, "__code__", None) in codes for handler in handlers)
+
+
+#: The functions that cancel what is left on a loop that has been stopped, and run it until that has
+#: ended: those of asyncio, uvloop and anyio, of aiohttp, and our own.
+_LAST_STEPS = frozenset({"_cancel_all_tasks", "_cancel_tasks", "finish_loop"})
+
+
+def loop_is_ending() -> bool:
+    """Tell whether the loop that runs in this thread only does so to end what is left on it.
+
+    Nothing says so but the call stack: for the loop itself it is a run like any other. The answer
+    chooses the level of a log record and nothing else.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name in _LAST_STEPS:
+            return True
+        frame = frame.f_back
+    return False

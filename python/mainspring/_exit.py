@@ -3,7 +3,8 @@
 A daemon thread that is killed while it runs Python code that Rust has called takes the whole
 process with it, and the run it was in. So, as ``concurrent.futures`` does for its own threads, the
 schedulers that are still running are stopped at exit, silently, and the runs that are going on in
-worker threads come to their end.
+worker threads come to their end. Those that wait for a loop that does not run any more are ended
+as cancelled, and the loops made here are closed.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from threading import Event
 from typing import Protocol
 from weakref import WeakSet
 
-from mainspring._mainspring import join_pools, leave_awaitables
+from mainspring._mainspring import join_pools, wait_for_loops
+from mainspring.schedulers._loops import close_made_loops
 
 
 class Stoppable(Protocol):
     """A scheduler with threads of its own."""
 
     def _stop_at_exit(self) -> None: ...
+
+    def _abandon_runs_at_exit(self) -> None: ...
 
 
 _running: WeakSet[Stoppable] = WeakSet()
@@ -49,9 +53,13 @@ def do_last(func: Callable[[], object]) -> None:
 @atexit.register
 def _at_exit() -> None:
     _exiting.set()
-    for scheduler in tuple(_running):
+    schedulers = tuple(_running)
+    for scheduler in schedulers:
         scheduler._stop_at_exit()
     join_pools()
-    leave_awaitables()
+    wait_for_loops()
+    for scheduler in schedulers:
+        scheduler._abandon_runs_at_exit()
     for func in _last:
         func()
+    close_made_loops()

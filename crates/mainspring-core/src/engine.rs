@@ -9,6 +9,7 @@
 //! - it holds a store's lock for at most [`PASS`] jobs at a time, and no lock at all while it dispatches or
 //!   sleeps;
 //! - it sleeps at most [`LONGEST_SLEEP`], and so notices within that time that the wall clock has stepped;
+//! - it begins no pass while the process forks, see [`fork`](crate::fork);
 //! - while it is awake, [`Waker`] says so, and every earlier deadline makes it sweep once more: a deadline
 //!   that arrives between the sweep and the sleep is not lost.
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 use crate::clock::{Clock, StepDetector};
 use crate::dispatch::{Dispatch, Item, StoreId};
 use crate::error::{Error, ErrorKind};
+use crate::fork::Sweeping;
 use crate::store::Sweep;
 use crate::time::UtcMicros;
 
@@ -118,7 +120,10 @@ impl Shared {
         if self.paused.load(Ordering::SeqCst) {
             return None;
         }
-        let next = self.lock().sweep(now, batch);
+        let next = {
+            let _sweeping = Sweeping::begin();
+            self.lock().sweep(now, batch)
+        };
         if !batch.is_empty() {
             self.dispatch.dispatch(batch);
             batch.clear();

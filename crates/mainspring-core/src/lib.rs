@@ -11,6 +11,7 @@ pub mod clock;
 pub mod dispatch;
 pub mod engine;
 pub mod error;
+pub mod fork;
 pub mod job;
 pub mod policy;
 pub mod rng;

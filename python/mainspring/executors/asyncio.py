@@ -39,6 +39,10 @@ class AsyncIOExecutor(BaseExecutor):
         if self._pool is not None:
             self._pool.shutdown(wait)
 
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._eventloop = self._pool = None
+
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         assert self._pool is not None
         if loop := self._loop_for(job):

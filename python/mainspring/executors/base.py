@@ -18,7 +18,9 @@ from inspect import isawaitable
 from threading import main_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from mainspring._coroutines import is_exit_of_program, loop_is_ending
 from mainspring._logs import get_logger
+from mainspring._mainspring import keep_for_ever
 from mainspring._thread_loop import call_here
 from mainspring.events import (
     EVENT_JOB_ERROR,
@@ -91,6 +93,17 @@ class BaseExecutor(metaclass=ABCMeta):
 
         :param wait: whether to return only after all submitted jobs have been run
         """
+
+    def _forget_parent(self) -> None:
+        """Let go of what runs in the parent of this process, which was forked, and be as before start().
+
+        What goes on there is kept as it is, since to drop a coroutine is to run its ``finally``.
+        """
+        for run in self._coroutine_runs:
+            keep_for_ever(run)
+        self._coroutine_runs = set()
+        self._instances = defaultdict(int)
+        self._lock = None
 
     def submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         """Have a job run, once for each of the times at which it was to run.
@@ -200,7 +213,12 @@ class BaseExecutor(metaclass=ABCMeta):
         if exc is not None:
             self._run_job_error(job_id, exc, exc.__traceback__)
         else:
-            self._run_job_success(job_id, ended.result())
+            events = ended.result()
+            self._run_job_success(job_id, events)
+            # What is to end the program goes on to the loop, now that it has been told of.
+            for event in events:
+                if event.exception is not None and is_exit_of_program(event.exception):
+                    raise event.exception
 
 
 class CoroutineRun(Generic[T]):
@@ -363,12 +381,10 @@ def _runs(
                 )
             )
             # The event holds the exception, that the frames, and those the job's local variables.
-            if isinstance(exc, asyncio.CancelledError):
-                logger.info('Run of job "%s" was cancelled', job)
-                traceback.clear_frames(exc.__traceback__)
-                break
-            logger.exception('Job "%s" raised an exception', job)
+            _log_exception(logger, job, exc)
             traceback.clear_frames(exc.__traceback__)
+            if isinstance(exc, asyncio.CancelledError):
+                break
         else:
             events.append(
                 JobExecutionEvent(
@@ -377,6 +393,20 @@ def _runs(
             )
             logger.info('Job "%s" executed successfully', job)
     return events
+
+
+def _log_exception(logger: logging.Logger, job: Job, exc: BaseException) -> None:
+    """Log how a run ended; where that is news, and not what somebody else has asked for or shows."""
+    if isinstance(exc, asyncio.CancelledError):
+        level = logging.DEBUG if loop_is_ending() else logging.INFO
+        if str(exc):
+            logger.log(level, 'Run of job "%s" was cancelled: %s', job, exc)
+        else:
+            logger.log(level, 'Run of job "%s" was cancelled', job)
+    elif isinstance(exc, KeyboardInterrupt):
+        logger.info('Run of job "%s" was interrupted', job)
+    else:
+        logger.error('Job "%s" raised an exception', job, exc_info=exc)
 
 
 def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from mainspring._mainspring import WorkerPool
+from mainspring._mainspring import WorkerPool, keep_for_ever
 from mainspring.executors.base import BaseExecutor, run_job
 
 if TYPE_CHECKING:
@@ -68,7 +68,14 @@ class RestartablePoolExecutor(BasePoolExecutor):
 
     def shutdown(self, wait: bool = True) -> None:
         self._pool_is_shut_down = True
-        super().shutdown(wait)
+        if self._pool is not None:
+            super().shutdown(wait)
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        keep_for_ever(self._pool)
+        self._pool = None
+        self._pool_is_shut_down = True
 
 
 class ThreadPoolExecutor(RestartablePoolExecutor):

@@ -16,7 +16,7 @@ from mainspring._thread_loop import ThreadLoop, ThreadLoops
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers import CancelledRun
 from mainspring.schedulers._guess import LoopGuess
-from mainspring.schedulers._loops import running_loop
+from mainspring.schedulers._loops import leave_to_parent, running_loop
 from mainspring.schedulers._native import native_pool, native_store
 from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
 from mainspring.util import asbool
@@ -54,8 +54,6 @@ class DrivenScheduler(BaseScheduler):
     _timer_is_due = False
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
-        self._check_lock = RLock()
-        self._is_stopping = Event()
         self._thread_loops = ThreadLoops(self)
         super().__init__(gconfig, **options)
 
@@ -89,17 +87,13 @@ class DrivenScheduler(BaseScheduler):
             self._engine.coro.unbind()
 
     def start(self, paused: bool = False) -> None:
-        self._stopped_by_itself = False
         self._is_stopping.clear()
         super().start(paused)
 
-    def shutdown(self, wait: bool = True) -> None:
-        if self._stopped_by_itself:
-            # The program means to shut down what it has started, and may start it again.
-            for alias, store in self._python_stores():
-                self._stop_jobstore(store, alias)
-        else:
-            super().shutdown(wait)
+    def _make_locks(self) -> None:
+        super()._make_locks()
+        self._check_lock = RLock()
+        self._is_stopping = Event()
 
     def wakeup(self) -> None:
         self._engine.wake()
@@ -123,6 +117,12 @@ class DrivenScheduler(BaseScheduler):
         """End the scheduler's threads without a word, since the interpreter is about to exit."""
         self._stop_processing()
 
+    def _abandon_runs_at_exit(self) -> None:
+        """End the runs that wait for a loop; the scheduler's threads have ended before."""
+        self._engine.control.abandon_at_exit()
+        if self._engine.coro is not None:
+            self._engine.coro.abandon_at_exit()
+
     @property
     def running(self) -> bool:
         """Whether the scheduler has been started and not shut down, and its loop is not closed."""
@@ -132,6 +132,14 @@ class DrivenScheduler(BaseScheduler):
         return self.state != STATE_STOPPED and (self._engine.running or not self._timer_is_due)
 
     # Looking after the loops
+
+    def _forget_parent(self) -> None:
+        self._guess = None
+        self._timer_is_due = False
+        for loop in (self._engine.control.loop, self._coroutine_loop()):
+            if loop is not None:
+                leave_to_parent(loop)
+        super()._forget_parent()
 
     def _check_loops(self) -> None:
         """Look after a loop that leaves its work alone.

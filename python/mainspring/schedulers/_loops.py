@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import sys
 import warnings
+from typing import Any
 from weakref import WeakSet
+
+from mainspring._coroutines import is_task_of_run
+from mainspring._mainspring import keep_for_ever
 
 #: The loops made here, so that none is left unclosed when the interpreter exits.
 _made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+
+
+#: The loops that this process has from its parent by a fork, and shares a selector with.
+_of_parent: list[asyncio.AbstractEventLoop] = []
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -48,6 +55,45 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def new_own_loop() -> asyncio.AbstractEventLoop:
+    """Make such a loop for a scheduler's own runs, in a thread that an interrupt may reach."""
+    loop = new_loop()
+    loop.set_exception_handler(_tell_but_of_interrupted_tasks)
+    return loop
+
+
+def _tell_but_of_interrupted_tasks(
+    loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """Do what a loop does by default, but say nothing of a run's task that was never completed.
+
+    An interrupt may come while asyncio makes a task. The run has been told of as interrupted.
+    """
+    task = context.get("task")
+    if "exception" in context or task is None or not is_task_of_run(task):
+        loop.default_exception_handler(context)
+
+
+def belongs_to_parent(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether a loop is known to come from the process that this one was forked from."""
+    return any(loop is other for other in _of_parent)
+
+
+def leave_to_parent(loop: asyncio.AbstractEventLoop) -> None:
+    """Neither use nor close a loop in this process, which was forked; nor warn that it is open."""
+    keep_for_ever(loop)
+    _of_parent.append(loop)
+
+
+def leave_loops_to_parent() -> None:
+    """Do so with the loops made here and the one that is current in this thread."""
+    loops = {*_made, current_loop()}
+    _made.clear()
+    for loop in loops:
+        if loop is not None:
+            leave_to_parent(loop)
+
+
 def finish_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel what is left on a stopped loop and close it, as ``asyncio.run`` does at its end."""
     try:
@@ -62,8 +108,8 @@ def finish_loop(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-@atexit.register
-def _close_made_loops() -> None:
+def close_made_loops() -> None:
+    """Close the loops made here that nobody has closed; when the interpreter exits."""
     for loop in tuple(_made):
         if not loop.is_running():
             loop.close()

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mainspring._coroutines import is_exit_of_program
 from mainspring.events import (
     EVENT_ALL,
     EVENT_EXECUTOR_ADDED,
@@ -50,7 +51,8 @@ class SchedulerParts(metaclass=ABCMeta):
 
     _logger: Logger
     _engine: Engine
-    #: Whether the scheduler has stopped without being told to, and keeps its stores open.
+    #: Whether the scheduler has stopped without being told to, since its loop was closed or this is a
+    #: forked process, and keeps its stores open.
     _stopped_by_itself = False
 
     def __init__(self) -> None:
@@ -58,12 +60,9 @@ class SchedulerParts(metaclass=ABCMeta):
         #: One of ``STATE_STOPPED``, ``STATE_RUNNING`` and ``STATE_PAUSED``.
         self.state = STATE_STOPPED
         self._executors: dict[str, BaseExecutor] = {}
-        self._executors_lock = self._create_lock()
         self._jobstores: dict[str, BaseJobStore] = {}
-        self._jobstores_lock = self._create_lock()
-        self._store_locks: dict[str, AbstractContextManager[Any]] = {}
         self._listeners: list[tuple[Callable[[Any], object], int]] = []
-        self._listeners_lock = self._create_lock()
+        self._make_locks()
 
     @abstractmethod
     def wakeup(self) -> None:
@@ -192,6 +191,12 @@ class SchedulerParts(metaclass=ABCMeta):
             self._listeners[:] = [entry for entry in self._listeners if entry[0] != callback]
             self._engine.set_listener_mask(self._listener_mask())
 
+    def _make_locks(self) -> None:
+        self._executors_lock = self._create_lock()
+        self._jobstores_lock = self._create_lock()
+        self._listeners_lock = self._create_lock()
+        self._store_locks: dict[str, AbstractContextManager[Any]] = {}
+
     def _create_lock(self) -> AbstractContextManager[Any]:
         """Make a re-entrant lock of the kind that suits the scheduler."""
         return RLock()
@@ -236,15 +241,24 @@ class SchedulerParts(metaclass=ABCMeta):
             raise KeyError(f"No such job store: {alias}") from None
 
     def _dispatch_event(self, event: SchedulerEvent) -> None:
-        """Call the listeners that want this event; what they raise is logged."""
+        """Call the listeners that want this event; what they raise is logged.
+
+        What is to end the program, as Ctrl-C, goes on when all have been called.
+        """
+        interrupt: BaseException | None = None
         with self._listeners_lock:
             listeners = tuple(self._listeners)
         for callback, mask in listeners:
             if event.code & mask:
                 try:
                     callback(event)
-                except BaseException:
-                    self._logger.exception("Error notifying listener %r of %r", callback, event)
+                except BaseException as exc:
+                    if is_exit_of_program(exc):
+                        interrupt = exc
+                    else:
+                        self._logger.exception("Error notifying listener %r of %r", callback, event)
+        if interrupt is not None:
+            raise interrupt
 
     def _listener_mask(self) -> int:
         """Return the codes of the events that anybody wants to have."""

@@ -74,6 +74,10 @@ class StoreSweeper:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: touch nothing; if it is this thread that forked, end it."""
+        self._thread = None
+
     def _run(self) -> None:
         me = threading.current_thread()
         while self._thread is me:

@@ -15,7 +15,12 @@ from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import CancelledRun, SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
 from mainspring.schedulers._guess import LoopGuess
-from mainspring.schedulers._loops import current_loop, new_loop, running_loop
+from mainspring.schedulers._loops import (
+    belongs_to_parent,
+    current_loop,
+    new_loop,
+    running_loop,
+)
 from mainspring.schedulers._signals import on_signals
 from mainspring.schedulers.base import STATE_STOPPED
 from mainspring.util import maybe_ref
@@ -246,11 +251,14 @@ class AsyncIOScheduler(DrivenScheduler):
     def _choose_loop(self) -> tuple[AbstractEventLoop, LoopGuess | None]:
         """Return the loop to use, also as a guess if it may turn out to be the wrong one."""
         loop: AbstractEventLoop | None
-        for loop in (self._given_loop, running_loop()):
-            if loop is not None and not loop.is_closed():
+        running = running_loop()
+        for loop in (self._given_loop, running):
+            if loop is None or loop.is_closed():
+                continue
+            if loop is running or not belongs_to_parent(loop):
                 return loop, None
         loop = current_loop()
-        is_new = loop is None or loop.is_closed()
+        is_new = loop is None or loop.is_closed() or belongs_to_parent(loop)
         if loop is None or is_new:
             loop = new_loop()
             asyncio.set_event_loop(loop)
@@ -268,6 +276,10 @@ class AsyncIOScheduler(DrivenScheduler):
         for tell in tuple(self._stop_waiters):
             with suppress(RuntimeError):  # its loop is closed
                 tell()
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._eventloop = None
 
     def _release_loop(self) -> None:
         self._unbind_loops()

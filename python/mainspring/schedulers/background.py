@@ -63,6 +63,10 @@ class BackgroundScheduler(BlockingScheduler):
         super().shutdown(wait)
         self._join()
 
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._thread = None
+
     def _stop_at_exit(self) -> None:
         super()._stop_at_exit()
         self._stop_main_loop()

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from mainspring._coroutines import is_exit_of_program
 from mainspring._logs import get_logger
 from mainspring._mainspring import Engine
 from mainspring.events import (
@@ -28,6 +29,7 @@ from mainspring.jobstores.base import BaseJobStore, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
+from mainspring.schedulers._fork import prepare_for_forks
 from mainspring.schedulers._jobs import SchedulerJobs
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers._parts import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
@@ -80,6 +82,7 @@ class BaseScheduler(SchedulerJobs):
         self._engine = Engine(self)
         self._sweeper = StoreSweeper(self)
         self.configure(gconfig, **options)
+        prepare_for_forks(self)
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(
@@ -121,6 +124,7 @@ class BaseScheduler(SchedulerJobs):
         if self.state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
         self._check_uwsgi()
+        self._stopped_by_itself = False
         with ExitStack() as undo:
             with self._executors_lock:
                 if "default" not in self._executors:
@@ -152,9 +156,14 @@ class BaseScheduler(SchedulerJobs):
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
 
+        Without effect on a scheduler that has stopped by itself: since its loop was closed, or, in a
+        forked child, since it runs in the parent. It keeps its jobs, and may be started again.
+
         :param wait: whether to return only after all runs that are going on have ended
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
+        if self._stopped_by_itself:
+            return
         if self.state == STATE_STOPPED:
             raise SchedulerNotRunningError
         self._stop_processing()
@@ -298,6 +307,26 @@ class BaseScheduler(SchedulerJobs):
                 "option for the scheduler to work."
             )
 
+    # In the child of a fork
+
+    def _forget_parent(self) -> None:
+        """Become a stopped scheduler with the same jobs; see :mod:`mainspring.schedulers._fork`."""
+        if self.state != STATE_STOPPED:
+            self.state = STATE_STOPPED
+            self._stopped_by_itself = True
+        self._make_locks()
+        self._sweeper.leave_to_parent()
+        self._sweeper = StoreSweeper(self)
+        self._engine.leave_to_parent()
+        self._engine = Engine(self)
+        self._engine.set_listener_mask(self._listener_mask())
+        for executor in self._executors.values():
+            executor._forget_parent()
+        for store in self._jobstores.values():
+            core = native_store(store)
+            if core is not None:
+                core.forget_parent()
+
     # What the schedulers that have a timer thread do otherwise
 
     def _start_timer_thread(self, paused: bool) -> None:
@@ -390,7 +419,9 @@ class BaseScheduler(SchedulerJobs):
                 job.id,
             )
             return JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
-        except BaseException:
+        except BaseException as exc:
+            if is_exit_of_program(exc):
+                raise
             self._logger.exception(
                 'Error submitting job "%s" to executor "%s" (job id: %s)',
                 job,

@@ -9,7 +9,7 @@ from typing import Any
 
 from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
-from mainspring.schedulers._loops import finish_loop, new_loop, running_loop
+from mainspring.schedulers._loops import belongs_to_parent, finish_loop, new_own_loop, running_loop
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)
@@ -77,7 +77,8 @@ class BlockingScheduler(DrivenScheduler):
 
     def _stop_main_loop(self) -> None:
         loop = self._own_loop
-        assert self._event is not None
+        if self._event is None:  # it runs in the parent of this process
+            return
         self._event.set()
         if self._interrupted:
             self._finish()
@@ -91,9 +92,11 @@ class BlockingScheduler(DrivenScheduler):
             raise SchedulerAlreadyRunningError
         if coroutines is not None and coroutines.is_closed():
             raise RuntimeError(f"The loop for the coroutine jobs, {coroutines!r}, is closed")
+        if coroutines is not None and belongs_to_parent(coroutines):
+            coroutines = running_loop()  # since nobody runs that one in this process
         self._event = Event()
         self._interrupted = self._drains = False
-        self._own_loop = new_loop()
+        self._own_loop = new_own_loop()
         self._bind_loops(self._own_loop, coroutines)
         try:
             DrivenScheduler.start(self, paused)
@@ -103,12 +106,15 @@ class BlockingScheduler(DrivenScheduler):
 
     def _main_loop(self) -> None:
         """Run the scheduler's own loop until the scheduler is shut down."""
-        assert self._event is not None
-        assert self._own_loop is not None
+        event, loop = self._event, self._own_loop
+        assert event is not None
+        assert loop is not None
         self._is_in_main_loop = True
         try:
-            while not self._event.is_set():
-                self._own_loop.run_forever()
+            while not event.is_set():
+                loop.run_forever()
+                if loop is not self._own_loop:  # a job has forked, and this is the child
+                    return
         except BaseException:
             self._interrupted = True
             raise
@@ -119,6 +125,17 @@ class BlockingScheduler(DrivenScheduler):
         # The loop may have been left already, and be running for its last pieces of work.
         if self._own_loop is not None and self._is_in_main_loop:
             self._own_loop.stop()
+
+    def _stop_without_loop(self) -> None:
+        super()._stop_without_loop()
+        self._stop_main_loop()
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        if self._own_loop is not None:
+            self._own_loop.stop()  # if it is this thread that runs it
+        self._own_loop = self._event = None
+        self._is_in_main_loop = False
 
     def _finish(self) -> None:
         """Let what is left on the own loop come to its end, and close the loop."""

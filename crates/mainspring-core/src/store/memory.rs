@@ -333,6 +333,26 @@ impl<P> MemoryStore<P> {
         self.free_if_done(key)
     }
 
+    /// Forgets the runs under way and the questions put to the host, for a copy of the store in a process
+    /// where nobody ends or answers them. Returns the payloads of the jobs that were only kept for them.
+    #[must_use]
+    pub fn forget_runs(&mut self) -> Vec<P> {
+        let mut payloads = Vec::new();
+        for index in 0..self.slots.len() {
+            let Slot { generation, entry: Some(entry) } = &mut self.slots[index] else { continue };
+            // The store never has more slots than a key can name.
+            let key = JobKey { slot: index as u32, generation: *generation };
+            entry.running = 0;
+            entry.ending = false;
+            let waits = std::mem::take(&mut entry.host_pending) | std::mem::take(&mut entry.behind);
+            if let (true, false, Some(next)) = (waits, entry.retired, entry.next) {
+                self.queue.set(key.slot, next, entry.sequence);
+            }
+            payloads.extend(self.free_if_done(key));
+        }
+        payloads
+    }
+
     /// Gives back the key that came with [`Item::Ended`]. Returns the payload when no run needs it any more.
     pub fn release(&mut self, key: JobKey) -> Option<P> {
         self.entry_mut(key)?.ending = false;

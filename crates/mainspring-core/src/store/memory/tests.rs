@@ -508,3 +508,27 @@ fn a_backward_step_fires_nothing_twice() {
     }
     assert_eq!(sweep(&mut store, 20), [run(key, DEFAULT, one(20))]);
 }
+
+#[test]
+fn a_copy_in_another_process_forgets_the_runs_under_way() {
+    let mut store = Store::new(1);
+    let busy = add(&mut store, "busy", every(1), DEFAULT, 1);
+    let asked = add(&mut store, "asked", host(), DEFAULT, 1);
+    let far_behind = add(&mut store, "behind", every(1), EACH, 1 - 2 * MAX_RUN_TIMES as i64);
+    let ended = add(&mut store, "ended", once(1), DEFAULT, 1);
+    let removed = add(&mut store, "removed", every(1), DEFAULT, 1);
+    let idle = add(&mut store, "idle", every(5), DEFAULT, 5);
+    assert_eq!(sweep(&mut store, 1).len(), 6);
+    assert_eq!(store.remove("removed"), Ok(None));
+
+    assert_eq!(store.forget_runs(), ["ended", "removed"]);
+    assert!(store.get_retired(ended).is_none() && store.get_retired(removed).is_none());
+    assert_eq!(store.len(), 4);
+    for key in [busy, asked, far_behind, idle] {
+        assert_eq!(store.get(key).unwrap().running, 0);
+    }
+    let again = sweep(&mut store, 2);
+    assert!(again.contains(&host_due(asked, 1)), "the host is asked anew");
+    let runs = |key| again.iter().any(|item| matches!(item, Item::Run(firing) if firing.key == key));
+    assert_eq!([busy, far_behind, idle].map(runs), [true, true, false]);
+}

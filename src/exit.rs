@@ -1,0 +1,60 @@
+//! What the interpreter's exit waits for.
+//!
+//! A daemon thread that CPython kills while it runs Python code that Rust has called takes the process with
+//! it: before 3.14 that is done by unwinding, which must not reach Rust. The threads of worker pools are
+//! joined at exit. Threads that are not ours to join - a user's own that runs an event loop, one of the runtime
+//! that tells a loop something - come *inside* for as long as they may run Python code for us.
+//!
+//! Ground rules: one counter and one flag, no lock, so that a fork finds nothing held.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use crate::fork::Origin;
+
+/// How often the exit looks whether everybody is out.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// A thread that runs Python code for us; the exit waits until it is dropped.
+pub struct Inside(Origin);
+
+impl Inside {
+    /// `None` once the interpreter is about to exit.
+    pub fn enter() -> Option<Self> {
+        // Counted before the look: of an exit and an entry at once, one sees the other.
+        INSIDE.fetch_add(1, Ordering::SeqCst);
+        let inside = Self(Origin::here());
+        (!CLOSED.load(Ordering::SeqCst)).then_some(inside)
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        // In a child forked meanwhile nobody has been counted.
+        if self.0.is_here() {
+            INSIDE.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// In a forked child nobody is inside.
+pub fn forget_others() {
+    INSIDE.store(0, Ordering::SeqCst);
+}
+
+/// Lets nobody inside any more, and waits until those who are have left. Called when the interpreter is about
+/// to exit.
+#[pyfunction]
+pub fn wait_for_loops(py: Python<'_>) {
+    CLOSED.store(true, Ordering::SeqCst);
+    py.detach(|| {
+        while INSIDE.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    });
+}
