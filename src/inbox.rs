@@ -158,6 +158,24 @@ impl Inbox {
         std::mem::take(&mut queue.work)
     }
 
+    /// Takes out the runs whose awaitables wait for the loop; all other work stays.
+    pub fn take_awaits(&self) -> Vec<(Box<Run>, Py<PyAny>)> {
+        let mut queue = self.lock();
+        let mut awaits = Vec::new();
+        let work = std::mem::take(&mut queue.work);
+        queue.work = work
+            .into_iter()
+            .filter_map(|work| match work {
+                Work::Await(run, awaitable) => {
+                    awaits.push((run, awaitable));
+                    None
+                }
+                work => Some(work),
+            })
+            .collect();
+        awaits
+    }
+
     /// Puts work that was taken back in front of the rest, and sees to it that the loop comes back.
     pub fn put_back(&self, chunk: &mut VecDeque<Work>) {
         let mut queue = self.lock();

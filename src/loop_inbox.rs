@@ -21,7 +21,7 @@ use crate::python;
 use crate::record::Route;
 use crate::report::{Env, code};
 use crate::runner::{self, Run};
-use crate::tasks::TaskStarter;
+use crate::tasks::{self, TaskStarter};
 use crate::wake::WakeThread;
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
@@ -60,7 +60,7 @@ impl LoopInbox {
         };
         let end = Instant::now() + BUDGET;
         let mut chunk = Chunk { inbox, work: VecDeque::new() };
-        let tasks = TaskStarter::new(slf, &env)?;
+        let starter = TaskStarter::new(slf, &env)?;
         loop {
             inbox.take(&mut chunk.work);
             if chunk.work.is_empty() {
@@ -77,12 +77,12 @@ impl LoopInbox {
                             runner::handle_item(&env, Item::Run(firing));
                         } else if let Some(run) = Run::begin(&env, firing) {
                             env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
-                            tasks.run(run)?;
+                            starter.run(run)?;
                         }
                     }
                     Work::Item(item) => runner::handle_item(&env, item),
                     Work::Event(event) => env.never_fails(env.dispatch(event.bind(py))),
-                    Work::Await(run, awaitable) => tasks.go_on(*run, Ok(awaitable.into_bound(py)))?,
+                    Work::Await(run, awaitable) => starter.go_on(*run, Ok(awaitable.into_bound(py)))?,
                 }
                 if let Err(interrupt) = env.interrupted() {
                     env.dispatch_later();
@@ -242,9 +242,27 @@ impl LoopInbox {
         Ok(())
     }
 
+    /// Ends the runs as cancelled whose functions returned something to await that the loop has not come to.
+    /// For an inbox without a loop: whatever awaits it on another one would be surprised.
+    fn abandon_queued(&self, py: Python<'_>) -> PyResult<()> {
+        let runs = self.inbox.take_awaits();
+        let Some(env) = Env::new(py, &self.hub) else { return Ok(()) };
+        for (mut run, awaitable) in runs {
+            env.never_fails(tasks::close_if_coroutine(awaitable.bind(py)));
+            let error = python::cancelled_error(py)?.call1(("the scheduler has left the event loop",))?;
+            run.abandon(&env, &PyErr::from_value(error));
+        }
+        Ok(())
+    }
+
     /// Called by the loop when there is work.
     fn _drain(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::drain_some(slf)
+        let drained = Self::drain_some(slf);
+        // A run may have shut the scheduler down, while the drain held what is now back in the queue.
+        if !slf.get().inbox.has_loop() {
+            slf.get().abandon_queued(slf.py())?;
+        }
+        drained
     }
 
     /// Handles everything that is queued, in the calling thread.

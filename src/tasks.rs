@@ -125,10 +125,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         };
         if started.is_err() {
             // A task factory may raise; the run is reported with that, and nothing is left unawaited.
-            let unawaited = [&coroutine, awaitable];
-            for coroutine in &unawaited[..if is_coroutine { 2 } else { 1 }] {
-                self.env.never_fails(coroutine.call_method0(intern!(py, "close")).map(drop));
-            }
+            self.env.never_fails(close_if_coroutine(&coroutine));
+            self.env.never_fails(close_if_coroutine(awaitable));
         }
         started
     }
@@ -233,6 +231,14 @@ impl Resume {
 
 fn is_coroutine(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(value.get_type().is(python::coroutine_type(value.py())?))
+}
+
+/// Closes a coroutine that will not be awaited, so that Python does not complain of it.
+pub fn close_if_coroutine(awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
+    match is_coroutine(awaitable)? {
+        true => awaitable.call_method0(intern!(awaitable.py(), "close")).map(drop),
+        false => Ok(()),
+    }
 }
 
 /// Lets the coroutine of a job's task go by the name of the job's own.

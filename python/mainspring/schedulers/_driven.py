@@ -49,9 +49,10 @@ class DrivenScheduler(BaseScheduler):
             self._engine.coro.bind(coroutines, self._context)
 
     def _unbind_loops(self) -> None:
-        self._engine.control.unbind()
-        if self._engine.coro is not None:
-            self._engine.coro.unbind()
+        for inbox in (self._engine.control, self._engine.coro):
+            if inbox is not None:
+                inbox.unbind()
+                inbox.abandon_queued()
 
     def wakeup(self) -> None:
         self._engine.wake()
