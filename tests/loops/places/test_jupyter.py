@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,15 +39,17 @@ class Kernel:
         self._client.load_connection_file()
 
     def __enter__(self) -> Kernel:
-        self.program.__enter__()
-        self.program.line("    --existing")
-        self._client.start_channels()
-        self._client.wait_for_ready(PATIENCE)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.program)
+            self.program.line("    --existing")
+            self._client.start_channels()
+            stack.callback(self._client.stop_channels)
+            self._client.wait_for_ready(PATIENCE)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._client.stop_channels()
-        self.program.__exit__(*error)
+        self._stack.__exit__(*error)
 
     def run(self, cell: str) -> str:
         """Execute a cell, and return what it printed."""

@@ -85,11 +85,9 @@ class TestModuleLevelScheduler:
 
     warnings = Warnings("module")
     scheduler = AsyncIOScheduler(timezone="UTC", logger=warnings.logger)
-    jobs = Jobs()
 
     @pytest.fixture(autouse=True)
     def start_anew(self) -> Iterator[None]:
-        self.jobs.forget()
         self.warnings.messages.clear()
         yield
         assert not self.scheduler.running
@@ -98,11 +96,12 @@ class TestModuleLevelScheduler:
     @pytest.mark.parametrize("name", ["first", "second", "third"])
     async def test_is_started_by_each(self, name: str) -> None:
         assert not self.scheduler.running
-        if name == "first":
-            self.jobs.add_to(self.scheduler)
+        # The jobs of the test before are still there, too.
+        jobs = Jobs()
+        jobs.add_to(self.scheduler)
         self.scheduler.start()
-        await self.jobs.ran()
-        self.jobs.check(asyncio.get_running_loop())
+        await jobs.ran()
+        jobs.check(asyncio.get_running_loop())
 
 
 def test_the_forgotten_ones_were_stopped_when_their_loops_closed() -> None:
