@@ -42,6 +42,7 @@ imports! {
     isawaitable = "inspect"."isawaitable";
     contained = "mainspring._coroutines"."contained";
     job_exit_error = "mainspring._coroutines"."JobExitError";
+    close_unstarted = "mainspring._coroutines"."close_unstarted";
     is_exit_of_program = "mainspring._coroutines"."is_exit_of_program";
     loop_is_ending = "mainspring._coroutines"."loop_is_ending";
     copy_context = "contextvars"."copy_context";

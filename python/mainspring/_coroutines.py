@@ -6,9 +6,10 @@ import signal
 import sys
 from asyncio import Task
 from collections.abc import Awaitable
+from inspect import CORO_CREATED, getcoroutinestate
 from threading import current_thread, main_thread
 from traceback import walk_tb
-from types import FrameType, TracebackType
+from types import CoroutineType, FrameType, TracebackType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -37,6 +38,13 @@ async def contained(awaitable: Awaitable[T]) -> T:
 def is_task_of_run(task: Task[Any]) -> bool:
     """Tell whether a task is one that the binding has made for a run."""
     return getattr(task.get_coro(), "cr_code", None) is contained.__code__
+
+
+def close_unstarted(task: Task[Any]) -> None:
+    """Close the coroutine of a task that will not take its first step, so that nobody warns of it."""
+    coroutine = task.get_coro() if isinstance(task, Task) else None
+    if isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED:
+        coroutine.close()
 
 
 def is_exit_of_program(exc: BaseException, traceback: TracebackType | None = None) -> bool:
