@@ -361,12 +361,13 @@ impl LoopInbox {
     fn abandon_at_exit(&self, py: Python<'_>) -> PyResult<()> {
         let tasks: Vec<Py<PyAny>> =
             self.inbox.lock_tasks().values().map(|run| run.task.clone_ref(py)).collect();
-        for task in tasks {
+        for task in &tasks {
             // That it is dropped while it waits is nothing to tell of. A user's own kind of task may not listen.
             let _deaf = task.setattr(py, intern!(py, "_log_destroy_pending"), false).is_err();
         }
-        let runs = match self.inbox.event_loop(py) {
-            Some(event_loop) => event_loop.call_method0("is_running")?.is_truthy()?,
+        // The tasks know their loop, which the inbox may have been taken off.
+        let runs = match tasks.first() {
+            Some(task) => task.bind(py).call_method0("get_loop")?.call_method0("is_running")?.is_truthy()?,
             None => false,
         };
         // On a loop that runs in another thread they still might come to their end.

@@ -14,13 +14,14 @@ import asyncio
 import logging
 import sys
 import threading
+import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from itertools import count
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._coroutines import JobExitError, contained
 from mainspring._exit import do_last
@@ -155,7 +156,7 @@ class ThreadTask(ThreadFuture[T]):
             self._may_start = False
         if self._name is not None:
             self._options["name"] = self._name
-        coroutine = contained(cast(Awaitable[T], self._coroutine))
+        coroutine = contained(_at_home(self._coroutine, self._proxy))
         for attribute in ("__name__", "__qualname__"):
             setattr(coroutine, attribute, getattr(self._coroutine, attribute, "coroutine"))
         try:
@@ -287,6 +288,49 @@ def leave_tasks(loop: asyncio.AbstractEventLoop | None = None) -> None:
 
 
 do_last(leave_tasks)
+
+
+@types.coroutine
+def _at_home(
+    inner: Coroutine[Any, Any, T] | Generator[Any, None, T], proxy: ThreadLoop
+) -> Generator[Any, Any, T]:
+    """Run a coroutine, in which futures of the proxy may be awaited as if they were the real loop's.
+
+    A plain ``asyncio.Future()`` that was made in the worker thread says that it belongs to the proxy,
+    on every thread, and a task of the real loop would refuse it.
+    """
+    step: Callable[[Any], Any] = inner.send
+    value: Any = None
+    while True:
+        try:
+            awaited = step(value)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        if asyncio.isfuture(awaited) and awaited.get_loop() is proxy:
+            awaited = _copy_of(awaited, proxy.loop())
+        try:
+            step, value = inner.send, (yield awaited)
+        except BaseException as exc:
+            step, value = inner.throw, exc
+
+
+def _copy_of(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+    """Make a future that is done when the other one is, for the task that awaits that one."""
+    done = loop.create_future()
+
+    def tell(_: object) -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def pass_on(_: object) -> None:
+        if done.cancelled():
+            future.cancel()
+
+    future.add_done_callback(tell)
+    done.add_done_callback(pass_on)
+    future._asyncio_future_blocking = False
+    done._asyncio_future_blocking = True
+    return done
 
 
 async def as_coroutine(awaitable: Awaitable[T]) -> T:

@@ -66,6 +66,8 @@ class ThreadLoop(asyncio.AbstractEventLoop):
     def loop(self) -> asyncio.AbstractEventLoop:
         """Return the real loop: the scheduler's, or the last it had if it has been shut down."""
         scheduler = self._scheduler
+        if scheduler._guess is not None and running_loop() is None:
+            scheduler._wait_for_running_loop()
         loop = scheduler._coroutine_loop() or scheduler._last_loop
         if loop is None:
             raise RuntimeError("There is no event loop: the scheduler has never been started")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -98,7 +99,9 @@ def test_another_cancellation_is_told_at_info_with_its_reason(
                 await asyncio.sleep(0)
 
     asyncio.run(main())
-    assert messages(caplog, "was cancelled") == [(logging.INFO, "cancelled: enough of it")]
+    # CPython 3.10 does not hand the message on.
+    reason = ": enough of it" if sys.version_info >= (3, 11) else ""
+    assert messages(caplog, "was cancelled") == [(logging.INFO, f"cancelled{reason}")]
 
 
 @pytest.mark.parametrize("scheduler_class", [AsyncIOScheduler, BackgroundScheduler])

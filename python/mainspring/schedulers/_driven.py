@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import wait
 from contextvars import Context, copy_context
 from threading import Event, RLock
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._exit import stop_at_exit
@@ -164,6 +165,16 @@ class DrivenScheduler(BaseScheduler):
             if told or self._is_stopping.wait(pause):
                 return
             pause = min(2 * pause, SEARCH_INTERVAL)
+
+    def _wait_for_running_loop(self) -> None:
+        """Wait for the loop to which a worker thread can hand something over; not for ever."""
+        end = monotonic() + self._loop_response_timeout
+        while (guess := self._guess) is not None and not self._engine.control.watched:
+            guess.search(self._take_running_loop)
+            if self._has_told_of_idle_loop or monotonic() > end:
+                return
+            if self._is_stopping.wait(SEARCH_INTERVAL / 16):
+                return
 
     def _note_running_loop(self) -> None:
         if self._guess is not None:
