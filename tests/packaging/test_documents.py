@@ -25,7 +25,9 @@ def test_a_readme_example_runs_as_a_program(example, tmp_path):
     program.write_text(example)
     command = [sys.executable, "-X", "dev", "-W", "error", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
+    # What debug mode says of a machine that is busy with other things.
+    errors = re.sub(r"^Executing <.*> took [\d.]+ seconds\n", "", done.stderr, flags=re.MULTILINE)
+    assert (done.returncode, errors) == (0, "")
 
     # A comment "# prints: x" promises a line of output.
     for promised in re.findall(r"# prints: (.+)", example):
