@@ -11,6 +11,8 @@ from threading import Timer
 
 import pytest
 
+from tests.support import without_slow
+
 #: How long a program may take, in seconds.
 PATIENCE = 60
 
@@ -70,7 +72,7 @@ def finish(process: subprocess.Popen[str]) -> Ended:
         stdout, stderr = process.communicate()
     finally:
         killer.cancel()
-    return Ended(process.returncode, stdout, stderr)
+    return Ended(process.returncode, without_slow(stdout), without_slow(stderr))
 
 
 def run_program(tmp_path: Path, source: str, loop: str = "asyncio", debug: bool = True) -> Ended:

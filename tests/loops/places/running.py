@@ -16,14 +16,13 @@ from types import TracebackType
 
 import pytest
 
+from tests.support import without_slow
+
 PROGRAMS = Path(__file__).parent / "programs"
 
 #: How long a test waits for a line, an answer or the end of a program, in seconds. A program that
 #: hangs ends itself before (see programs/jobs.py), and shows where.
 PATIENCE = 100.0
-
-#: What asyncio's debug mode says of a machine that is busy with other things.
-_SLOW = re.compile(r"^Executing <.*> took [\d.]+ seconds\n", re.M)
 
 #: The kinds of loop that a program takes as its first argument.
 loops = pytest.mark.parametrize(
@@ -123,7 +122,7 @@ class Program:
         :param stderr: a regular expression for all of standard error
         """
         ended = self._end()
-        errors = _SLOW.sub("", "".join(self._said["stderr"]))
+        errors = without_slow("".join(self._said["stderr"]))
         assert (ended, re.fullmatch(stderr, errors) is not None) == (status, True), (
             f"exit status {ended}, standard error:\n{errors}"
         )
