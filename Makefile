@@ -40,7 +40,7 @@ demo: $(VENV_DEMO)/.installed ## Build and install the package, run examples/fet
 	@$(VENV_DEMO)/$(BIN)/python examples/fetch_urls.py
 
 .PHONY: test
-test: lint test-rust test-python ## Everything CI runs: linters, Rust tests, Python tests
+test: lint test-rust test-python test-loops ## Everything CI runs: linters, Rust tests, Python tests
 	@printf '\n==> all stages of make test passed\n'
 
 # --- Stages of `make test` ----------------------------------------------------------------------
@@ -76,6 +76,11 @@ test-rust: | rust ## Tests of the core, with no Python interpreter to be found
 test-python: $(VENV)/.built ## The Python suite; ARGS go to pytest: make test-python ARGS="-k cron -x"
 	$(call heading,pytest)
 	@$(VENV)/$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-loops
+test-loops: $(VENV)/.installed ## The tests of event loops, on every other CPython >= 3.10 found here
+	$(call heading,tests of event loops on the other interpreters found here)
+	@tools/test-all-pythons --but '$(PYTHON)' $(VENV)/$(BIN)/maturin -q tests/loops
 
 .PHONY: test-nightly
 test-nightly: ## The Python suite with ten times the generated examples
