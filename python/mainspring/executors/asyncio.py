@@ -27,6 +27,7 @@ class AsyncIOExecutor(BaseExecutor):
     """
 
     _runs_natively = True
+    _runs_elsewhere = True
     _eventloop: AbstractEventLoop | None = None
     _pool: WorkerPool | None = None
 
