@@ -3,6 +3,7 @@
 mod awaitable;
 mod changes;
 mod convert;
+mod due;
 mod engine;
 mod error;
 mod fields;
@@ -29,6 +30,8 @@ mod _mainspring {
 
     #[pymodule_export]
     use crate::awaitable::leave_awaitables;
+    #[pymodule_export]
+    use crate::due::coalesced_run;
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]

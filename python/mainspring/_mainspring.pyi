@@ -26,6 +26,7 @@ __all__ = [
     "OrTrigger",
     "WorkerPool",
     "__version__",
+    "coalesced_run",
     "join_pools",
     "leave_awaitables",
 ]
@@ -101,6 +102,7 @@ class WorkerPool:
 
 def join_pools() -> None: ...
 def leave_awaitables() -> None: ...
+def coalesced_run(job: Job, now: datetime) -> tuple[datetime, datetime | None] | None: ...
 
 @final
 class LoopInbox:

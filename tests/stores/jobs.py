@@ -34,8 +34,7 @@ class Counter:
         return type(other) is type(self) and other.count == self.count
 
     def add(self, number, factor=1):
-        self.count += number * factor
-        return record(self.count)
+        return record(self.count + number * factor)
 
     @classmethod
     def of_class(cls, number):

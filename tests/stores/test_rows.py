@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("sqlalchemy")
-
 from mainspring.executors.debug import DebugExecutor
 from mainspring.jobstores.sqlalchemy import SQLAlchemyJobStore
 from mainspring.triggers.combining import AndTrigger, OrTrigger

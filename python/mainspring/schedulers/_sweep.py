@@ -17,6 +17,7 @@ from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mainspring._mainspring import Job, coalesced_run
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_REMOVED,
@@ -29,7 +30,6 @@ from mainspring.jobstores.base import JobLookupError
 from mainspring.schedulers._native import batches_updates, parks_jobs
 
 if TYPE_CHECKING:
-    from mainspring.job import Job
     from mainspring.jobstores.base import BaseJobStore
     from mainspring.jobstores.persistent import PersistentJobStore
     from mainspring.schedulers.base import BaseScheduler
@@ -208,7 +208,8 @@ class _StoreSweep:
         key = (self._alias, job.id)
         last = self._unsaved.get(key)
         try:
-            run_times = job._get_run_times(self._now)
+            coalesced = coalesced_run(job, self._now) if type(job) is Job else None
+            run_times = job._get_run_times(self._now) if coalesced is None else [coalesced[0]]
         except Exception:
             self._park(job)
             return
@@ -223,7 +224,10 @@ class _StoreSweep:
         if last is None:
             return
         try:
-            next_run_time = job.trigger.get_next_fire_time(last, self._now)
+            if coalesced is None:
+                next_run_time = job.trigger.get_next_fire_time(last, self._now)
+            else:
+                next_run_time = coalesced[1]
         except Exception:
             self._park(job)
             self._unsaved.pop(key, None)
