@@ -43,7 +43,10 @@ def loads(data: bytes) -> Any:
 
     It can make the program run any code: read only what you trust.
     """
-    return _Unpickler(io.BytesIO(data)).load()
+    # Whatever a pickle refers to is in it by name; one that has none of these names can do without.
+    if b"apscheduler" in data or b"backports" in data:
+        return _Unpickler(io.BytesIO(data)).load()
+    return pickle.loads(data)
 
 
 def dumps(obj: Any, protocol: int, write_format: WriteFormat) -> bytes:

@@ -23,6 +23,7 @@ try:
         bindparam,
         create_engine,
         delete,
+        insert,
         select,
         update,
     )
@@ -112,6 +113,8 @@ class SQLAlchemyJobStore(PersistentJobStore):
         self._select_existing = select(jobs.c.id).where(
             jobs.c.id.in_(bindparam("job_ids", expanding=True))
         )
+        # Statements are made once: SQLAlchemy looks up what it has compiled by the whole of them.
+        self._insert = insert(jobs)
         self._update = (
             update(jobs)
             .where(jobs.c.id == bindparam("job_id"))
@@ -158,7 +161,7 @@ class SQLAlchemyJobStore(PersistentJobStore):
         row = {"id": job.id, "next_run_time": _timestamp(job), "job_state": self._dump(job)}
         try:
             with self.engine.begin() as connection:
-                connection.execute(self.jobs_t.insert(), row)
+                connection.execute(self._insert, row)
         except IntegrityError:
             raise ConflictingIdError(job.id) from None
 
@@ -177,7 +180,7 @@ class SQLAlchemyJobStore(PersistentJobStore):
 
     def remove_all_jobs(self) -> None:
         with self.engine.begin() as connection:
-            connection.execute(self.jobs_t.delete())
+            connection.execute(delete(self.jobs_t))
         self._parked.clear()
 
     def _save_due_jobs(
