@@ -8,12 +8,14 @@ combining triggers hold.
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
 from types import FunctionType
 from typing import Any, Final, Literal, TypeAlias
 
 from mainspring.triggers.combining import BaseCombiningTrigger
+from mainspring.triggers.cron import CronTrigger
 
 #: Whose names a pickle has: ours, which APScheduler cannot read, or APScheduler's, which we can too.
 WriteFormat: TypeAlias = Literal["mainspring", "apscheduler"]
@@ -55,10 +57,9 @@ def dumps(obj: Any, protocol: int, write_format: WriteFormat) -> bytes:
     :param protocol: the pickle protocol, as for :func:`pickle.dumps`
     :param write_format: whose names to write
     """
-    if write_format == "mainspring":
-        return pickle.dumps(obj, protocol)
     buffer = io.BytesIO()
-    _TheirPickler(buffer, protocol).dump(obj)
+    pickler = _OurPickler if write_format == "mainspring" else _TheirPickler
+    pickler(buffer, protocol).dump(obj)
     return buffer.getvalue()
 
 
@@ -67,6 +68,16 @@ class _Unpickler(pickle.Unpickler):
         if module == "backports.zoneinfo":  # what CPython 3.8 has for zoneinfo
             module = "zoneinfo"
         return super().find_class(ours(module), name)
+
+
+class _OurPickler(pickle.Pickler):
+    def reducer_override(self, obj: Any) -> Any:
+        # In our own rows a cron trigger has no objects for its fields and their expressions, which take
+        # most of the time. Only of this very class: a subclass may have a state of its own.
+        if type(obj) is not CronTrigger:
+            return NotImplemented
+        newobj: Any = copyreg.__newobj__  # type: ignore[attr-defined]
+        return newobj, (CronTrigger,), obj._state_in_text()
 
 
 # The C pickler writes a class under the module path at which it finds that very class, which for our

@@ -200,6 +200,22 @@ class TestWriting:
         assert len(modules & {"mainspring", "apscheduler"}) == 1
         assert states[:2] == pickle.PROTO + b"\x02"
 
+    def test_a_cron_trigger_takes_less_room_in_our_own_rows(self, tmp_path: Path) -> None:
+        sizes = {}
+        for write_format in ("mainspring", "apscheduler"):
+            database = tmp_path / write_format
+            scheduler, _ = open_store(database, write_format=write_format)
+            scheduler.add_job(jobs.record, "cron", day="last", hour="3-5", minute="*/10", id="a")
+            expected = scheduler.get_jobs()[0].trigger.__getstate__()["fields"]
+            scheduler.shutdown()
+            states = all_states(database)
+            sizes[write_format] = len(states)
+            if write_format == "mainspring":
+                trigger = pickle.loads(states)["trigger"]
+                assert trigger.fields == expected
+                assert [f.is_default for f in trigger.fields] == [f.is_default for f in expected]
+        assert sizes["mainspring"] < sizes["apscheduler"]
+
     def test_no_such_format(self) -> None:
         with pytest.raises(ValueError, match="write_format must be one of mainspring, apscheduler"):
             SQLAlchemyJobStore("sqlite://", write_format="json")  # type: ignore[arg-type]
