@@ -137,7 +137,9 @@ impl BaseCombiningTrigger {
         let ours = py.import("mainspring._pickles")?.getattr("ours")?;
         let triggers = PyList::empty(py);
         for member in args::required(&state, "triggers")?.try_iter()? {
-            let (reference, state): (Bound<'_, PyAny>, Bound<'_, PyAny>) = member?.extract()?;
+            // A tuple, and in JSON a list.
+            let member = member?;
+            let (reference, state) = (member.get_item(0)?, member.get_item(1)?);
             let class = find.call1((ours.call1((reference,))?,))?;
             let trigger = class.call_method1("__new__", (&class,))?;
             trigger.call_method1("__setstate__", (state,))?;

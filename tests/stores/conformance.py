@@ -410,6 +410,23 @@ class Conformance:
         scheduler._process_jobs()
         assert len(jobs.calls) == 40
 
+    def test_catching_up(self, scheduler: ManualScheduler) -> None:
+        # DIFFERENCE: APScheduler would make a list of two thousand million run times.
+        begin = datetime(1970, 1, 1, tzinfo=timezone.utc)
+        options = {"start_date": begin, "next_run_time": begin}
+        scheduler.add_job(jobs.record, "interval", seconds=1, id="a", **options)
+        scheduler.add_job(jobs.record, "cron", second="*", id="b", **options)
+        events = listen(scheduler, EVENT_JOB_EXECUTED)
+        before = datetime.now(timezone.utc)
+        scheduler._process_jobs()
+        after = datetime.now(timezone.utc)
+        assert [event.job_id for event in events.events] == ["a", "b"]
+        for event in events.events:
+            assert before - timedelta(seconds=1) < event.scheduled_run_time <= after
+        for job in scheduler.get_jobs():
+            assert job.next_run_time is not None
+            assert before < job.next_run_time <= after + timedelta(seconds=1)
+
     @pytest.mark.parametrize("executor", ["default", "here"])
     @pytest.mark.parametrize("trigger", ["interval", "date"])
     def test_job_that_removes_itself(
