@@ -27,7 +27,7 @@ from benchmarks.workloads import WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Rounds unless --rounds says otherwise: those that vary little or take long get fewer.
-ROUNDS = {"burst": 3, "lateness": 1, "pool": 3, "memory": 1, "add_job": 1}
+ROUNDS = {"burst": 3, "lateness": 1, "pool": 3, "memory": 1, "add_job": 1, "database": 1}
 #: In seconds, for one measurement.
 TIMEOUT = 300
 #: What one measures for oneself is not for the repository.

@@ -36,6 +36,15 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// The policy, where all of it is set.
+    pub fn policy(&self) -> Option<RunPolicy> {
+        Some(RunPolicy {
+            misfire_grace_seconds: self.misfire_grace_time?,
+            coalesce: self.coalesce?,
+            max_instances: self.max_instances?,
+        })
+    }
+
     pub fn clone_ref(&self, py: Python<'_>) -> Self {
         let object = |o: &Option<Py<PyAny>>| o.as_ref().map(|o| o.clone_ref(py));
         let text = |o: &Option<Py<PyString>>| o.as_ref().map(|o| o.clone_ref(py));

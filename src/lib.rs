@@ -4,6 +4,7 @@ mod awaitable;
 mod changes;
 mod convert;
 mod current_run;
+mod due;
 mod engine;
 mod error;
 mod exit;
@@ -33,6 +34,8 @@ mod _mainspring {
 
     #[pymodule_export]
     use crate::current_run::{current_run, noted};
+    #[pymodule_export]
+    use crate::due::coalesced_run;
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from benchmarks.workloads import add_job, burst, lateness, memory, pool
+from benchmarks.workloads import add_job, burst, database, lateness, memory, pool
 
 WORKLOADS: dict[str, ModuleType] = {
     "burst": burst,
@@ -22,4 +22,5 @@ WORKLOADS: dict[str, ModuleType] = {
     "pool": pool,
     "memory": memory,
     "add_job": add_job,
+    "database": database,
 }

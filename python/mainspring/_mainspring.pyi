@@ -31,6 +31,7 @@ __all__ = [
     "after_fork_in_child",
     "after_fork_in_parent",
     "before_fork",
+    "coalesced_run",
     "current_run",
     "join_pools",
     "keep_for_ever",
@@ -118,6 +119,7 @@ def current_run() -> tuple[BaseScheduler, str] | None: ...
 def noted(
     engine: Engine, job_id: str, func: Callable[..., _T], *args: Any, **kwargs: Any
 ) -> _T: ...
+def coalesced_run(job: Job, now: datetime) -> tuple[datetime, datetime | None] | None: ...
 
 @final
 class LoopInbox:
@@ -278,6 +280,7 @@ class CronTrigger(BaseTrigger):
     def get_next_fire_time(
         self, previous_fire_time: datetime | None, now: datetime
     ) -> datetime | None: ...
+    def _state_in_text(self) -> dict[str, Any]: ...
     def __getstate__(self) -> dict[str, Any]: ...
     def __setstate__(self, state: Mapping[str, Any]) -> None: ...
 

@@ -134,10 +134,13 @@ impl BaseCombiningTrigger {
         let state = args::state_dict(state, slf, 1, "versions up to 1")?;
         let jitter = args::required(&state, "jitter")?;
         let find = py.import("mainspring.util")?.getattr("ref_to_obj")?;
+        let ours = py.import("mainspring._pickles")?.getattr("ours")?;
         let triggers = PyList::empty(py);
         for member in args::required(&state, "triggers")?.try_iter()? {
-            let (reference, state): (Bound<'_, PyAny>, Bound<'_, PyAny>) = member?.extract()?;
-            let class = find.call1((reference,))?;
+            // A tuple, and in JSON a list.
+            let member = member?;
+            let (reference, state) = (member.get_item(0)?, member.get_item(1)?);
+            let class = find.call1((ours.call1((reference,))?,))?;
             let trigger = class.call_method1("__new__", (&class,))?;
             trigger.call_method1("__setstate__", (state,))?;
             triggers.append(trigger)?;

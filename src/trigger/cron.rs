@@ -368,15 +368,17 @@ impl CronTrigger {
     }
 
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        let parts = slf.borrow().parts(slf.py())?;
-        let state = PyDict::new(slf.py());
-        state.set_item("version", 2)?;
-        state.set_item("timezone", parts.timezone)?;
-        state.set_item("start_date", parts.start_date)?;
-        state.set_item("end_date", parts.end_date)?;
-        state.set_item("fields", Self::fields(slf)?)?;
-        state.set_item("jitter", parts.jitter)?;
-        Ok(state)
+        Self::state_with(slf, Self::fields(slf)?)
+    }
+
+    /// The state with a tuple for each field instead of an object: its name, its text, and whether it took its
+    /// default. It is what job stores keep, and quicker to pickle and to read.
+    fn _state_in_text<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let texts = PyList::empty(slf.py());
+        for field in slf.borrow().state()?.cron_fields().as_slice() {
+            texts.append((field.name().as_str(), field.to_string(), field.is_default()))?;
+        }
+        Self::state_with(slf, texts.into_any())
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -389,7 +391,8 @@ impl CronTrigger {
             end_date: args::required(&state, "end_date")?,
             jitter: args::optional(&state, "jitter")?,
         };
-        Self::fill(slf, parts, Some(fields.unbind()))
+        let in_text = fields.get_item(0).is_ok_and(|field| field.is_instance_of::<PyTuple>());
+        Self::fill(slf, parts, (!in_text).then(|| fields.unbind()))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<args::Reduced<'py>> {
@@ -410,27 +413,45 @@ impl CronTrigger {
 }
 
 impl CronTrigger {
+    fn state_with<'py>(slf: &Bound<'py, Self>, fields: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        let parts = slf.borrow().parts(slf.py())?;
+        let state = PyDict::new(slf.py());
+        state.set_item("version", 2)?;
+        state.set_item("timezone", parts.timezone)?;
+        state.set_item("start_date", parts.start_date)?;
+        state.set_item("end_date", parts.end_date)?;
+        state.set_item("fields", fields)?;
+        state.set_item("jitter", parts.jitter)?;
+        Ok(state)
+    }
+
     fn given_fields(&self) -> PyResult<Vec<String>> {
         let fields = self.state()?.cron_fields().as_slice().iter();
         Ok(fields.filter(|f| !f.is_default()).map(|f| format!("{}='{f}'", f.name().as_str())).collect())
     }
 }
 
-/// The core's fields of a list of Python's field objects, by their names and texts.
+/// The core's fields of a list of Python's field objects, by their names and texts, or of a list of tuples of
+/// these.
 fn read_fields(fields: &Bound<'_, PyAny>) -> PyResult<CronFields> {
     let mut read = Vec::with_capacity(8);
     for field in fields.try_iter()? {
         let field = field?;
-        let name: Bound<'_, PyString> = field.getattr("name")?.cast_into()?;
+        let (name, text, is_default) = match field.cast::<PyTuple>() {
+            Ok(given) => given.extract::<(Bound<'_, PyString>, String, bool)>()?,
+            Err(_) => (
+                field.getattr("name")?.cast_into()?,
+                field.str()?.extract()?,
+                field.getattr("is_default")?.is_truthy()?,
+            ),
+        };
         let Some(name) = FieldName::ALL.into_iter().find(|known| name == known.as_str()) else {
             return Err(PyValueError::new_err(format!(
                 "unknown field {name}; a cron trigger takes {}",
                 ARGUMENTS[..8].join(", ")
             )));
         };
-        let text: String = field.str()?.extract()?;
         let parsed = Field::parse(name, &text).map_err(to_py)?;
-        let is_default = field.getattr("is_default")?.is_truthy()?;
         read.push(Field::new(name, parsed.exprs().to_vec(), is_default).map_err(to_py)?);
     }
     CronFields::from_fields(read).map_err(to_py)

@@ -9,9 +9,12 @@ from typing import Any
 
 import apscheduler.schedulers.background
 import pytest
+from apscheduler.triggers.combining import OrTrigger as TheirOrTrigger
+from apscheduler.triggers.cron import CronTrigger as TheirCronTrigger
 
 from mainspring.executors.debug import DebugExecutor
 from mainspring.jobstores.base import ConflictingIdError
+from mainspring.triggers.combining import OrTrigger
 from mainspring.triggers.cron import CronTrigger
 from mainspring.triggers.date import DateTrigger
 from mainspring.triggers.interval import IntervalTrigger
@@ -107,6 +110,21 @@ def test_jobs_exported_by_apscheduler(scheduler: ManualScheduler) -> None:
     file.seek(0)
     scheduler.import_jobs(file)
     assert states(scheduler.get_jobs()) == expected
+
+
+def test_combining_trigger_exported_by_apscheduler(scheduler: ManualScheduler) -> None:
+    reference = apscheduler.schedulers.background.BackgroundScheduler(timezone="UTC")
+    reference.start(paused=True)
+    members = [TheirCronTrigger(hour=3, timezone="UTC"), TheirCronTrigger(day=4, timezone="UTC")]
+    reference.add_job(nothing, TheirOrTrigger(members), id="a")
+    file = io.StringIO()
+    reference.export_jobs(file)
+    reference.shutdown()
+    file.seek(0)
+    scheduler.import_jobs(file)
+    (job,) = scheduler.get_jobs()
+    assert isinstance(job.trigger, OrTrigger)
+    assert {type(member) for member in job.trigger.triggers} == {CronTrigger}
 
 
 def test_imported_job_is_waited_for(scheduler: ManualScheduler) -> None:

@@ -27,6 +27,7 @@ class AsyncIOExecutor(BaseExecutor):
     """
 
     _runs_natively = True
+    _runs_elsewhere = True
     _pool: WorkerPool | None = None
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from inspect import isawaitable
 from threading import main_thread
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from mainspring._coroutines import is_exit_of_program, loop_is_ending
 from mainspring._logs import get_logger
@@ -72,6 +72,8 @@ class BaseExecutor(metaclass=ABCMeta):
     _scheduler: BaseScheduler | None = None
     _lock: AbstractContextManager[Any] | None = None
     _logger: logging.Logger = get_logger("executors")
+    #: Whether a job never runs in the thread that submits it, before the submission returns.
+    _runs_elsewhere: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()

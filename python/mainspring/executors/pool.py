@@ -54,6 +54,8 @@ class RestartablePoolExecutor(BasePoolExecutor):
     :param make_pool: makes the pool
     """
 
+    _runs_elsewhere = True
+
     @abstractmethod
     def __init__(self, make_pool: Callable[[], Any]) -> None:
         super().__init__(make_pool())

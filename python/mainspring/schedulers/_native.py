@@ -1,10 +1,10 @@
-"""Which stores and executors the engine may serve by itself, without calling their methods."""
+"""Which stores and executors may be served in other ways than by the methods that a user can override."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from mainspring._mainspring import NativeStore, WorkerPool
 from mainspring.jobstores.memory import MemoryJobStore
@@ -12,10 +12,12 @@ from mainspring.jobstores.memory import MemoryJobStore
 if TYPE_CHECKING:
     from mainspring.executors.base import BaseExecutor
     from mainspring.jobstores.base import BaseJobStore
+    from mainspring.jobstores.persistent import PersistentJobStore
 
 _STORE_METHODS = frozenset(
     ("add_job", "get_due_jobs", "get_next_run_time", "remove_job", "update_job")
 )
+_SAVE_METHODS = frozenset(("remove_job", "update_job"))
 _EXECUTOR_METHODS = frozenset(
     ("_do_submit_job", "_run_job_error", "_run_job_success", "submit_job")
 )
@@ -30,6 +32,17 @@ def native_store(store: BaseJobStore) -> NativeStore | None:
     return core if isinstance(core, NativeStore) else None
 
 
+def batches_updates(store: BaseJobStore) -> TypeGuard[PersistentJobStore]:
+    """Tell whether a store may save many jobs at once, since it has no methods of its own to save one."""
+    return _batches_updates(type(store)) and _SAVE_METHODS.isdisjoint(vars(store))
+
+
+def parks_jobs(store: BaseJobStore) -> TypeGuard[PersistentJobStore]:
+    """Tell whether a store keeps jobs that it cannot load, and tells of them."""
+    # Not by isinstance: a program without a persistent store is spared the import of the class.
+    return hasattr(type(store), "_take_newly_parked")
+
+
 def native_pool(executor: BaseExecutor) -> WorkerPool | None:
     """Return the pool of an executor, unless it has a method of its own that a run must call."""
     own = vars(executor)
@@ -42,6 +55,12 @@ def native_pool(executor: BaseExecutor) -> WorkerPool | None:
 @cache
 def _is_native_store(cls: type) -> bool:
     return issubclass(cls, MemoryJobStore) and _inherits(cls, MemoryJobStore, _STORE_METHODS)
+
+
+@cache
+def _batches_updates(cls: type) -> bool:
+    base = next((base for base in cls.__mro__ if "_save_due_jobs" in vars(base)), None)
+    return base is not None and _inherits(cls, base, _SAVE_METHODS)
 
 
 @cache

@@ -81,4 +81,10 @@ EXECUTORS = Plugins(
         "threadpool": "mainspring.executors.pool:ThreadPoolExecutor",
     },
 )
-JOBSTORES = Plugins("jobstore", {"memory": "mainspring.jobstores.memory:MemoryJobStore"})
+JOBSTORES = Plugins(
+    "jobstore",
+    {
+        "memory": "mainspring.jobstores.memory:MemoryJobStore",
+        "sqlalchemy": "mainspring.jobstores.sqlalchemy:SQLAlchemyJobStore",
+    },
+)

@@ -17,12 +17,21 @@ from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mainspring.events import JobSubmissionEvent
+from mainspring._mainspring import Job, coalesced_run
+from mainspring.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_REMOVED,
+    JobEvent,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+    SchedulerEvent,
+)
 from mainspring.jobstores.base import JobLookupError
+from mainspring.schedulers._native import batches_updates, parks_jobs
 
 if TYPE_CHECKING:
-    from mainspring.job import Job
     from mainspring.jobstores.base import BaseJobStore
+    from mainspring.jobstores.persistent import PersistentJobStore
     from mainspring.schedulers.base import BaseScheduler
 
 #: How soon a step of the wall clock is noticed, in seconds.
@@ -114,99 +123,186 @@ class StoreSweeper:
         """
         scheduler = self._scheduler
         earliest: float | None = None
-        events: list[JobSubmissionEvent] = []
+        events: list[SchedulerEvent] = []
         for alias, store in scheduler._python_stores():
             with scheduler._store_lock(alias):
-                time = self._sweep_store(alias, store, scheduler._now(), events)
+                time = _StoreSweep(self, alias, store, events).run()
             if time is not None and (earliest is None or time < earliest):
                 earliest = time
+        mask = scheduler._listener_mask()
         for event in events:
-            scheduler._tell(event)
+            if event.code & mask:
+                scheduler._tell(event)
         return earliest
 
-    def _sweep_store(
-        self, alias: str, store: BaseJobStore, now: datetime, events: list[JobSubmissionEvent]
-    ) -> float | None:
-        scheduler = self._scheduler
+
+class _StoreSweep:
+    """One sweep of one store, whose lock is held for as long.
+
+    A store that can save many jobs at once is given all of a sweep's changes in the end, but for
+    those of jobs that an executor runs in this thread: they may change other jobs, as may the user's
+    own executors and stores, which see a job saved before the next one is submitted.
+
+    :param sweeper: whose sweep it is
+    :param alias: the store's alias
+    :param store: the store
+    :param events: gets what is to be told to listeners after the sweep
+    """
+
+    def __init__(
+        self,
+        sweeper: StoreSweeper,
+        alias: str,
+        store: BaseJobStore,
+        events: list[SchedulerEvent],
+    ) -> None:
+        self._scheduler = sweeper._scheduler
+        self._unsaved = sweeper._unsaved
+        self._alias = alias
+        self._store = store
+        self._batch = store if batches_updates(store) else None
+        self._events = events
+        self._now = self._scheduler._now()
+        self._submitted: list[JobSubmissionEvent] = []
+        self._updated: list[Job] = []
+        self._ended: list[str] = []
+        self._failed = False
+
+    def run(self) -> float | None:
+        """Sweep the store; return when there is something to do again, in POSIX seconds."""
+        scheduler, alias, now = self._scheduler, self._alias, self._now
         retry = now.timestamp() + scheduler.jobstore_retry_interval
         try:
-            due = store.get_due_jobs(now)
+            due = self._store.get_due_jobs(now)
         except Exception as exc:
             scheduler._logger.warning("Error getting due jobs from job store %r: %s", alias, exc)
             return retry
 
-        failed = False
         for job in due:
             try:
-                self._fire(job, alias, store, now, events)
+                self._fire(job)
             except Exception as exc:
-                failed = True
-                scheduler._logger.warning(
-                    "Error updating job %s in job store %r: %s", job.id, alias, exc
-                )
-        if failed:
+                self._note_failure(job.id, exc)
+        self._save_batch()
+        self._events += self._submitted
+        if parks_jobs(self._store):
+            self._tell_of_parked_jobs(self._store)
+        if self._failed:
             return retry
         try:
-            next_run_time = store.get_next_run_time()
+            next_times = [self._store.get_next_run_time()]
         except Exception as exc:
             scheduler._logger.warning(
                 "Error getting the next run time from job store %r: %s", alias, exc
             )
             return retry
-        return next_run_time.timestamp() if next_run_time else None
+        if parks_jobs(self._store):
+            next_times.append(self._store._next_retry())
+        return min((time.timestamp() for time in next_times if time), default=None)
 
-    def _fire(
-        self,
-        job: Job,
-        alias: str,
-        store: BaseJobStore,
-        now: datetime,
-        events: list[JobSubmissionEvent],
-    ) -> None:
-        """Submit a due job and save its next run time; raises what the store raises."""
+    def _fire(self, job: Job) -> None:
+        """Submit a due job, and save its next run time at once or have that done later.
+
+        :raises Exception: what the store raises
+        """
         scheduler = self._scheduler
-        executor = scheduler._executor_for(job, alias)
+        executor = scheduler._executor_for(job, self._alias)
         if executor is None:
             return
-        key = (alias, job.id)
+        key = (self._alias, job.id)
         last = self._unsaved.get(key)
         try:
-            run_times = job._get_run_times(now)
+            coalesced = coalesced_run(job, self._now) if type(job) is Job else None
+            run_times = job._get_run_times(self._now) if coalesced is None else [coalesced[0]]
         except Exception:
-            self._park(job, store)
+            self._park(job)
             return
         if last is not None:
             run_times = [t for t in run_times if t.timestamp() > last.timestamp()]
         if run_times:
             run_times = run_times[-1:] if job.coalesce else run_times
-            event = scheduler._submit(executor, job, alias, run_times)
+            event = scheduler._submit(executor, job, self._alias, run_times)
             if event is not None:
-                events.append(event)
+                self._submitted.append(event)
             last = self._unsaved[key] = run_times[-1]
         if last is None:
             return
         try:
-            next_run_time = job.trigger.get_next_fire_time(last, now)
-        except Exception:
-            self._park(job, store)
-        else:
-            if next_run_time:
-                job._modify(next_run_time=next_run_time)
-                self._save(job, store)
+            if coalesced is None:
+                next_run_time = job.trigger.get_next_fire_time(last, self._now)
             else:
-                scheduler._remove_ended_job(job.id, alias)
+                next_run_time = coalesced[1]
+        except Exception:
+            self._park(job)
+            self._unsaved.pop(key, None)
+            return
+        if next_run_time:
+            job._modify(next_run_time=next_run_time)
+        if self._batch is not None and executor._runs_elsewhere:
+            if next_run_time:
+                self._updated.append(job)
+            else:
+                self._ended.append(job.id)
+            return
+        if next_run_time:
+            self._save(job)
+        else:
+            scheduler._remove_ended_job(job.id, self._alias)
         self._unsaved.pop(key, None)
 
-    def _park(self, job: Job, store: BaseJobStore) -> None:
+    def _save_batch(self) -> None:
+        """Save the jobs that were not saved at once."""
+        changed = [job.id for job in self._updated] + self._ended
+        if self._batch is None or not changed:
+            return
+        scheduler = self._scheduler
+        try:
+            failures = self._batch._save_due_jobs(self._updated, self._ended)
+        except Exception as exc:
+            self._failed = True
+            scheduler._logger.warning(
+                "Error saving %d jobs to job store %r: %s", len(changed), self._alias, exc
+            )
+            return
+        ended = set(self._ended)
+        for job_id in changed:
+            failure = failures.get(job_id)
+            if failure is None and job_id in ended:
+                scheduler._logger.info("Removed job %s", job_id)
+                self._events.append(JobEvent(EVENT_JOB_REMOVED, job_id, self._alias))
+            elif isinstance(failure, JobLookupError):
+                self._note_removal(job_id)
+            elif failure is not None:
+                self._note_failure(job_id, failure)
+                continue
+            self._unsaved.pop((self._alias, job_id), None)
+
+    def _park(self, job: Job) -> None:
         """Pause a job whose trigger raises; call while handling that exception."""
         self._scheduler._logger.exception(
             'The trigger of job "%s" (id: %s) raised an exception -- pausing the job', job, job.id
         )
         job._modify(next_run_time=None)
-        self._save(job, store)
+        self._save(job)
 
-    def _save(self, job: Job, store: BaseJobStore) -> None:
+    def _save(self, job: Job) -> None:
         try:
-            store.update_job(job)
-        except JobLookupError:  # removed meanwhile, perhaps by its own run
-            self._scheduler._logger.debug("Job %s was removed while it was due", job.id)
+            self._store.update_job(job)
+        except JobLookupError:
+            self._note_removal(job.id)
+
+    def _note_removal(self, job_id: str) -> None:
+        """Say that a job has been removed meanwhile, perhaps by its own run."""
+        self._scheduler._logger.debug("Job %s was removed while it was due", job_id)
+
+    def _note_failure(self, job_id: str, exc: Exception) -> None:
+        self._failed = True
+        self._scheduler._logger.warning(
+            "Error updating job %s in job store %r: %s", job_id, self._alias, exc
+        )
+
+    def _tell_of_parked_jobs(self, store: PersistentJobStore) -> None:
+        self._events += [
+            JobExecutionEvent(EVENT_JOB_ERROR, job_id, self._alias, self._now, exception=reason)
+            for job_id, reason in store._take_newly_parked()
+        ]

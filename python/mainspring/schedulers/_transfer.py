@@ -7,13 +7,13 @@ not know ``{"__apscheduler_pickle__": base64 of its pickle}``.
 
 from __future__ import annotations
 
-import io
 import json
 import pickle
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
+from mainspring._pickles import loads, ours
 from mainspring.util import obj_to_ref, ref_to_obj
 
 if TYPE_CHECKING:
@@ -72,22 +72,10 @@ def _encode(obj: Any) -> dict[str, Any]:
 
 def _decode(obj: dict[str, Any]) -> Any:
     if pickled := obj.get("__apscheduler_pickle__"):
-        return _Unpickler(io.BytesIO(b64decode(pickled))).load()
+        return loads(b64decode(pickled))
     if (reference := obj.get("__apscheduler_class__")) and "__apscheduler_state__" in obj:
-        module, _, name = reference.partition(":")
-        cls = ref_to_obj(f"{_ours(module)}:{name}")
+        cls = ref_to_obj(ours(reference))
         instance = cls.__new__(cls)
         instance.__setstate__(obj["__apscheduler_state__"])
         return instance
     return obj
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        return super().find_class(_ours(module), name)
-
-
-def _ours(module: str) -> str:
-    """Return the name of our module for one of APScheduler's, and any other name as it is."""
-    package, dot, rest = module.partition(".")
-    return "mainspring" + dot + rest if package == "apscheduler" else module

