@@ -121,10 +121,12 @@ async def test_number_of_threads(
     assert executor._pool.max_workers == 7
 
 
-async def test_loop_that_is_closed(executor: AsyncIOExecutor) -> None:
+async def test_loop_that_is_closed(
+    executor: AsyncIOExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loop = asyncio.new_event_loop()
     loop.close()
-    executor._eventloop = loop
+    monkeypatch.setattr(executor._scheduler, "_coroutine_loop", lambda: loop)
     executor._run_job_success = Mock()  # type: ignore[method-assign]
     executor._deliver("a", [])
     executor._run_job_success.assert_called_once_with("a", [])
