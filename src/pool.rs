@@ -20,6 +20,7 @@ use crate::fork::Origin;
 use crate::hub::Hub;
 use crate::python;
 use crate::report;
+use crate::report::Env;
 use crate::runner;
 use crate::thread_loop::ThreadLoop;
 
@@ -266,20 +267,29 @@ impl WorkerPool {
         }
         let mut thread_loop = ThreadLoop::default();
         let mut attached = Instant::now();
+        // For as long as the thread stays attached, as in a drain of a loop.
+        let mut env: Option<Env<'_>> = None;
         loop {
             let task = match pool.try_pop() {
                 Some(task) => task,
-                None => match py.detach(|| pool.pop()) {
-                    Some(task) => {
-                        attached = Instant::now();
-                        task
-                    }
-                    None => return Ok(()),
-                },
+                None => {
+                    env = None;
+                    let Some(task) = py.detach(|| pool.pop()) else { return Ok(()) };
+                    attached = Instant::now();
+                    task
+                }
             };
             Self::ensure_spare(slf)?;
             match task {
-                Task::Run(hub, firing) => runner::run_in_worker(py, &hub, firing, &mut thread_loop),
+                Task::Run(hub, firing) => {
+                    if env.as_ref().is_none_or(|env| !Arc::ptr_eq(&env.hub, &hub)) {
+                        env = Env::in_worker(py, &hub);
+                    }
+                    match &env {
+                        Some(env) => runner::run_in_worker(env, firing, &mut thread_loop),
+                        None => hub.finish(&firing),
+                    }
+                }
                 Task::Call(function, args) => {
                     if let Err(error) = function.bind(py).call1(args.bind(py)) {
                         log_failure(py, "Exception in a call made by a worker thread", &error)?;
@@ -291,6 +301,7 @@ impl WorkerPool {
                 return Ok(());
             }
             if attached.elapsed() > LONGEST_HOLD {
+                env = None;
                 py.detach(|| ());
                 attached = Instant::now();
             }

@@ -17,7 +17,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::current_run::InThisThread;
 use crate::fields::Seen;
-use crate::hub::{Attached, Hub};
+use crate::hub::Attached;
 use crate::inbox::{Inbox, Work};
 use crate::loop_inbox::SHUT_DOWN;
 use crate::python;
@@ -156,17 +156,14 @@ pub fn close(awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 /// Runs a firing in a worker thread. An awaitable result goes on to the event loop, run and all.
-pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing, thread_loop: &mut ThreadLoop) {
-    let Some(env) = Env::in_worker(py, hub) else {
-        hub.finish(&firing);
-        return;
-    };
-    let Some(mut run) = Run::begin(&env, firing) else { return };
+pub fn run_in_worker(env: &Env<'_>, firing: Firing, thread_loop: &mut ThreadLoop) {
+    let (py, hub) = (env.py, &env.hub);
+    let Some(mut run) = Run::begin(env, firing) else { return };
     let _here = InThisThread::enter(hub, &run.seen.id);
-    env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
-    while run.next_in_time(&env).is_some() {
+    env.never_fails(run.submission_event(env, code::JOB_SUBMITTED));
+    while run.next_in_time(env).is_some() {
         let context = hub.control.run_context(py, run.seen.record.context.as_ref());
-        env.never_fails(thread_loop.before_run(&env));
+        env.never_fails(thread_loop.before_run(env));
         let result = context.and_then(|context| run.seen.record.call_in(&context));
         env.never_fails(thread_loop.after_run(py));
         match result {
@@ -180,11 +177,11 @@ pub fn run_in_worker(py: Python<'_>, hub: &Arc<Hub>, firing: Firing, thread_loop
                 coroutines.push(vec![Work::Await(Box::new(run), value.unbind())]);
                 if !coroutines.has_loop() {
                     // Asked only now: whoever takes the loop away looks into the queue after that.
-                    abandon_queued(&env, &coroutines, SHUT_DOWN);
+                    abandon_queued(env, &coroutines, SHUT_DOWN);
                 }
                 return;
             }
-            result => run.settle(&env, Outcome::of(result)),
+            result => run.settle(env, Outcome::of(result)),
         }
     }
 }
