@@ -260,11 +260,13 @@ class SchedulerParts(metaclass=ABCMeta):
         if interrupt is not None:
             raise interrupt
 
+    def _is_replaced(self, hook: str) -> bool:
+        """Tell whether somebody has put a method of their own in the place of one of this class."""
+        return hook in vars(self) or getattr(type(self), hook) is not getattr(SchedulerParts, hook)
+
     def _listener_mask(self) -> int:
         """Return the codes of the events that anybody wants to have."""
-        if "_dispatch_event" in vars(self) or (
-            type(self)._dispatch_event is not SchedulerParts._dispatch_event
-        ):
+        if self._is_replaced("_dispatch_event"):
             return EVENT_ALL
         mask = 0
         for _, listener_mask in self._listeners:
