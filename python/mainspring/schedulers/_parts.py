@@ -36,7 +36,7 @@ STATE_RUNNING = 1
 #: The state of a scheduler that has been started and does not process jobs.
 STATE_PAUSED = 2
 
-_NO_LOCK = nullcontext()
+_NOTHING = nullcontext()
 
 
 class SchedulerParts(metaclass=ABCMeta):
@@ -247,9 +247,11 @@ class SchedulerParts(metaclass=ABCMeta):
         """
         interrupt: BaseException | None = None
         with self._listeners_lock:
-            listeners = tuple(self._listeners)
-        for callback, mask in listeners:
-            if event.code & mask:
+            listeners = [callback for callback, mask in self._listeners if event.code & mask]
+        if not listeners:
+            return
+        with self._calling_out():
+            for callback in listeners:
                 try:
                     callback(event)
                 except BaseException as exc:
@@ -259,6 +261,10 @@ class SchedulerParts(metaclass=ABCMeta):
                         self._logger.exception("Error notifying listener %r of %r", callback, event)
         if interrupt is not None:
             raise interrupt
+
+    def _calling_out(self) -> AbstractContextManager[Any]:
+        """Return the context in which listeners are called."""
+        return _NOTHING
 
     def _is_replaced(self, hook: str) -> bool:
         """Tell whether somebody has put a method of their own in the place of one of this class."""
@@ -294,6 +300,6 @@ class SchedulerParts(metaclass=ABCMeta):
         """
         store = self._jobstores.get(alias)
         if store is not None and native_store(store) is not None:
-            return _NO_LOCK
+            return _NOTHING
         lock = self._store_locks.get(alias)
         return lock or self._store_locks.setdefault(alias, self._create_lock())

@@ -10,30 +10,6 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
 from flask_apscheduler import APScheduler
 from flask_apscheduler.auth import HTTPBasicAuth
 
-
-class Config:
-    """The configuration keys of Flask-APScheduler."""
-
-    JOBS = [
-        {
-            "id": "configured",
-            "func": "app:note",
-            "args": ("configured", 2),
-            "trigger": "interval",
-            "seconds": 3600,
-        },
-        {"id": "old", "func": "app:note", "trigger": {"type": "cron", "hour": 3, "second": "*/5"}},
-    ]
-    SCHEDULER_JOBSTORES = {"default": {"type": "memory"}}
-    SCHEDULER_EXECUTORS = {"default": {"type": "threadpool", "max_workers": 4}}
-    SCHEDULER_JOB_DEFAULTS = {"coalesce": False, "max_instances": 3, "misfire_grace_time": 300}
-    SCHEDULER_TIMEZONE = "Europe/Berlin"
-    SCHEDULER_API_ENABLED = True
-    SCHEDULER_API_PREFIX = "/api"
-    SCHEDULER_ENDPOINT_PREFIX = "jobs."
-    SCHEDULER_AUTH = HTTPBasicAuth()
-
-
 app = flask.Flask(__name__)
 scheduler = APScheduler()
 #: What ran, and what listeners were told; guarded by the condition, which is told of each.
@@ -86,6 +62,25 @@ def wait() -> Any:
         return next(item for item in reversed(seen) if item[0] == first)
 
 
-app.config.from_object(Config())
+app.config.from_mapping(
+    JOBS=[
+        {
+            "id": "configured",
+            "func": "app:note",
+            "args": ("configured", 2),
+            "trigger": "interval",
+            "seconds": 3600,
+        },
+        {"id": "old", "func": "app:note", "trigger": {"type": "cron", "hour": 3, "second": "*/5"}},
+    ],
+    SCHEDULER_JOBSTORES={"default": {"type": "memory"}},
+    SCHEDULER_EXECUTORS={"default": {"type": "threadpool", "max_workers": 4}},
+    SCHEDULER_JOB_DEFAULTS={"coalesce": False, "max_instances": 3, "misfire_grace_time": 300},
+    SCHEDULER_TIMEZONE="Europe/Berlin",
+    SCHEDULER_API_ENABLED=True,
+    SCHEDULER_API_PREFIX="/api",
+    SCHEDULER_ENDPOINT_PREFIX="jobs.",
+    SCHEDULER_AUTH=HTTPBasicAuth(),
+)
 scheduler.init_app(app)
 scheduler.add_listener(listen, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
