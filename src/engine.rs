@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::awaitable::awaitable;
+use crate::convert::instant;
 use crate::current_run::runs_in_this_thread;
 use crate::error::to_py;
 use crate::fork::keep_for_ever;
@@ -167,12 +168,14 @@ impl Engine {
         self.handle.wake();
     }
 
-    /// Sweeps once in the calling thread and handles there what needs Python. Returns the seconds until the
-    /// next deadline, or `None` when there is none.
-    fn process(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        let wait = py.detach(|| self.handle.process());
+    /// Sweeps once in the calling thread and handles there what needs Python. Returns the next deadline in
+    /// POSIX seconds, or `None` when there is none.
+    fn process(&self, now: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+        let py = now.py();
+        let now = instant(now)?;
+        let next = py.detach(|| self.handle.process(now));
         self.control.bind(py).call_method0("_drain_all")?;
-        Ok(wait.map(|wait| wait.as_secs_f64()))
+        Ok(next.map(|next| next.get() as f64 / 1e6))
     }
 
     /// Sets the union of the listeners' masks; events outside it are never built.

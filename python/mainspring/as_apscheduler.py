@@ -189,7 +189,8 @@ def _run(arguments: list[str]) -> None:
     module = ModuleType("__main__")
     # By this name a child process that is spawned finds the module below, and not the program, to
     # which there is no alias yet.
-    vars(module).update(namespace, __spec__=ModuleSpec(f"{_OURS}.as_apscheduler", None))
+    spec = ModuleSpec(f"{_OURS}.as_apscheduler", None, origin=namespace["__file__"])
+    vars(module).update(namespace, __spec__=spec)
     sys.modules["__main__"] = module
     exec(code, vars(module))
 

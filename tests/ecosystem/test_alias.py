@@ -180,6 +180,14 @@ def test_a_program_is_run_unchanged(tmp_path: Path, form: str) -> None:
     assert set(tmp_path.rglob("*.py")) == before
 
 
+def test_the_place_of_a_program_is_found(tmp_path: Path) -> None:
+    # As Flask looks for its own application's directory.
+    path = tmp_path / "program.py"
+    path.write_text("import importlib.util\nprint(importlib.util.find_spec(__name__).origin)")
+    done = run("-m", "mainspring.as_apscheduler", str(path))
+    assert (done.stdout, done.stderr) == (f"{path}\n", "")
+
+
 def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
     for arguments, message in {
         (): "python -m mainspring.as_apscheduler program.py",

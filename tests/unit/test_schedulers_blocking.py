@@ -11,6 +11,7 @@ import pytest
 
 from mainspring.events import EVENT_JOB_EXECUTED, EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
+from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.schedulers.blocking import BlockingScheduler
 from tests.support import PATIENCE, listen, nothing
 
@@ -192,3 +193,30 @@ def test_own_loop_is_closed_at_exit_after_an_interrupt() -> None:
         check=False,
     )
     assert (program.stdout, program.stderr) == ("left\n", "")
+
+
+@pytest.mark.parametrize("kind", [BackgroundScheduler, BlockingScheduler])
+def test_no_loop_is_seen_where_listeners_are_called(kind: type[BlockingScheduler]) -> None:
+    # In 3.x none runs there, and Django's ORM refuses to work where one does.
+    seen: list[asyncio.AbstractEventLoop | None] = []
+
+    def listener(event: Any) -> None:
+        seen.append(asyncio._get_running_loop())
+        if event.code == EVENT_JOB_EXECUTED:
+            scheduler.add_job(nothing, "date", run_date="2100-01-01")  # one listener in another
+            seen.append(asyncio._get_running_loop())
+            scheduler.shutdown()  # does not wait for its own thread
+
+    async def job() -> bool:
+        return asyncio.get_running_loop() is scheduler._own_loop
+
+    scheduler = kind(timezone="UTC")
+    executed = listen(scheduler, EVENT_JOB_EXECUTED)
+    scheduler.add_listener(listener)
+    ended = listen(scheduler, EVENT_SCHEDULER_SHUTDOWN)  # called after the one above
+    scheduler.add_job(job, misfire_grace_time=None)
+    scheduler.start()
+    (event,) = executed.wait_for(EVENT_JOB_EXECUTED)
+    assert event.retval is True
+    ended.wait_for(EVENT_SCHEDULER_SHUTDOWN)
+    assert set(seen) == {None}

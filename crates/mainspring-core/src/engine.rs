@@ -290,16 +290,15 @@ impl EngineHandle {
         self.shared.waker.wake();
     }
 
-    /// Sweeps in the calling thread until nothing more is due that is due now, dispatching what is. Returns
-    /// the time until the next deadline, or `None` when there is none or the engine is paused.
-    pub fn process(&self) -> Option<Duration> {
+    /// Sweeps in the calling thread until nothing more is due at `now`, dispatching what is. Returns the next
+    /// deadline, or `None` when there is none or the engine is paused.
+    pub fn process(&self, now: UtcMicros) -> Option<UtcMicros> {
         // Of one instant, or jobs that are due again after a few microseconds would keep it here for ever.
-        let now = self.shared.clock.now();
         let mut batch = Vec::new();
         loop {
             match self.shared.pass(now, &mut batch) {
                 Some(next) if next <= now => {}
-                next => return next.map(|next| self.shared.until(next)),
+                next => return next,
             }
         }
     }

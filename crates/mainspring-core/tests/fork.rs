@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::clock::SystemClock;
+use mainspring_core::clock::{Clock, SystemClock};
 use mainspring_core::dispatch::{Dispatch, Item, StoreId};
 use mainspring_core::engine::EngineHandle;
 use mainspring_core::fork;
@@ -47,7 +47,7 @@ fn a_fork_waits_for_a_sweep_and_a_sweep_for_a_fork() {
     engine.attach(StoreId(0), Arc::new(store));
 
     std::thread::scope(|scope| {
-        scope.spawn(|| engine.process());
+        scope.spawn(|| engine.process(SystemClock::new().now()));
         has_begun.recv_timeout(LIMIT).unwrap();
         let forking = scope.spawn(|| {
             fork::before();
@@ -57,7 +57,7 @@ fn a_fork_waits_for_a_sweep_and_a_sweep_for_a_fork() {
         forking.join().unwrap();
 
         end.send(()).unwrap();
-        let sweeping = scope.spawn(|| engine.process());
+        let sweeping = scope.spawn(|| engine.process(SystemClock::new().now()));
         log.lock().unwrap().push("back in the parent");
         assert!(has_begun.try_recv().is_err(), "a sweep has begun in the midst of a fork");
         fork::in_parent();

@@ -185,7 +185,14 @@ class BaseExecutor(metaclass=ABCMeta):
     ) -> None:
         """Run a submission in the calling thread, and from the first awaitable on as a task of its loop."""
         context = self._context_for(job)
-        runs = _runs(job, _call, job._jobstore_alias, run_times, self._logger)
+        scheduler = job._scheduler
+        assert scheduler is not None
+
+        def call(job: Job) -> Any:
+            with scheduler._calling_out():
+                return _call(job)
+
+        runs = _runs(job, call, job._jobstore_alias, run_times, self._logger)
         try:
             awaitable = context.run(next, runs)
         except StopIteration as end:

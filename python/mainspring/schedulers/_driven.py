@@ -107,7 +107,8 @@ class DrivenScheduler(BaseScheduler):
         self._sweeper.start(self._context)
 
     def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
-        return native_pool(executor)
+        # A lookup of the user's own is to be asked for each due job.
+        return None if self._is_replaced("_lookup_executor") else native_pool(executor)
 
     def _stop_processing(self) -> None:
         self._is_stopping.set()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
@@ -19,9 +22,42 @@ _made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 _of_parent: list[asyncio.AbstractEventLoop] = []
 
 
+class _Hidden(threading.local):
+    """The loop that this thread runs, while others are not to see it."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+
+_hidden = _Hidden()
+
+
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """Return the loop that is running in this thread, or ``None``."""
-    return asyncio._get_running_loop()
+    return asyncio._get_running_loop() or _hidden.loop
+
+
+@contextmanager
+def hidden_loop(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Hide from asyncio, and who asks it, that this loop is running in this thread, if it is.
+
+    For code that may block this loop, since it is a scheduler's own, and was written for a thread
+    that has none: Django's ORM, for one, refuses to work where a loop is running. The loop is still
+    the current one, which ``asyncio.get_event_loop`` returns.
+    """
+    if asyncio._get_running_loop() is not loop:
+        yield
+        return
+    current = current_loop()
+    _hidden.loop = loop
+    asyncio.set_event_loop(loop)
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        if _hidden.loop is not None:  # or this is a forked child, where it does not run
+            _hidden.loop = None
+            asyncio._set_running_loop(loop)
+        asyncio.set_event_loop(current)
 
 
 def current_loop() -> asyncio.AbstractEventLoop | None:
@@ -87,8 +123,9 @@ def leave_to_parent(loop: asyncio.AbstractEventLoop) -> None:
 
 def leave_loops_to_parent() -> None:
     """Do so with the loops made here and the one that is current in this thread."""
-    loops = {*_made, current_loop()}
+    loops = {*_made, current_loop(), _hidden.loop}
     _made.clear()
+    _hidden.loop = None
     for loop in loops:
         if loop is not None:
             leave_to_parent(loop)

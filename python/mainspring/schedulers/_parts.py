@@ -36,7 +36,7 @@ STATE_RUNNING = 1
 #: The state of a scheduler that has been started and does not process jobs.
 STATE_PAUSED = 2
 
-_NO_LOCK = nullcontext()
+_NOTHING = nullcontext()
 
 
 class SchedulerParts(metaclass=ABCMeta):
@@ -247,9 +247,11 @@ class SchedulerParts(metaclass=ABCMeta):
         """
         interrupt: BaseException | None = None
         with self._listeners_lock:
-            listeners = tuple(self._listeners)
-        for callback, mask in listeners:
-            if event.code & mask:
+            listeners = [callback for callback, mask in self._listeners if event.code & mask]
+        if not listeners:
+            return
+        with self._calling_out():
+            for callback in listeners:
                 try:
                     callback(event)
                 except BaseException as exc:
@@ -260,11 +262,17 @@ class SchedulerParts(metaclass=ABCMeta):
         if interrupt is not None:
             raise interrupt
 
+    def _calling_out(self) -> AbstractContextManager[Any]:
+        """Return the context in which listeners are called."""
+        return _NOTHING
+
+    def _is_replaced(self, hook: str) -> bool:
+        """Tell whether somebody has put a method of their own in the place of one of this class."""
+        return hook in vars(self) or getattr(type(self), hook) is not getattr(SchedulerParts, hook)
+
     def _listener_mask(self) -> int:
         """Return the codes of the events that anybody wants to have."""
-        if "_dispatch_event" in vars(self) or (
-            type(self)._dispatch_event is not SchedulerParts._dispatch_event
-        ):
+        if self._is_replaced("_dispatch_event"):
             return EVENT_ALL
         mask = 0
         for _, listener_mask in self._listeners:
@@ -292,6 +300,6 @@ class SchedulerParts(metaclass=ABCMeta):
         """
         store = self._jobstores.get(alias)
         if store is not None and native_store(store) is not None:
-            return _NO_LOCK
+            return _NOTHING
         lock = self._store_locks.get(alias)
         return lock or self._store_locks.setdefault(alias, self._create_lock())

@@ -234,19 +234,17 @@ class BaseScheduler(SchedulerJobs):
             self._logger.debug("Scheduler is paused -- not processing jobs")
             return None
         self._logger.debug("Looking for jobs to run")
-        wait = self._engine.process()
-        next_sweep = self._sweeper.sweep()
-        if next_sweep is not None:
-            until_sweep = max(next_sweep - self._now().timestamp(), 0.0)
-            wait = until_sweep if wait is None else min(wait, until_sweep)
+        deadlines = (self._engine.process(self._now()), self._sweeper.sweep())
         if self.state == STATE_PAUSED:
             self._logger.debug("Scheduler is paused; waiting until resume() is called")
             return None
-        if wait is None:
+        next_deadline = min((time for time in deadlines if time is not None), default=None)
+        if next_deadline is None:
             self._logger.debug("No jobs; waiting until a job is added")
             return None
-        wait = min(wait, TIMEOUT_MAX)
-        next_wakeup = self._now() + timedelta(seconds=wait)
+        now = self._now()
+        wait = min(max(next_deadline - now.timestamp(), 0.0), TIMEOUT_MAX)
+        next_wakeup = now + timedelta(seconds=wait)
         self._logger.debug("Next wakeup is due at %s (in %f seconds)", next_wakeup, wait)
         return wait
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from threading import Event
 from typing import Any
 
 from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
-from mainspring.schedulers._loops import belongs_to_parent, finish_loop, new_own_loop, running_loop
+from mainspring.schedulers._loops import (
+    belongs_to_parent,
+    finish_loop,
+    hidden_loop,
+    new_own_loop,
+    running_loop,
+)
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)
@@ -103,6 +109,11 @@ class BlockingScheduler(DrivenScheduler):
         except BaseException:
             self._finish()
             raise
+
+    def _calling_out(self) -> AbstractContextManager[Any]:
+        # In 3.x no loop runs in the thread of this scheduler.
+        loop = self._own_loop
+        return super()._calling_out() if loop is None else hidden_loop(loop)
 
     def _main_loop(self) -> None:
         """Run the scheduler's own loop until the scheduler is shut down."""

@@ -1,5 +1,7 @@
 """The trigger that fires when the clock on the wall matches, as the UNIX cron does."""
 
+from datetime import datetime, timezone
+
 from mainspring._mainspring import CronTrigger
 from mainspring.triggers.cron.fields import (
     BaseField,
@@ -10,8 +12,11 @@ from mainspring.triggers.cron.fields import (
 )
 from mainspring.util import get_localzone
 
-# CronTrigger asks for the local zone through this name of this module.
-__all__ = ("CronTrigger", "get_localzone")
+# CronTrigger asks for the local zone through this name of this module. It never asks for the time, so that
+# `datetime` is here for those alone who replace it in all trigger modules alike.
+__all__ = ("UTC", "CronTrigger", "datetime", "get_localzone")
+
+UTC = timezone.utc
 
 CronTrigger.FIELDS_MAP = {
     "year": BaseField,
