@@ -1,7 +1,7 @@
 """The executor of :class:`~mainspring.schedulers.twisted.TwistedScheduler`.
 
 Ground rules: jobs are submitted in any thread. Functions are called in the reactor's thread pool, coroutines
-and listeners on the reactor's thread; only that adds to and takes from the set of the coroutine runs.
+and listeners on the reactor's thread.
 """
 
 from __future__ import annotations
@@ -77,10 +77,13 @@ class TwistedExecutor(BaseExecutor):
         self, job_id: str, coroutine: Coroutine[Any, Any, list[JobExecutionEvent]], context: Context
     ) -> None:
         run = self._run_on_reactor(coroutine, context)
-        self._reactor.callFromThread(self._coroutine_runs.add, run)
-        run.ended.add_done_callback(
-            lambda ended: self._reactor.callFromThread(self._take_outcome, job_id, run, ended)
-        )
+        self._coroutine_runs.add(run)
+
+        def take_outcome(ended: Future[list[JobExecutionEvent]]) -> None:
+            self._coroutine_runs.discard(run)
+            self._reactor.callFromThread(self._take_outcome, job_id, run, ended)
+
+        run.ended.add_done_callback(take_outcome)
 
     def _run_on_reactor(
         self, coroutine: Coroutine[Any, Any, T], context: Context | None = None

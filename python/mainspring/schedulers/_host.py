@@ -75,9 +75,6 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = new_own_loop()
-        self._start()
-
-    def _start(self) -> None:
         self._thread = Thread(target=self._run, name="APScheduler coroutines", daemon=True)
         self._thread.start()
 
@@ -91,9 +88,6 @@ class LoopThread:
         """Cancel what is left on the loop, close it, and wait for that, but not in its own thread."""
         with suppress(RuntimeError):  # it is closed
             self.loop.call_soon_threadsafe(self.loop.stop)
-        self._join()
-
-    def _join(self) -> None:
         if self._thread is not current_thread():
             self._thread.join()
 
@@ -108,9 +102,6 @@ class HostedScheduler(DrivenScheduler):
     def _find_host(self) -> HostLoop | AbstractEventLoop:
         """Return what stands for the framework's loop; asyncio's own where the framework runs on that."""
 
-    def _make_loop_thread(self) -> LoopThread:
-        return LoopThread()
-
     def start(self, paused: bool = False) -> None:
         """Start the scheduler; the framework's loop need not be running yet.
 
@@ -124,7 +115,7 @@ class HostedScheduler(DrivenScheduler):
         self._engine.events_on_loop = True
         if isinstance(host, HostLoop):
             self._host = host
-            self._loop_thread = self._make_loop_thread()
+            self._loop_thread = LoopThread()
             self._bind_loops(cast("AbstractEventLoop", host), self._loop_thread.loop)
         else:
             self._bind_loops(host)
@@ -163,8 +154,11 @@ class HostedScheduler(DrivenScheduler):
         return not self._is_here() and (here is None or here is not self._coroutine_loop())
 
     def _wait_for_runs(self) -> None:
-        if self._may_block() and (self._host is None or self._host.is_running()):
+        if self._may_block():
             super()._wait_for_runs()
+
+    def _can_end_runs(self, loop: AbstractEventLoop) -> bool:
+        return super()._can_end_runs(loop) and (self._host is None or self._host.is_running())
 
     def _has_runs(self) -> bool:
         return bool(self._engine.running_jobs or self._coroutine_runs())

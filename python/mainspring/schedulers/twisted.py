@@ -12,7 +12,7 @@ from mainspring.util import maybe_ref
 try:
     from twisted.internet.interfaces import IReadDescriptor
     from twisted.python import log
-    from zope.interface import implementer  # type: ignore[import-untyped]
+    from zope.interface import implementer
 except ImportError as exc:
     raise ImportError(
         "TwistedScheduler requires Twisted installed: pip install mainspring[twisted]"
@@ -73,6 +73,9 @@ class ReactorLoop(HostLoop):
 
     def _post(self, func: Callable[[], object]) -> None:
         self._reactor.callFromThread(func)
+
+    def is_running(self) -> bool:
+        return super().is_running() and bool(self._reactor.running)
 
     def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
         if not hasattr(self._reactor, "addReader"):

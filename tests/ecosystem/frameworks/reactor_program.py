@@ -25,7 +25,7 @@ from mainspring.executors.twisted import TwistedExecutor
 from mainspring.schedulers.twisted import TwistedScheduler
 
 assert "twisted.internet.reactor" not in sys.modules or sys.argv[1] in ("asyncio", "select")
-from twisted.internet import defer, reactor, task, threads
+from twisted.internet import defer, reactor, task, threads  # noqa: E402
 
 reactor_: Any = reactor
 
