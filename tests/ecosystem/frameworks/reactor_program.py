@@ -123,8 +123,64 @@ def main() -> None:
         assert event.exception is None, event.traceback
         assert event.retval == expected, event.retval
     assert not scheduler.running
-    print(type(reactor).__name__)
+
+
+def shut_down(wait: bool) -> None:
+    """Shut down from a thread of the reactor's pool while a coroutine is going on."""
+    scheduler = TwistedScheduler(timezone="UTC")
+    go_on: Any = defer.Deferred()
+    ended: list[str] = []
+
+    async def job() -> None:
+        reactor_.callInThread(shut_down_here)
+        try:
+            await go_on
+            await task.deferLater(reactor_, 0, lambda: None)
+            ended.append("ended")
+        except BaseException as exc:
+            ended.append(type(exc).__name__)
+            raise
+
+    def shut_down_here() -> None:
+        if wait:
+            reactor_.callFromThread(go_on.callback, None)
+        scheduler.shutdown(wait)
+        assert not scheduler.running
+        reactor_.callFromThread(reactor_.callLater, 0.05, reactor_.stop)
+
+    scheduler.add_job(job)
+    scheduler.start()
+    reactor_.run()
+    assert ended == (["ended"] if wait else ["CancelledError"]), ended
+
+
+def start_again() -> None:
+    """Start and shut down on the reactor three times; the last time runs a job."""
+    scheduler = TwistedScheduler(timezone="UTC")
+
+    def again(left: int) -> None:
+        scheduler.start()
+        if left:
+            scheduler.shutdown()
+            reactor_.callLater(0, again, left - 1)
+        else:
+            scheduler.add_listener(lambda event: reactor_.stop(), EVENT_JOB_EXECUTED)
+            scheduler.add_job(in_pool)
+
+    reactor_.callWhenRunning(again, 2)
+    reactor_.run()
+    # The reactor has stopped under a scheduler that goes on: the exit takes care of it.
+    assert scheduler.running
 
 
 if __name__ == "__main__":
-    main()
+    match sys.argv[2]:
+        case "shut_down_and_wait":
+            shut_down(wait=True)
+        case "shut_down_and_cancel":
+            shut_down(wait=False)
+        case "start_again":
+            start_again()
+        case _:
+            main()
+    print(type(reactor).__name__)

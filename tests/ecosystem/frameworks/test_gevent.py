@@ -21,10 +21,6 @@ CASES = (
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("patched", ["patched", "unpatched"])
 def test_a_program(patched: str, case: str) -> None:
-    if patched == "patched" and case.startswith("own_threads"):
-        pytest.skip(
-            "a worker pool's threads are greenlets there, and a worker that waits stops the hub"
-        )
     command = [sys.executable, str(PROGRAM), patched, case]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (0, "done\n"), done
