@@ -75,7 +75,7 @@ impl LoopInbox {
             // A child that runs its parent's loop. The descriptor is the parent's to clear.
             return Ok(());
         }
-        let Some(env) = Env::new(py, hub) else {
+        let Some(env) = Env::at_loop(py, hub, inbox) else {
             // The scheduler is gone, and with it whoever could run this.
             for work in inbox.take_all() {
                 if let Work::Await(_, awaitable) = work {
@@ -396,6 +396,10 @@ impl LoopInbox {
 
 fn is_running_here(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = event_loop.py();
+    // What stands for a loop of another kind (`schedulers/_host.py`) is none that asyncio knows to be running.
+    if let Some(is_here) = event_loop.getattr_opt(intern!(py, "_mainspring_is_here"))? {
+        return is_here.call0()?.is_truthy();
+    }
     match python::get_running_loop(py)?.call0() {
         Ok(running) => Ok(running.is(event_loop)),
         Err(error) if error.is_instance_of::<PyRuntimeError>(py) => Ok(false),

@@ -197,7 +197,7 @@ impl WorkerPool {
         options.set_item("args", (number,))?;
         options.set_item("name", format!("{}_{number}", slf.get().pool.prefix))?;
         options.set_item("daemon", true)?;
-        let thread = python::thread(slf.py())?.call((), Some(&options))?;
+        let thread = python::new_thread(slf.py())?.call((), Some(&options))?;
         thread.call_method0("start")?;
         Ok(thread.unbind())
     }

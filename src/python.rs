@@ -50,7 +50,7 @@ imports! {
     copy_context = "contextvars"."copy_context";
     format_tb = "traceback"."format_tb";
     clear_frames = "traceback"."clear_frames";
-    thread = "threading"."Thread";
+    new_thread = "mainspring._native_threads"."new_thread";
     timedelta = "datetime"."timedelta";
     iterable = "collections.abc"."Iterable";
     mapping = "collections.abc"."Mapping";

@@ -18,7 +18,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::fields::{self, Seen};
 use crate::hub::{Attached, Hub};
-use crate::inbox::Work;
+use crate::inbox::{Inbox, Work};
 use crate::job::Job;
 use crate::python;
 use crate::runner::Run;
@@ -97,7 +97,13 @@ impl<'py> Env<'py> {
         })
     }
 
-    /// The same in a worker thread, where a scheduler may not want its listeners called.
+    /// The same on the loop of `inbox`; elsewhere than on the control loop a scheduler may not want its
+    /// listeners called.
+    pub fn at_loop(py: Python<'py>, hub: &Arc<Hub>, inbox: &Arc<Inbox>) -> Option<Self> {
+        if Arc::ptr_eq(inbox, &hub.control) { Self::new(py, hub) } else { Self::in_worker(py, hub) }
+    }
+
+    /// The same in a worker thread, where a scheduler may not want its listeners called either.
     pub fn in_worker(py: Python<'py>, hub: &Arc<Hub>) -> Option<Self> {
         let defers_events = hub.events_on_loop.load(Ordering::Relaxed);
         Self::new(py, hub).map(|env| Self { defers_events, ..env })

@@ -246,7 +246,7 @@ impl Resume {
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut run) = run else { return Ok(()) };
         self.close_coroutine(py)?;
-        let Some(env) = Env::new(py, &inbox.get().hub) else {
+        let Some(env) = Env::at_loop(py, &inbox.get().hub, &inbox.get().inbox) else {
             inbox.get().hub.finish(&run.firing);
             return Ok(());
         };

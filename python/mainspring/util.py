@@ -525,10 +525,13 @@ def _explain_misfit(shape: _Shape, given: int, keywords: list[str]) -> None:
 
 
 def iscoroutinefunction_partial(f: Any) -> bool:
-    """Return whether ``f``, or what a :func:`functools.partial` wraps, is a coroutine function."""
+    """Return whether ``f``, or what a :func:`functools.partial` wraps, is a coroutine function.
+
+    One that :func:`tornado.gen.coroutine` has made counts as such.
+    """
     while isinstance(f, partial):
         f = f.func
-    return iscoroutinefunction(f)
+    return iscoroutinefunction(f) or getattr(f, "__tornado_coroutine__", False) is True
 
 
 def isasyncgenfunction_partial(f: Any) -> bool:

@@ -30,9 +30,13 @@ class AsyncIOExecutor(BaseExecutor):
     _runs_elsewhere = True
     _pool: WorkerPool | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._max_workers = min(32, (os.cpu_count() or 1) + 4)
+
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         super().start(scheduler, alias)
-        self._pool = WorkerPool(min(32, (os.cpu_count() or 1) + 4), f"asyncio-{alias}")
+        self._pool = WorkerPool(self._max_workers, f"asyncio-{alias}")
 
     @property
     def _eventloop(self) -> AbstractEventLoop | None:

@@ -307,11 +307,16 @@ def run_job(
     :return: one event for each time: executed, error or missed
     """
     runs = _runs(job, call_here, jobstore_alias, run_times, logging.getLogger(logger_name))
+    return _finish(runs, lambda awaitable: _wait_for(awaitable, job))
+
+
+def _finish(runs: _Runs, wait_for: Callable[[Awaitable[Any]], Any]) -> list[JobExecutionEvent]:
+    """Make the runs in the calling thread, with a function that waits for what they yield."""
     try:
         awaitable = next(runs)
         while True:
             try:
-                value = _wait_for(awaitable, job)
+                value = wait_for(awaitable)
             except BaseException as exc:
                 awaitable = runs.throw(exc)
             else:

@@ -304,10 +304,14 @@ class DrivenScheduler(BaseScheduler):
         here = running_loop()
         if loop is None or (here is not None and here in (loop, self._engine.control.loop)):
             return
-        while not self._engine.wait_idle(LOOP_CHECK_INTERVAL) and loop.is_running():
+        while not self._engine.wait_idle(LOOP_CHECK_INTERVAL) and self._can_end_runs(loop):
             pass
-        while loop.is_running() and (runs := self._coroutine_runs()):
+        while self._can_end_runs(loop) and (runs := self._coroutine_runs()):
             wait([run.ended for run in runs], LOOP_CHECK_INTERVAL)
+
+    def _can_end_runs(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether the runs can still come to their end, on the loop of the coroutine jobs."""
+        return loop.is_running()
 
     def _cancel_runs(self) -> None:
         """Cancel the coroutine runs that are going on."""

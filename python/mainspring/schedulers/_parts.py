@@ -245,6 +245,9 @@ class SchedulerParts(metaclass=ABCMeta):
 
         What is to end the program, as Ctrl-C, goes on when all have been called.
         """
+        self._call_listeners(event)
+
+    def _call_listeners(self, event: SchedulerEvent) -> None:
         interrupt: BaseException | None = None
         with self._listeners_lock:
             listeners = [callback for callback, mask in self._listeners if event.code & mask]

@@ -77,8 +77,11 @@ EXECUTORS = Plugins(
     {
         "asyncio": "mainspring.executors.asyncio:AsyncIOExecutor",
         "debug": "mainspring.executors.debug:DebugExecutor",
+        "gevent": "mainspring.executors.gevent:GeventExecutor",
         "processpool": "mainspring.executors.pool:ProcessPoolExecutor",
         "threadpool": "mainspring.executors.pool:ThreadPoolExecutor",
+        "tornado": "mainspring.executors.tornado:TornadoExecutor",
+        "twisted": "mainspring.executors.twisted:TwistedExecutor",
     },
 )
 JOBSTORES = Plugins(

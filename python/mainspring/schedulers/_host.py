@@ -1,0 +1,194 @@
+"""Schedulers on a loop that is not asyncio's: a reactor, a hub, a user interface's.
+
+The engine's inbox for listeners and executors needs little of a loop: that it calls something on its own
+thread, and that it watches a file descriptor. :class:`HostLoop` gives it just that. Coroutines need an
+asyncio loop; theirs runs in a thread, :class:`LoopThread`.
+
+Ground rules: a :class:`HostLoop` may be called from any thread, and calls back on its host's alone. The
+scheduler starts and stops the thread in whichever thread it is itself started and shut down. Nobody waits
+for anything on the host's thread but for the end of that thread, which never waits for the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABCMeta, abstractmethod
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
+from functools import partial
+from threading import Thread, current_thread, get_ident
+from typing import Any, cast
+
+from mainspring.schedulers import SchedulerAlreadyRunningError
+from mainspring.schedulers._driven import DrivenScheduler
+from mainspring.schedulers._loops import finish_loop, new_own_loop, running_loop
+from mainspring.schedulers.base import STATE_STOPPED
+
+
+class HostLoop(metaclass=ABCMeta):
+    """Stands for a loop that is not asyncio's, with the few methods that an inbox calls."""
+
+    #: The thread that the host runs in, known from the first thing on that it has called there.
+    _thread: int | None = None
+
+    @abstractmethod
+    def _post(self, func: Callable[[], object]) -> None:
+        """Have a function called on the host's thread; callable in any thread."""
+
+    @abstractmethod
+    def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
+        """Have a function called whenever a file descriptor is readable. On the host's thread."""
+
+    @abstractmethod
+    def remove_reader(self, fd: int) -> None:
+        """Watch a file descriptor no longer. On the host's thread."""
+
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> None:
+        """Have a function called on the host's thread; callable in any thread."""
+        call = partial(callback, *args)
+        self._post(partial(self._call, call if context is None else partial(context.run, call)))
+
+    def _call(self, func: Callable[[], object]) -> None:
+        self._thread = get_ident()
+        func()
+
+    def _mainspring_is_here(self) -> bool:
+        """Tell whether this is the host's thread, in which the host runs."""
+        return self._thread == get_ident()
+
+    def is_running(self) -> bool:
+        return self._thread is not None
+
+    def is_closed(self) -> bool:
+        return False
+
+    def get_task_factory(self) -> None:
+        return None
+
+
+class LoopThread:
+    """An asyncio loop that runs in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = new_own_loop()
+        self._thread = Thread(target=self._run, name="APScheduler coroutines", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.loop.run_forever()
+        finally:
+            finish_loop(self.loop)
+
+    def stop(self) -> None:
+        """Cancel what is left on the loop, close it, and wait for that, but not in its own thread."""
+        with suppress(RuntimeError):  # it is closed
+            self.loop.call_soon_threadsafe(self.loop.stop)
+        if self._thread is not current_thread():
+            self._thread.join()
+
+
+class HostedScheduler(DrivenScheduler):
+    """A scheduler whose listeners and executors are called on the loop of another framework."""
+
+    _host: HostLoop | None = None
+    _loop_thread: LoopThread | None = None
+
+    @abstractmethod
+    def _find_host(self) -> HostLoop | AbstractEventLoop:
+        """Return what stands for the framework's loop; asyncio's own where the framework runs on that."""
+
+    def start(self, paused: bool = False) -> None:
+        """Start the scheduler; the framework's loop need not be running yet.
+
+        :param paused: whether to process jobs only after :meth:`resume`
+        :raises SchedulerAlreadyRunningError: if the scheduler is running
+        :raises RuntimeError: if this is uWSGI without threads
+        """
+        if self.running:
+            raise SchedulerAlreadyRunningError
+        host = self._find_host()
+        self._engine.events_on_loop = True
+        if isinstance(host, HostLoop):
+            self._host = host
+            self._loop_thread = LoopThread()
+            self._bind_loops(cast("AbstractEventLoop", host), self._loop_thread.loop)
+        else:
+            self._bind_loops(host)
+        try:
+            super().start(paused)
+        except BaseException:
+            self._release()
+            raise
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Stop processing jobs, and shut down the executors and job stores.
+
+        On the thread of the framework's loop this does not block: with ``wait`` the runs that are
+        going on go on to their end.
+
+        :param wait: whether to return only after all runs that are going on have ended; if not,
+            coroutine runs are cancelled
+        :raises SchedulerNotRunningError: if the scheduler is not running
+        """
+        super().shutdown(wait)
+        loop = self._coroutine_loop()
+        if wait and not self._may_block() and loop is not None and self._has_runs():
+            asyncio.run_coroutine_threadsafe(self._release_when_idle(), loop)
+        else:
+            self._release()
+
+    def _is_here(self) -> bool:
+        """Tell whether this is the thread of the framework's loop."""
+        if self._host is not None:
+            return self._host._mainspring_is_here()
+        loop = self._engine.control.loop
+        return loop is not None and running_loop() is loop
+
+    def _may_block(self) -> bool:
+        here = running_loop()
+        return not self._is_here() and (here is None or here is not self._coroutine_loop())
+
+    def _wait_for_runs(self) -> None:
+        if self._may_block():
+            super()._wait_for_runs()
+
+    def _can_end_runs(self, loop: AbstractEventLoop) -> bool:
+        return super()._can_end_runs(loop) and (self._host is None or self._host.is_running())
+
+    def _has_runs(self) -> bool:
+        return bool(self._engine.running_jobs or self._coroutine_runs())
+
+    async def _release_when_idle(self) -> None:
+        await self._idle()
+        if self.state == STATE_STOPPED:
+            control = self._engine.control.loop
+            if control is not None:
+                control.call_soon_threadsafe(self._release_if_stopped)
+
+    def _release_if_stopped(self) -> None:
+        if self.state == STATE_STOPPED:  # and has not been started again
+            self._release()
+
+    def _release(self) -> None:
+        self._unbind_loops()
+        thread, self._loop_thread, self._host = self._loop_thread, None, None
+        if thread is not None:
+            thread.stop()
+
+    def _stop_without_loop(self) -> None:
+        super()._stop_without_loop()
+        self._release()
+
+    def _stop_at_exit(self) -> None:
+        super()._stop_at_exit()
+        if self._loop_thread is not None:
+            self._loop_thread.stop()
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._loop_thread = self._host = None

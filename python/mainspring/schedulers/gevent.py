@@ -1,0 +1,166 @@
+"""The scheduler for programs that run on gevent.
+
+Ground rules: the engine's inbox is drained by an asyncio loop in a native thread, since no greenlet must be
+switched inside Rust code. From there everything of the user's goes to the hub: jobs and listeners run in
+greenlets of it. The loop is made, run and closed in its thread, so that its sockets, which gevent may have
+patched, belong to the hub of that thread.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Any
+
+from mainspring.schedulers import SchedulerAlreadyRunningError
+from mainspring.schedulers._driven import DrivenScheduler
+from mainspring.schedulers._loops import finish_loop, new_own_loop
+
+try:
+    import gevent
+    from gevent.lock import RLock
+    from gevent.threadpool import ThreadPool
+except ImportError as exc:
+    raise ImportError(
+        "GeventScheduler requires gevent installed: pip install mainspring[gevent]"
+    ) from exc
+
+if TYPE_CHECKING:
+    from mainspring.events import SchedulerEvent
+    from mainspring.executors.base import BaseExecutor
+
+__all__ = ("GeventScheduler",)
+
+
+class GeventScheduler(DrivenScheduler):
+    """Runs on gevent: jobs in greenlets, coroutine jobs on an asyncio loop in a thread of its own.
+
+    The hub is that of the thread that calls :meth:`start`; listeners are called there, too. Besides the
+    options of :class:`~mainspring.schedulers.base.BaseScheduler` it has
+
+    - ``loop_in_threads`` (default true): whether a sync function in a worker thread of another executor
+      finds a proxy of the asyncio loop as the event loop of that thread
+    - ``loop_response_timeout`` (seconds, default 10): for how long that loop may leave a worker
+      thread that waits for it without a sign of life before the wait ends with an error
+
+    >>> from gevent.event import Event
+    >>> scheduler = GeventScheduler(timezone="UTC")
+    >>> greenlet = scheduler.start()
+    >>> done = Event()
+    >>> job = scheduler.add_job(done.set)
+    >>> done.wait()
+    True
+    >>> scheduler.shutdown()
+    >>> greenlet.dead
+    True
+    """
+
+    _hub: Any = None
+    _greenlet: Any = None
+    _loop_thread: GeventLoopThread | None = None
+
+    def start(self, paused: bool = False) -> Any:
+        """Start the scheduler and return.
+
+        :param paused: whether to process jobs only after :meth:`resume`
+        :return: a greenlet that ends when the scheduler is shut down
+        :raises SchedulerAlreadyRunningError: if the scheduler is running
+        :raises RuntimeError: if this is uWSGI without threads
+        """
+        if self.running:
+            raise SchedulerAlreadyRunningError
+        self._hub = gevent.get_hub()
+        self._loop_thread = GeventLoopThread()
+        self._bind_loops(self._loop_thread.loop)
+        try:
+            super().start(paused)
+        except BaseException:
+            self._release()
+            raise
+        self._greenlet = gevent.spawn(self._loop_thread.ended.wait)
+        return self._greenlet
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Stop processing jobs, and shut down the executors and job stores.
+
+        Other greenlets run meanwhile. In a job's own greenlet that job is not waited for.
+
+        :param wait: whether to return only after all runs that are going on have ended; if not,
+            coroutine runs are cancelled
+        :raises SchedulerNotRunningError: if the scheduler is not running
+        """
+        super().shutdown(wait)
+        self._release()
+
+    def _wait_for_runs(self) -> None:
+        if self._is_here():
+            self._hub.threadpool.apply(super()._wait_for_runs)
+        else:
+            super()._wait_for_runs()
+
+    def _is_here(self) -> bool:
+        """Tell whether this is the hub's thread."""
+        return self._hub is not None and gevent.get_hub() is self._hub
+
+    def _call_listeners(self, event: SchedulerEvent) -> None:
+        if self._hub is None or self._is_here():
+            super()._call_listeners(event)
+        else:
+            self._hub.loop.run_callback_threadsafe(gevent.spawn, super()._call_listeners, event)
+
+    def _release(self) -> None:
+        self._unbind_loops()
+        thread, self._loop_thread = self._loop_thread, None
+        if thread is not None:
+            thread.stop()
+        greenlet, self._greenlet = self._greenlet, None
+        if greenlet is not None and self._is_here():
+            greenlet.join()
+
+    def _stop_without_loop(self) -> None:
+        super()._stop_without_loop()
+        self._release()
+
+    def _stop_at_exit(self) -> None:
+        super()._stop_at_exit()
+        if self._loop_thread is not None:
+            self._loop_thread.stop()
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._hub = self._greenlet = self._loop_thread = None
+
+    def _create_lock(self) -> AbstractContextManager[Any]:
+        return RLock()  # type: ignore[no-any-return]
+
+    def _create_default_executor(self) -> BaseExecutor:
+        from mainspring.executors.gevent import GeventExecutor
+
+        return GeventExecutor()
+
+
+class GeventLoopThread:
+    """An asyncio loop in a native thread, whether or not :mod:`threading` has been patched."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPool(1)
+        self.loop: AbstractEventLoop = self._pool.apply(new_own_loop)
+        #: A result of gevent's, which is there when the thread has ended.
+        self.ended = self._pool.spawn(self._run)
+
+    def _run(self) -> None:
+        try:
+            self.loop.run_forever()
+        finally:
+            finish_loop(self.loop)
+            # Where asyncio is patched this thread's hub closes its sockets, and looks names up in threads.
+            gevent.get_hub().threadpool.kill()
+            gevent.sleep(0)
+
+    def stop(self) -> None:
+        """Cancel what is left on the loop, close it, and wait for that, but not in its own thread."""
+        with suppress(RuntimeError):  # it is closed
+            self.loop.call_soon_threadsafe(self.loop.stop)
+        if gevent.get_hub() is self._pool.hub:
+            self.ended.wait()
+            self._pool.kill()

@@ -1,0 +1,83 @@
+"""The scheduler for programs that run on Qt's event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from itertools import product
+from typing import Any
+
+from mainspring.schedulers._host import HostedScheduler, HostLoop
+
+__all__ = ("QtScheduler",)
+
+
+def _find_qtcore() -> Any:
+    """Import the newest of the Qt bindings that are installed."""
+    for version, name in product(range(6, 1, -1), ("PySide", "PyQt")):
+        try:
+            return import_module(f"{name}{version}.QtCore")
+        except ImportError:
+            continue
+    raise ImportError(
+        "QtScheduler requires either PySide or PyQt (version 6 to 2) installed: "
+        "pip install mainspring[qt]"
+    )
+
+
+_qtcore = _find_qtcore()
+_Signal: Any = getattr(_qtcore, "Signal", None) or _qtcore.pyqtSignal
+_READABLE: Any = getattr(_qtcore.QSocketNotifier, "Type", _qtcore.QSocketNotifier).Read
+
+
+class QtScheduler(HostedScheduler):
+    """Runs on Qt's event loop: listeners are called there, and jobs in worker threads.
+
+    The event loop is that of the thread that calls :meth:`start`, and may be started later. Coroutine jobs
+    run on an asyncio loop in a thread of its own. Besides the options of
+    :class:`~mainspring.schedulers.base.BaseScheduler` it has
+
+    - ``loop_in_threads`` (default true): whether a sync function finds a proxy of that loop as the
+      event loop of its worker thread
+    - ``loop_response_timeout`` (seconds, default 10): for how long that loop may leave a worker
+      thread that waits for it without a sign of life before the wait ends with an error
+
+    A job must not touch widgets, which live in Qt's main thread; a listener may.
+    """
+
+    def _find_host(self) -> HostLoop:
+        return QtLoop()
+
+
+class QtLoop(HostLoop):
+    """Stands for the event loop of the thread in which it is made."""
+
+    def __init__(self) -> None:
+        self._caller = _Caller()
+        self._notifiers: dict[int, Any] = {}
+
+    def _post(self, func: Callable[[], object]) -> None:
+        self._caller.posted.emit(func)
+
+    def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
+        notifier = self._notifiers[fd] = _qtcore.QSocketNotifier(fd, _READABLE)
+        notifier.activated.connect(lambda *_: callback())
+
+    def remove_reader(self, fd: int) -> None:
+        notifier = self._notifiers.pop(fd, None)
+        if notifier is not None:
+            notifier.setEnabled(False)
+            notifier.deleteLater()
+
+
+class _Caller(_qtcore.QObject):  # type: ignore[misc, name-defined]  # whichever binding it is
+    """Calls what is posted to it in the thread that it was made in."""
+
+    posted = _Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.posted.connect(self._call, _qtcore.Qt.ConnectionType.QueuedConnection)
+
+    def _call(self, func: Callable[[], object]) -> None:
+        func()

@@ -1,0 +1,117 @@
+"""A program for test_qt.py: runs one case on Qt's event loop.
+
+python qt_program.py CASE
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, QTimer
+
+from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
+from mainspring.executors.base import BaseExecutor, run_job
+from mainspring.executors.pool import ThreadPoolExecutor
+from mainspring.schedulers.qt import QtScheduler
+
+MAIN = threading.get_ident()
+
+
+class HereExecutor(BaseExecutor):
+    """Runs jobs where it is called."""
+
+    def _do_submit_job(self, job: Any, run_times: Any) -> None:
+        events = run_job(job, job._jobstore_alias, run_times, self._logger.name)
+        QTimer.singleShot(0, lambda: self._run_job_success(job.id, events))
+
+
+def in_thread() -> Any:
+    return threading.get_ident() == MAIN
+
+
+async def on_loop() -> Any:
+    await asyncio.sleep(0)
+    return threading.get_ident() == MAIN, asyncio.get_running_loop().is_running()
+
+
+def fail() -> None:
+    raise ValueError("no good")
+
+
+CASES: dict[str, Any] = {
+    "thread": (in_thread, False),
+    "coroutine": (on_loop, (False, True)),
+    "lambda": (lambda: on_loop(), (False, True)),
+    "fail": (fail, ValueError),
+    "executor_of_ones_own": (in_thread, True),
+}
+
+
+def run_job_and_quit() -> None:
+    func, expected = CASES[sys.argv[1]]
+    scheduler = QtScheduler(timezone="UTC")
+    if sys.argv[1] == "executor_of_ones_own":
+        scheduler.add_executor(HereExecutor())
+    events: list[Any] = []
+
+    def take(event: Any) -> None:
+        assert threading.get_ident() == MAIN
+        events.append(event)
+        scheduler.shutdown()
+        app.quit()
+
+    scheduler.add_listener(take, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+    scheduler.add_job(func)
+    scheduler.start()
+    app = QCoreApplication([])  # which may be made later
+    app.exec()
+    (event,) = events
+    if isinstance(expected, type):
+        assert isinstance(event.exception, expected), event.exception
+    else:
+        assert event.exception is None, event.traceback
+        assert event.retval == expected, event.retval
+    assert not scheduler.running
+
+
+def many_runs() -> None:
+    """Start, stop and start again; each time a hundred jobs are told of."""
+    app = QCoreApplication([])
+    scheduler = QtScheduler(timezone="UTC")
+    seen: list[int] = []
+
+    def take(event: Any) -> None:
+        seen.append(event.retval)
+        if len(seen) % 100 == 0:
+            app.quit()
+
+    scheduler.add_listener(take, EVENT_JOB_EXECUTED)
+    for _ in range(3):
+        scheduler.start()
+        assert isinstance(scheduler._lookup_executor("default"), ThreadPoolExecutor)
+        for number in range(100):
+            scheduler.add_job(int, args=[number])
+        app.exec()
+        scheduler.shutdown()
+    assert sorted(seen) == sorted([*range(100)] * 3)
+
+
+def end_without_shutdown() -> None:
+    app = QCoreApplication([])
+    scheduler = QtScheduler(timezone="UTC")
+    scheduler.add_listener(lambda event: app.quit(), EVENT_JOB_EXECUTED)
+    scheduler.add_job(in_thread)
+    scheduler.add_job(asyncio.sleep, args=[3600])
+    scheduler.start()
+    app.exec()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] in CASES:
+        run_job_and_quit()
+    else:
+        globals()[sys.argv[1]]()
+    print("done")
