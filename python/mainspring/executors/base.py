@@ -224,10 +224,14 @@ class BaseExecutor(metaclass=ABCMeta):
         else:
             events = ended.result()
             self._run_job_success(job_id, events)
-            # What is to end the program goes on to the loop, now that it has been told of.
-            for event in events:
-                if event.exception is not None and is_exit_of_program(event.exception):
-                    raise event.exception
+            _raise_exit_of_program(events)
+
+
+def _raise_exit_of_program(events: Sequence[JobExecutionEvent]) -> None:
+    """Have what is to end the program go on to the loop, when it has been told of."""
+    for event in events:
+        if event.exception is not None and is_exit_of_program(event.exception):
+            raise event.exception
 
 
 class CoroutineRun(Generic[T]):

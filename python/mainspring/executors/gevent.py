@@ -18,6 +18,7 @@ from mainspring.executors.base import (
     _call,
     _contain,
     _finish,
+    _raise_exit_of_program,
     _runs,
     _wait_for,
 )
@@ -84,6 +85,10 @@ class GeventExecutor(BaseExecutor):
             self._run_job_error(job.id, exc, exc.__traceback__)
         else:
             self._run_job_success(job.id, events)
+            try:
+                _raise_exit_of_program(events)
+            except BaseException as exc:  # a Ctrl-C, for instance: it is the main greenlet's
+                self._hub.handle_system_error(type(exc), exc)
 
     def _take_outcome(
         self,
