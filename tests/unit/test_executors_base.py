@@ -22,6 +22,7 @@ from mainspring.executors.base import (
 )
 from mainspring.executors.debug import DebugExecutor
 from mainspring.job import Job
+from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.schedulers.base import BaseScheduler
 from tests.support import (
@@ -174,6 +175,31 @@ class TestAwaitables:
         assert isinstance(event.exception, asyncio.CancelledError)
         assert caplog.records[-1].getMessage() == 'Run of job "the stub" was cancelled'
         assert caplog.records[-1].levelno == logging.INFO
+
+    @pytest.mark.parametrize("func", [coroutine_five, lambda: coroutine_five()])
+    async def test_run_cancelled_before_it_began(
+        self, func: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "mainspring.executors")
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        recorder = listen(scheduler, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED)
+        scheduler.start(paused=True)
+        executor = (
+            DebugExecutor() if func is not coroutine_five else scheduler._executors["default"]
+        )
+        executor.start(scheduler, "default")
+        job: Any = Stub(func, _scheduler=scheduler, max_instances=2)
+        executor.submit_job(job, [now(), now()])
+        while not (tasks := asyncio.all_tasks() - {asyncio.current_task()}):
+            await asyncio.sleep(0)
+        # The task was made in this turn of the loop, and has its first step in the next.
+        tasks.pop().cancel()
+        (event,) = await asyncio.to_thread(recorder.wait_for, EVENT_JOB_ERROR)
+        assert isinstance(event.exception, asyncio.CancelledError)
+        assert caplog.records[-1].getMessage() == 'Run of job "the stub" was cancelled'
+        assert caplog.records[-1].levelno == logging.INFO
+        assert not executor._instances
+        scheduler.shutdown()
 
     def test_on_the_loop_of_the_scheduler(self) -> None:
         scheduler = BackgroundScheduler(timezone="UTC")

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from inspect import isawaitable
 from threading import main_thread
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
 
 from mainspring._coroutines import is_exit_of_program, loop_is_ending
 from mainspring._logs import get_logger
@@ -178,7 +178,8 @@ class BaseExecutor(metaclass=ABCMeta):
     ) -> None:
         """Have :func:`run_coroutine_job` run on a loop; callable in any thread."""
         coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
-        self._begin_run(job.id, coroutine, loop, self._context_for(job))
+        not_begun = partial(_cancelled_run, job, run_times, self._logger)
+        self._begin_run(job.id, coroutine, loop, self._context_for(job), not_begun)
 
     def _run_on_loop_thread(
         self, job: Job, run_times: Sequence[datetime], loop: asyncio.AbstractEventLoop
@@ -198,7 +199,8 @@ class BaseExecutor(metaclass=ABCMeta):
         except StopIteration as end:
             self._run_job_success(job.id, end.value)
         else:
-            self._begin_run(job.id, _go_on(runs, awaitable), loop, context)
+            not_begun = partial(_cancel_awaited, runs, awaitable)
+            self._begin_run(job.id, _go_on(runs, awaitable), loop, context, not_begun)
 
     def _begin_run(
         self,
@@ -206,8 +208,9 @@ class BaseExecutor(metaclass=ABCMeta):
         coroutine: Coroutine[Any, Any, list[JobExecutionEvent]],
         loop: asyncio.AbstractEventLoop,
         context: Context,
+        not_begun: Callable[[], list[JobExecutionEvent]],
     ) -> None:
-        run = CoroutineRun(coroutine, loop, context)
+        run = CoroutineRun(coroutine, loop, context, not_begun)
         self._coroutine_runs.add(run)
         run.ended.add_done_callback(partial(self._take_outcome, job_id, run))
 
@@ -240,6 +243,8 @@ class CoroutineRun(Generic[T]):
     :param coroutine: the coroutine, which is closed if it cannot be run
     :param loop: the loop
     :param context: the context to run it in; by default a copy of the current one
+    :param not_begun: what gives the result where the task is cancelled before its first step, which
+        the coroutine cannot know of; by default there is a ``CancelledError`` instead
     :raises RuntimeError: if the loop is closed
     """
 
@@ -248,11 +253,13 @@ class CoroutineRun(Generic[T]):
         coroutine: Coroutine[Any, Any, T],
         loop: asyncio.AbstractEventLoop,
         context: Context | None = None,
+        not_begun: Callable[[], T] | None = None,
     ) -> None:
         #: Gets what the coroutine returns or raises.
         self.ended: Future[T] = Future()
         self._coroutine = coroutine
         self._loop = loop
+        self._not_begun = not_begun
         self._task: asyncio.Task[T] | None = None
         try:
             loop.call_soon_threadsafe(self._start, context=context)
@@ -275,7 +282,10 @@ class CoroutineRun(Generic[T]):
 
     def _end(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
-            self.ended.set_exception(asyncio.CancelledError())
+            if self._not_begun is None:
+                self.ended.set_exception(asyncio.CancelledError())
+            else:
+                self.ended.set_result(self._not_begun())
         elif (exc := task.exception()) is not None:
             self.ended.set_exception(exc)
         else:
@@ -357,6 +367,29 @@ async def _go_on(runs: _Runs, awaitable: Awaitable[Any]) -> list[JobExecutionEve
 
 def _call(job: Job) -> Any:
     return job.func(*job.args, **job.kwargs)
+
+
+def _cancelled_run(
+    job: Job, run_times: Sequence[datetime], logger: logging.Logger
+) -> list[JobExecutionEvent]:
+    """Tell of runs that were cancelled before they began."""
+    runs = _runs(job, _raise_cancelled, job._jobstore_alias, run_times, logger)
+    return _finish(runs, _raise_cancelled)
+
+
+def _raise_cancelled(_: object) -> NoReturn:
+    raise asyncio.CancelledError
+
+
+def _cancel_awaited(runs: _Runs, awaitable: Awaitable[Any]) -> list[JobExecutionEvent]:
+    """Tell of runs that were cancelled before anything awaited what the function has returned."""
+    if isinstance(awaitable, Coroutine):
+        awaitable.close()
+    try:
+        runs.throw(asyncio.CancelledError())
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    raise AssertionError("a cancelled run is followed by another")
 
 
 def _runs(

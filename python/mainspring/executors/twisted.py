@@ -7,7 +7,7 @@ and listeners on the reactor's thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Future, wait
 from contextvars import Context
 from datetime import datetime
@@ -20,6 +20,7 @@ from mainspring.executors.base import (
     LOOP_CHECK_INTERVAL,
     BaseExecutor,
     CoroutineRun,
+    _cancelled_run,
     _contain,
     _finish,
     _runs,
@@ -59,7 +60,8 @@ class TwistedExecutor(BaseExecutor):
         context = self._context_for(job)
         if returns_awaitable(job.func):
             coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
-            self._begin_reactor_run(job.id, coroutine, context)
+            not_begun = partial(_cancelled_run, job, run_times, self._logger)
+            self._begin_reactor_run(job.id, coroutine, context, not_begun)
         else:
             pool = self._reactor.getThreadPool()
             pool.callInThread(context.run, self._run_here, job, run_times)
@@ -74,9 +76,13 @@ class TwistedExecutor(BaseExecutor):
             self._reactor.callFromThread(self._run_job_success, job.id, events)
 
     def _begin_reactor_run(
-        self, job_id: str, coroutine: Coroutine[Any, Any, list[JobExecutionEvent]], context: Context
+        self,
+        job_id: str,
+        coroutine: Coroutine[Any, Any, list[JobExecutionEvent]],
+        context: Context,
+        not_begun: Callable[[], list[JobExecutionEvent]],
     ) -> None:
-        run = self._run_on_reactor(coroutine, context)
+        run = self._run_on_reactor(coroutine, context, not_begun)
         self._coroutine_runs.add(run)
 
         def take_outcome(ended: Future[list[JobExecutionEvent]]) -> None:
@@ -86,12 +92,15 @@ class TwistedExecutor(BaseExecutor):
         run.ended.add_done_callback(take_outcome)
 
     def _run_on_reactor(
-        self, coroutine: Coroutine[Any, Any, T], context: Context | None = None
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        context: Context | None = None,
+        not_begun: Callable[[], T] | None = None,
     ) -> CoroutineRun[T]:
         """Have a coroutine run on the reactor; callable in any thread."""
         loop = getattr(self._reactor, "_asyncioEventloop", None)
         if loop is not None:
-            return CoroutineRun(_with_deferreds(coroutine, loop), loop, context)
+            return CoroutineRun(_with_deferreds(coroutine, loop), loop, context, not_begun)
         return ReactorRun(coroutine, self._reactor, context)
 
     def _wait_for(self, awaitable: Awaitable[T]) -> T:
