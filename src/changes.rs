@@ -1,7 +1,7 @@
 //! Changes to a job: the validated ones of `Job._modify` and the constructor, and the assignment of an
 //! attribute, which as in APScheduler is not checked.
 
-use mainspring_core::job::JobId;
+use mainspring_core::job::{JobId, RunPolicy};
 use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
@@ -29,6 +29,22 @@ pub struct Changes {
     context: Option<Option<Py<PyAny>>>,
 }
 
+/// The names of the changes, in the order in which they are checked.
+const NAMES: [&str; 12] = [
+    "id",
+    "func",
+    "args",
+    "kwargs",
+    "name",
+    "misfire_grace_time",
+    "coalesce",
+    "max_instances",
+    "trigger",
+    "executor",
+    "next_run_time",
+    "context",
+];
+
 struct Call {
     func: Py<PyAny>,
     func_ref: FuncRef,
@@ -40,16 +56,33 @@ impl Changes {
     /// Checks `changes` against `job`, with the rules, exceptions and messages of APScheduler 3.x.
     pub fn validate(job: &Bound<'_, Job>, changes: &Bound<'_, PyDict>) -> PyResult<Self> {
         let py = job.py();
-        let left = changes.copy()?;
-        let take = |name: &str| -> PyResult<Option<Bound<'_, PyAny>>> {
-            let value = left.get_item(name)?;
-            if value.is_some() {
-                left.del_item(name)?;
+        let mut given: [Given<'_>; NAMES.len()] = Default::default();
+        let mut unknown = Vec::new();
+        for (name, value) in changes {
+            match NAMES
+                .iter()
+                .position(|known| name.cast().is_ok_and(|name: &Bound<'_, PyString>| name == known))
+            {
+                Some(index) => given[index] = Some(value),
+                None => unknown.push(name.to_string()),
             }
-            Ok(value)
-        };
+        }
+        let [
+            id,
+            func,
+            args,
+            kwargs,
+            mut name,
+            misfire_grace_time,
+            coalesce,
+            max_instances,
+            trigger,
+            executor,
+            next_run_time,
+            context,
+        ] = given;
         let mut approved = Self::default();
-        if let Some(id) = take("id")? {
+        if let Some(id) = id {
             let id = id
                 .cast_into::<PyString>()
                 .map_err(|e| type_error("id must be a nonempty string", &e.into_inner()))?;
@@ -58,8 +91,7 @@ impl Changes {
             }
             approved.id = Some(id.to_str()?.into());
         }
-        let call = (take("func")?, take("args")?, take("kwargs")?);
-        let mut name = take("name")?;
+        let call = (func, args, kwargs);
         if call.0.is_some() || call.1.is_some() || call.2.is_some() {
             let call = Call::validate(job, call)?;
             if name.as_ref().is_none_or(|n| n.is_none()) && !job.as_any().hasattr("name")? {
@@ -76,21 +108,21 @@ impl Changes {
                 _ => return Err(type_error("name must be a nonempty string", &name)),
             }
         }
-        if let Some(grace) = take("misfire_grace_time")? {
+        if let Some(grace) = misfire_grace_time {
             approved.misfire_grace_time = Some(if grace.is_none() {
                 None
             } else {
                 Some(positive(&grace, "misfire_grace_time must be either None or a positive integer")?)
             });
         }
-        if let Some(coalesce) = take("coalesce")? {
+        if let Some(coalesce) = coalesce {
             approved.coalesce = Some(coalesce.is_truthy()?);
         }
-        if let Some(max_instances) = take("max_instances")? {
+        if let Some(max_instances) = max_instances {
             approved.max_instances =
                 Some(positive(&max_instances, "max_instances must be a positive integer")?);
         }
-        if let Some(trigger) = take("trigger")? {
+        if let Some(trigger) = trigger {
             if !trigger.is_instance(python::base_trigger(py)?)? {
                 return Err(PyTypeError::new_err(format!(
                     "Expected a trigger instance, got {} instead",
@@ -99,13 +131,13 @@ impl Changes {
             }
             approved.trigger = Some(trigger.unbind());
         }
-        if let Some(executor) = take("executor")? {
+        if let Some(executor) = executor {
             let executor = executor
                 .cast_into::<PyString>()
                 .map_err(|e| type_error("executor must be a string", &e.into_inner()))?;
             approved.executor = Some(executor.unbind());
         }
-        if let Some(next) = take("next_run_time")? {
+        if let Some(next) = next_run_time {
             let next = if next.is_none() {
                 None
             } else {
@@ -114,14 +146,13 @@ impl Changes {
             };
             approved.next_run_time = Some(next);
         }
-        if let Some(context) = take("context")? {
+        if let Some(context) = context {
             approved.context = Some(own_context(context)?);
         }
-        if !left.is_empty() {
-            let names: Vec<String> = left.keys().iter().map(|k| k.to_string()).collect();
+        if !unknown.is_empty() {
             return Err(PyAttributeError::new_err(format!(
                 "The following are not modifiable attributes of Job: {}",
-                names.join(", ")
+                unknown.join(", ")
             )));
         }
         Ok(approved)
@@ -155,19 +186,25 @@ impl Changes {
         Ok(Some(assigned))
     }
 
-    /// Whether anything but the fire time changes.
+    /// Whether anything but the fire time and the policy changes.
     pub fn touches_record(&self) -> bool {
         self.func.is_some()
             || self.func_ref.is_some()
             || self.args.is_some()
             || self.kwargs.is_some()
             || self.name.is_some()
-            || self.misfire_grace_time.is_some()
-            || self.coalesce.is_some()
-            || self.max_instances.is_some()
             || self.trigger.is_some()
             || self.executor.is_some()
             || self.context.is_some()
+    }
+
+    /// The policy that changes make of `policy`.
+    pub fn policy(&self, policy: RunPolicy) -> RunPolicy {
+        RunPolicy {
+            misfire_grace_seconds: self.misfire_grace_time.unwrap_or(policy.misfire_grace_seconds),
+            coalesce: self.coalesce.unwrap_or(policy.coalesce),
+            max_instances: self.max_instances.unwrap_or(policy.max_instances),
+        }
     }
 
     /// Writes the changes into `fields`; returns what was there before, for the caller to drop.

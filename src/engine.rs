@@ -37,6 +37,16 @@ impl Engine {
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
+
+    /// The native store attached under an alias; without one, the only one there is.
+    pub fn native_store(&self, py: Python<'_>, alias: Option<&str>) -> Option<Py<NativeStore>> {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = match alias {
+            Some(alias) => stores.iter().find(|(name, ..)| name == alias),
+            None => stores.first().filter(|_| stores.len() == 1),
+        };
+        found.map(|(.., store)| store.clone_ref(py))
+    }
 }
 
 #[pymethods]

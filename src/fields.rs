@@ -36,6 +36,23 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// No attribute is set.
+    pub const UNSET: Self = Self {
+        id: None,
+        func: None,
+        func_ref: None,
+        args: None,
+        kwargs: None,
+        name: None,
+        executor: None,
+        trigger: None,
+        misfire_grace_time: None,
+        coalesce: None,
+        max_instances: None,
+        next_run_time: None,
+        context: None,
+    };
+
     /// The policy, where all of it is set.
     pub fn policy(&self) -> Option<RunPolicy> {
         Some(RunPolicy {
@@ -73,10 +90,23 @@ pub struct Seen {
     pub record: Arc<Record>,
     pub trigger: Arc<Trigger>,
     pub policy: RunPolicy,
+    pub route: u32,
     pub next: Option<UtcMicros>,
 }
 
 impl Seen {
+    /// What will be seen of a job that is about to be added.
+    pub fn of(new: &NewJob<Arc<Record>>) -> Self {
+        Self {
+            id: Arc::clone(&new.id),
+            record: Arc::clone(&new.payload),
+            trigger: Arc::clone(&new.trigger),
+            policy: new.policy,
+            route: new.route,
+            next: new.next,
+        }
+    }
+
     /// Reads the entry under `key`; `None` when it has left the store.
     pub fn read(store: &Store, key: JobKey) -> Option<Self> {
         store.read(|s| {
@@ -85,6 +115,7 @@ impl Seen {
                 record: Arc::clone(view.payload),
                 trigger: Arc::clone(view.trigger),
                 policy: view.policy,
+                route: view.route,
                 next: view.next,
             })
         })
@@ -124,10 +155,10 @@ pub fn new_job(
             func,
             func_ref: fields.func_ref.unwrap_or(FuncRef::Derived),
             args: fields.args.ok_or_else(need("args"))?,
-            kwargs: fields.kwargs.ok_or_else(need("kwargs"))?,
+            kwargs: Some(fields.kwargs.ok_or_else(need("kwargs"))?),
             name: fields.name.ok_or_else(need("name"))?,
             executor,
-            trigger,
+            trigger: Some(trigger),
             context: fields.context,
         }),
     })

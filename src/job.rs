@@ -34,8 +34,20 @@ struct State {
     /// The id as it was last handed out.
     id_text: Option<Py<PyString>>,
     alias: Option<Py<PyString>>,
-    fields: Fields,
+    /// `None`: none is set. A linked job has none of its own.
+    fields: Option<Box<Fields>>,
     link: Option<Link>,
+}
+
+impl State {
+    fn fields(&self) -> &Fields {
+        static UNSET: Fields = Fields::UNSET;
+        self.fields.as_deref().unwrap_or(&UNSET)
+    }
+
+    fn fields_mut(&mut self) -> &mut Fields {
+        self.fields.get_or_insert_default()
+    }
 }
 
 /// A scheduled job: its options and its current schedule.
@@ -49,6 +61,7 @@ pub struct Job {
 impl Job {
     /// A job with the given fields.
     fn detached(fields: Fields) -> Self {
+        let fields = Some(Box::new(fields));
         Self { state: Mutex::new(State { scheduler: None, id_text: None, alias: None, fields, link: None }) }
     }
 
@@ -61,7 +74,7 @@ impl Job {
         alias: Option<Py<PyString>>,
     ) -> Self {
         let link = Some(Link { store, key, seen });
-        Self { state: Mutex::new(State { scheduler, id_text: None, alias, fields: Fields::default(), link }) }
+        Self { state: Mutex::new(State { scheduler, id_text: None, alias, fields: None, link }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -79,6 +92,24 @@ impl Job {
         Some(seen)
     }
 
+    /// The same with all the objects that users may ask for, which the entry has from then on.
+    fn seen_complete(&self, py: Python<'_>) -> PyResult<Option<Seen>> {
+        let Some(seen) = self.seen().filter(|seen| !seen.record.is_complete()) else {
+            return Ok(self.seen());
+        };
+        let complete = Arc::new(seen.record.completed(py, &seen.trigger)?);
+        let mut state = self.lock();
+        let Some(link) = state.link.as_mut() else { return Ok(None) };
+        let (store, key) = (Arc::clone(&link.store), link.key);
+        let old = std::mem::replace(&mut link.seen.record, Arc::clone(&complete));
+        drop(state);
+        drop(old);
+        let replaces = |record: &Arc<Record>| Arc::ptr_eq(record, &seen.record);
+        drop(store.change(|s| s.replace_payload(key, complete, replaces)));
+        // Somebody else may have been quicker.
+        Ok(self.seen())
+    }
+
     /// The key of the entry this job is a handle on, if it is one of `store`'s.
     pub fn key_in(&self, store: &Arc<Store>) -> Option<JobKey> {
         let state = self.lock();
@@ -88,7 +119,7 @@ impl Job {
     /// The id, which every job but a bare `Job.__new__(Job)` has.
     pub fn job_id(&self) -> PyResult<JobId> {
         let state = self.lock();
-        match (&state.link, &state.fields.id) {
+        match (&state.link, &state.fields().id) {
             (Some(link), _) => Ok(Arc::clone(&link.seen.id)),
             (None, Some(id)) => Ok(Arc::clone(id)),
             (None, None) => Err(unset("id")),
@@ -145,8 +176,8 @@ impl Job {
 
     /// All fields as they are now, of a linked job too.
     pub fn fields(&self, py: Python<'_>) -> PyResult<Fields> {
-        let Some(seen) = self.seen() else {
-            return Ok(self.lock().fields.clone_ref(py));
+        let Some(seen) = self.seen_complete(py)? else {
+            return Ok(self.lock().fields().clone_ref(py));
         };
         let record = &seen.record;
         let next = match seen.next {
@@ -158,10 +189,10 @@ impl Job {
             func: Some(record.func.clone_ref(py)),
             func_ref: Some(record.func_ref.clone_ref(py)),
             args: Some(record.args.clone_ref(py)),
-            kwargs: Some(record.kwargs.clone_ref(py)),
+            kwargs: record.kwargs.as_ref().map(|kwargs| kwargs.clone_ref(py)),
             name: Some(record.name.clone_ref(py)),
             executor: Some(record.executor.clone_ref(py)),
-            trigger: Some(record.trigger.clone_ref(py)),
+            trigger: record.trigger.as_ref().map(|trigger| trigger.clone_ref(py)),
             misfire_grace_time: Some(seen.policy.misfire_grace_seconds),
             coalesce: Some(seen.policy.coalesce),
             max_instances: Some(seen.policy.max_instances),
@@ -196,7 +227,7 @@ impl Job {
     }
 
     /// Puts validated changes in force.
-    fn apply(&self, py: Python<'_>, changes: &Changes) -> PyResult<()> {
+    pub fn apply(&self, py: Python<'_>, changes: &Changes) -> PyResult<()> {
         let entry = self.lock().link.as_ref().map(|link| (Arc::clone(&link.store), link.key));
         if let Some((store, key)) = entry {
             if self.apply_linked(py, &store, key, changes)? {
@@ -205,7 +236,7 @@ impl Job {
             // The entry has left the store: the change is made to the handle alone.
             self.detach(py)?;
         }
-        let old = changes.write_to(py, &mut self.lock().fields);
+        let old = changes.write_to(py, self.lock().fields_mut());
         drop(old);
         Ok(())
     }
@@ -214,7 +245,7 @@ impl Job {
     fn detach(&self, py: Python<'_>) -> PyResult<()> {
         let fields = self.fields(py)?;
         let mut state = self.lock();
-        let old = (std::mem::replace(&mut state.fields, fields), state.link.take());
+        let old = (state.fields.replace(Box::new(fields)), state.link.take());
         drop(state);
         drop(old);
         Ok(())
@@ -243,17 +274,21 @@ impl Job {
             // The old record is dropped here, after the store's lock is released.
             return Ok(changed.map(drop).is_ok());
         }
-        // Pausing and rescheduling leave the record alone.
-        let Some(next) = &changes.next_run_time else { return Ok(self.seen().is_some()) };
-        let next = match next {
-            Some(at) => Some(convert::instant(at.bind(py))?),
+        // Most changes leave the record alone.
+        let next = match &changes.next_run_time {
+            Some(Some(at)) => Some(Some(convert::instant(at.bind(py))?)),
+            Some(None) => Some(None),
             None => None,
         };
-        Ok(store.change(|s| s.set_next(key, next)).is_ok())
+        let changed: Result<(), mainspring_core::Error> = store.change(|s| {
+            s.change_policy(key, |policy| changes.policy(policy))?;
+            next.map_or(Ok(()), |next| s.set_next(key, next))
+        });
+        Ok(changed.is_ok())
     }
 
     fn field<T>(&self, name: &'static str, get: impl FnOnce(&Fields) -> Option<T>) -> PyResult<T> {
-        get(&self.lock().fields).ok_or_else(|| unset(name))
+        get(self.lock().fields()).ok_or_else(|| unset(name))
     }
 }
 
@@ -302,7 +337,7 @@ impl Job {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(state) = self.state.try_lock() else { return Ok(()) };
         visit.call(&state.scheduler)?;
-        let fields = &state.fields;
+        let fields = state.fields();
         visit.call(&fields.func)?;
         visit.call(&fields.args)?;
         visit.call(&fields.kwargs)?;
@@ -377,7 +412,11 @@ impl Job {
 
     #[getter]
     fn kwargs(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        attribute!(self, py, "kwargs", s => s.record.kwargs.clone_ref(py), f => f.kwargs.as_ref().map(|x| x.clone_ref(py)))
+        let own = |object: &Option<Py<PyAny>>| object.as_ref().map(|object| object.clone_ref(py));
+        match self.seen_complete(py)? {
+            Some(seen) => own(&seen.record.kwargs).ok_or_else(|| unset("kwargs")),
+            None => self.field("kwargs", |fields| own(&fields.kwargs)),
+        }
     }
 
     #[getter]
@@ -392,7 +431,11 @@ impl Job {
 
     #[getter]
     fn trigger(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        attribute!(self, py, "trigger", s => s.record.trigger.clone_ref(py), f => f.trigger.as_ref().map(|x| x.clone_ref(py)))
+        let own = |object: &Option<Py<PyAny>>| object.as_ref().map(|object| object.clone_ref(py));
+        match self.seen_complete(py)? {
+            Some(seen) => own(&seen.record.trigger).ok_or_else(|| unset("trigger")),
+            None => self.field("trigger", |fields| own(&fields.trigger)),
+        }
     }
 
     #[getter]
@@ -429,7 +472,7 @@ impl Job {
         let own = |context: &Option<Py<PyAny>>| context.as_ref().map(|context| context.clone_ref(py));
         match self.seen() {
             Some(seen) => own(&seen.record.context),
-            None => own(&self.lock().fields.context),
+            None => own(&self.lock().fields().context),
         }
     }
 
@@ -451,7 +494,7 @@ impl Job {
         this.detach(slf.py())?;
         let mut state = this.lock();
         let mut old = Fields::default();
-        let fields = &mut state.fields;
+        let fields = state.fields_mut();
         let was_set = match name {
             "id" => fields.id.take().is_some(),
             "func" => move_out(&mut fields.func, &mut old.func),
@@ -556,7 +599,7 @@ impl Job {
         let old = {
             let mut state = self.lock();
             let link = state.link.take();
-            (std::mem::replace(&mut state.fields, fields), link)
+            (state.fields.replace(Box::new(fields)), link)
         };
         drop(old);
         Ok(())

@@ -14,6 +14,7 @@ mod hub;
 mod inbox;
 mod job;
 mod loop_inbox;
+mod native_jobs;
 mod pickled;
 mod pool;
 mod python;
@@ -46,6 +47,8 @@ mod _mainspring {
     use crate::job::Job;
     #[pymodule_export]
     use crate::loop_inbox::LoopInbox;
+    #[pymodule_export]
+    use crate::native_jobs::NativeJobs;
     #[pymodule_export]
     use crate::pool::{WorkerPool, join_pools};
     #[pymodule_export]

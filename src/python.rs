@@ -57,5 +57,7 @@ imports! {
     set_event_loop = "asyncio"."set_event_loop";
     weak_reference = "weakref"."ref";
     uuid4 = "uuid"."uuid4";
+    urandom = "os"."urandom";
+    undefined = "mainspring.util"."undefined";
     get_logger = "mainspring._logs"."get_logger";
 }

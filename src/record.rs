@@ -1,18 +1,20 @@
 //! What the binding keeps with each job of a native store: the Python objects its runs need.
 //!
-//! Ground rules: a record is immutable and shared (`Arc`); changing a job puts a new record in its place.
+//! Ground rules: a record is immutable and shared (`Arc`), also between jobs that differ in nothing of it;
+//! changing a job puts a new record in its place.
 //! Records are dropped by threads attached to Python, after the store's lock is released.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mainspring_core::store::SharedStore;
+use mainspring_core::trigger::Trigger;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple};
 
 use crate::convert::zone::TimeZone;
-use crate::python;
+use crate::{python, trigger};
 
 /// A native store of the binding.
 pub type Store = SharedStore<Arc<Record>>;
@@ -22,10 +24,12 @@ pub struct Record {
     pub func: Py<PyAny>,
     pub func_ref: FuncRef,
     pub args: Py<PyAny>,
-    pub kwargs: Py<PyAny>,
+    /// `None`: there are none, and nobody has asked for the dictionary yet.
+    pub kwargs: Option<Py<PyAny>>,
     pub name: Py<PyString>,
     pub executor: Py<PyString>,
-    pub trigger: Py<PyAny>,
+    /// `None`: it can be made from the core's trigger and `zone`, and nobody has asked for it yet.
+    pub trigger: Option<Py<PyAny>>,
     /// The context that runs see a copy of; `None`: that in which the scheduler was bound to its loop.
     pub context: Option<Py<PyAny>>,
     /// The time zone in which the job's fire times are shown; `None`: the scheduler's.
@@ -63,6 +67,38 @@ impl FuncRef {
 }
 
 impl Record {
+    /// Whether all the objects are there that users may ask for.
+    pub fn is_complete(&self) -> bool {
+        self.kwargs.is_some() && self.trigger.is_some()
+    }
+
+    /// The same with all of these objects, for a job with this trigger.
+    pub fn completed(&self, py: Python<'_>, trigger: &Arc<Trigger>) -> PyResult<Self> {
+        let mut record = self.clone_ref(py);
+        if record.kwargs.is_none() {
+            record.kwargs = Some(PyDict::new(py).into_any().unbind());
+        }
+        if let (None, Some(zone)) = (&record.trigger, &record.zone) {
+            record.trigger = Some(trigger::to_object(py, trigger, zone)?);
+        }
+        Ok(record)
+    }
+
+    pub fn clone_ref(&self, py: Python<'_>) -> Self {
+        let object = |object: &Option<Py<PyAny>>| object.as_ref().map(|object| object.clone_ref(py));
+        Self {
+            func: self.func.clone_ref(py),
+            func_ref: self.func_ref.clone_ref(py),
+            args: self.args.clone_ref(py),
+            kwargs: object(&self.kwargs),
+            name: self.name.clone_ref(py),
+            executor: self.executor.clone_ref(py),
+            trigger: object(&self.trigger),
+            context: object(&self.context),
+            zone: self.zone.clone(),
+        }
+    }
+
     /// Calls the job's function in the current context.
     pub fn call<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let args = self.args(py)?;
@@ -96,7 +132,8 @@ impl Record {
 
     /// The keyword arguments as a dict, `None` when there are none.
     fn kwargs<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let kwargs = self.kwargs.bind(py);
+        let Some(kwargs) = &self.kwargs else { return Ok(None) };
+        let kwargs = kwargs.bind(py);
         let dict = match kwargs.cast_exact::<PyDict>() {
             Ok(dict) => dict.clone(),
             Err(_) => py.get_type::<PyDict>().call1((kwargs,))?.cast_into::<PyDict>()?,

@@ -25,7 +25,9 @@ use crate::runner::Run;
 
 /// APScheduler's event codes, as far as runs produce them.
 pub mod code {
+    pub const JOB_ADDED: u32 = 1 << 9;
     pub const JOB_REMOVED: u32 = 1 << 10;
+    pub const JOB_MODIFIED: u32 = 1 << 11;
     pub const JOB_EXECUTED: u32 = 1 << 12;
     pub const JOB_ERROR: u32 = 1 << 13;
     pub const JOB_MISSED: u32 = 1 << 14;
@@ -33,7 +35,8 @@ pub mod code {
     pub const JOB_MAX_INSTANCES: u32 = 1 << 16;
 }
 
-const INFO: u8 = 20;
+/// `logging.INFO`.
+pub const INFO: u8 = 20;
 
 /// What the runs handled in one go share: the scheduler, the listeners' mask, which loggers are enabled, and
 /// what was last looked up in the hub.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mainspring_core::ErrorKind;
+use mainspring_core::job::JobKey;
 use mainspring_core::store::{MemoryStore, SharedStore};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
@@ -16,9 +17,19 @@ use crate::job::Job;
 use crate::python;
 use crate::record::Store;
 
-struct Owner {
+/// The scheduler that a store belongs to, and the alias it goes by there.
+pub struct Owner {
     scheduler: Option<Py<PyAny>>,
     alias: Option<Py<PyString>>,
+}
+
+impl Owner {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            scheduler: self.scheduler.as_ref().map(|scheduler| scheduler.clone_ref(py)),
+            alias: self.alias.as_ref().map(|alias| alias.clone_ref(py)),
+        }
+    }
 }
 
 /// Jobs in memory: entries, a deadline queue and an index by id.
@@ -34,18 +45,22 @@ impl NativeStore {
         &self.store
     }
 
-    fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
-        let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
-        (
-            owner.scheduler.as_ref().map(|s| s.clone_ref(py)),
-            owner.alias.as_ref().map(|alias| alias.clone_ref(py)),
-        )
+    pub fn owner(&self, py: Python<'_>) -> Owner {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone_ref(py)
     }
 
-    fn handle(&self, py: Python<'_>, key: mainspring_core::job::JobKey) -> PyResult<Option<Py<Job>>> {
-        let Some(seen) = Seen::read(&self.store, key) else { return Ok(None) };
-        let (scheduler, alias) = self.owner(py);
-        Py::new(py, Job::linked(Arc::clone(&self.store), key, seen, scheduler, alias)).map(Some)
+    /// A handle on the job under `key`, while the store holds it.
+    pub fn handle(&self, py: Python<'_>, key: JobKey) -> PyResult<Option<Py<Job>>> {
+        match Seen::read(&self.store, key) {
+            Some(seen) => self.handle_on(py, key, seen, &self.owner(py)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same where it has just been seen.
+    pub fn handle_on(&self, py: Python<'_>, key: JobKey, seen: Seen, owner: &Owner) -> PyResult<Py<Job>> {
+        let Owner { scheduler, alias } = owner.clone_ref(py);
+        Py::new(py, Job::linked(Arc::clone(&self.store), key, seen, scheduler, alias))
     }
 
     /// The jobs under `keys`, by fire time and then id, those without a fire time last.
@@ -62,7 +77,7 @@ impl NativeStore {
 }
 
 /// What the order of jobs in a listing depends on (paused or not, fire time, id), and the job's key.
-type Entry = ((bool, Option<mainspring_core::UtcMicros>, Arc<str>), mainspring_core::job::JobKey);
+type Entry = ((bool, Option<mainspring_core::UtcMicros>, Arc<str>), JobKey);
 
 #[pymethods]
 impl NativeStore {
@@ -100,13 +115,7 @@ impl NativeStore {
         let py = job.py();
         job.get().set_owner(scheduler, alias);
         let new = job.get().to_new_job(py)?;
-        let seen = Seen {
-            id: Arc::clone(&new.id),
-            record: Arc::clone(&new.payload),
-            trigger: Arc::clone(&new.trigger),
-            policy: new.policy,
-            next: new.next,
-        };
+        let seen = Seen::of(&new);
         match self.store.change(|s| s.add(new)) {
             Ok(key) => {
                 job.get().link(Arc::clone(&self.store), key, seen);
@@ -192,7 +201,7 @@ impl NativeStore {
 
     fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(next) = self.store.read(MemoryStore::next_deadline) else { return Ok(None) };
-        let scheduler = self.owner(py).0;
+        let scheduler = self.owner(py).scheduler;
         let zone = fields::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
         zone.datetime(py, next).map(Some)
     }

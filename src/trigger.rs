@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::trigger::{JitterSource, Trigger};
+use pyo3::exceptions::PySystemError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -89,6 +90,15 @@ fn core_trigger_in(obj: &Bound<'_, PyAny>, zones: &HostZones) -> PyResult<Arc<Tr
         Some(trigger) => trigger,
         None => Arc::new(Trigger::Host(Arc::new(PythonTrigger::new(obj, zones)))),
     })
+}
+
+/// The object of a trigger that was added without one, whose fire times are shown in `zone`.
+pub fn to_object(py: Python<'_>, core: &Arc<Trigger>, zone: &Arc<TimeZone>) -> PyResult<Py<PyAny>> {
+    match &**core {
+        Trigger::Interval(_) => IntervalTrigger::from_core(py, core, zone),
+        Trigger::Cron(_) => CronTrigger::from_core(py, core, zone),
+        _ => Err(PySystemError::new_err("a trigger of this kind is never added without its object")),
+    }
 }
 
 /// The zone in which fire times of a built-in trigger are shown; `None` for a user-written one.

@@ -24,6 +24,7 @@ __all__ = [
     "IntervalTrigger",
     "Job",
     "LoopInbox",
+    "NativeJobs",
     "NativeStore",
     "OrTrigger",
     "WorkerPool",
@@ -77,6 +78,45 @@ class Job:
     def __getstate__(self) -> dict[str, Any]: ...
     def __setstate__(self, state: Mapping[str, Any]) -> None: ...
     def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class NativeJobs:
+    def __new__(cls, engine: Engine) -> NativeJobs: ...
+    def open(self, scheduler: BaseScheduler) -> None: ...
+    def close(self) -> None: ...
+    def add(
+        self,
+        func: Callable[..., Any] | str,
+        trigger: BaseTrigger | str | None,
+        args: Iterable[Any] | None,
+        kwargs: Mapping[str, Any] | None,
+        id: str | None,
+        name: str | None,
+        misfire_grace_time: object,
+        coalesce: object,
+        max_instances: object,
+        next_run_time: object,
+        jobstore: str,
+        executor: str,
+        context: object,
+        trigger_args: dict[str, Any],
+    ) -> Job | None: ...
+    def add_all(self, jobs: list[Mapping[str, Any]]) -> list[Job] | None: ...
+    def get(self, job_id: str, jobstore: str | None, /) -> Job | None: ...
+    def remove(self, job_id: str, jobstore: str | None, /) -> bool: ...
+    def pause(self, job_id: str, jobstore: str | None, /) -> Job | None: ...
+    def resume(self, job_id: str, jobstore: str | None, /) -> Job | None: ...
+    def reschedule(
+        self,
+        job_id: str,
+        jobstore: str | None,
+        trigger: BaseTrigger | str | None,
+        trigger_args: dict[str, Any],
+        /,
+    ) -> Job | None: ...
+    def modify(
+        self, job_id: str, jobstore: str | None, changes: dict[str, Any], /
+    ) -> Job | None: ...
 
 @final
 class NativeStore:

@@ -37,6 +37,11 @@ impl Home {
         datetime.call_method1(intern!(py, "now"), (tzinfo,))
     }
 
+    /// Whether somebody has put another clock in the place of Python's.
+    pub fn clock_is_replaced(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(!self.module(py)?.getattr(intern!(py, "datetime"))?.is(&Std::get(py)?.datetime))
+    }
+
     /// The date today on the machine's own clock.
     pub fn today<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.module(py)?.getattr(intern!(py, "date"))?.call_method0(intern!(py, "today"))

@@ -119,6 +119,14 @@ impl CronTrigger {
         Ok(Arc::clone(&self.state()?.zone))
     }
 
+    /// The object of a trigger that was given neither dates nor a jitter.
+    pub fn from_core(py: Python<'_>, core: &Arc<Trigger>, zone: &Arc<TimeZone>) -> PyResult<Py<PyAny>> {
+        let (core, zone) = (Arc::clone(core), Arc::clone(zone));
+        let state = State { core, zone, start_date: None, end_date: None, jitter: None, fields: None };
+        let filled = PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: Some(state) });
+        Ok(Py::new(py, filled)?.into_any())
+    }
+
     fn parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
         let state = self.state()?;
         let bound = |value: &Option<Py<PyAny>>| match value {

@@ -6,7 +6,7 @@ use mainspring_core::UtcMicros;
 use mainspring_core::trigger::{self as core, Trigger};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
@@ -18,6 +18,8 @@ static HOME: Home = Home::new("mainspring.triggers.interval");
 const ARGUMENTS: [&str; 9] =
     ["weeks", "days", "hours", "minutes", "seconds", "start_date", "end_date", "timezone", "jitter"];
 const SECOND: i64 = 1_000_000;
+/// The lengths of the first five arguments, in microseconds.
+const UNITS: [i64; 5] = [7 * 86_400 * SECOND, 86_400 * SECOND, 3_600 * SECOND, 60 * SECOND, SECOND];
 
 /// Fires at fixed distances of elapsed time.
 ///
@@ -103,7 +105,10 @@ impl State {
 
 /// By the clock on the wall, as APScheduler: one day from now is the same time tomorrow.
 fn one_interval_from_now(zone: &TimeZone, tzinfo: &Bound<'_, PyAny>, interval: i64) -> PyResult<UtcMicros> {
-    let now = zone.instant(&HOME.now(tzinfo)?, "now")?;
+    one_interval_after(zone.instant(&HOME.now(tzinfo)?, "now")?, zone, interval)
+}
+
+fn one_interval_after(now: UtcMicros, zone: &TimeZone, interval: i64) -> PyResult<UtcMicros> {
     let civil = zone.core().civil_at(now).map_err(to_py)?.get().checked_add(interval);
     zone.civil_instant(civil.ok_or_else(|| PyOverflowError::new_err("the interval is too long"))?)
 }
@@ -125,6 +130,40 @@ impl IntervalTrigger {
     /// The zone in which its fire times are shown.
     pub fn zone(&self) -> PyResult<Arc<TimeZone>> {
         Ok(Arc::clone(&self.state()?.zone))
+    }
+
+    /// The core's trigger for arguments that are whole numbers of units and nothing else, added at `now`.
+    pub fn core_of(
+        py: Python<'_>,
+        zone: &TimeZone,
+        arguments: &[(Bound<'_, PyString>, Bound<'_, PyAny>)],
+        now: UtcMicros,
+    ) -> PyResult<Option<Arc<Trigger>>> {
+        let mut interval = 0i64;
+        for (name, count) in arguments {
+            let name = name.to_str()?;
+            let Some(index) = ARGUMENTS[..UNITS.len()].iter().position(|unit| *unit == name) else {
+                return Ok(None);
+            };
+            match args::whole_micros(count, UNITS[index])? {
+                Some(micros) => interval = interval.saturating_add(micros),
+                None => return Ok(None),
+            }
+        }
+        if interval <= 0 || HOME.clock_is_replaced(py)? {
+            return Ok(None);
+        }
+        let start = one_interval_after(now, zone, interval)?;
+        let trigger = core::IntervalTrigger::new(interval, start, None, 0).map_err(to_py)?;
+        Ok(Some(Arc::new(Trigger::Interval(trigger))))
+    }
+
+    /// The object of a trigger that was given neither dates nor a jitter.
+    pub fn from_core(py: Python<'_>, core: &Arc<Trigger>, zone: &Arc<TimeZone>) -> PyResult<Py<PyAny>> {
+        let (core, zone) = (Arc::clone(core), Arc::clone(zone));
+        let state = State { core, zone, start_date: None, end_date: None, jitter: None };
+        let filled = PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: Some(state) });
+        Ok(Py::new(py, filled)?.into_any())
     }
 
     fn parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
@@ -338,7 +377,6 @@ impl IntervalTrigger {
 
 /// The sum of the parts in microseconds: in integers where all are, else as Python's `timedelta` rounds it.
 fn interval_micros(py: Python<'_>, parts: [Option<Bound<'_, PyAny>>; 5]) -> PyResult<i64> {
-    const UNITS: [i64; 5] = [7 * 86_400 * SECOND, 86_400 * SECOND, 3_600 * SECOND, 60 * SECOND, SECOND];
     let mut sum = 0i64;
     for (count, unit) in parts.iter().zip(UNITS) {
         match count.as_ref().map_or(Ok(Some(0)), |count| args::whole_micros(count, unit))? {

@@ -40,6 +40,12 @@ impl TimerQueue {
         self.heap.is_empty()
     }
 
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, additional: usize) {
+        self.heap.reserve(additional);
+        self.position.reserve(additional);
+    }
+
     /// The earliest deadline.
     pub fn next_deadline(&self) -> Option<UtcMicros> {
         self.heap.first().map(|e| e.deadline)

@@ -33,6 +33,24 @@ NEVER_RAN_AFTER = 5.0
 BLOCKED_AFTER = 1.0
 #: How often a loop that runs is looked for while the guessed one does not, in seconds.
 SEARCH_INTERVAL = 0.25
+#: What the methods that deal with jobs call, or are called by, and somebody may put their own in place of.
+_JOB_HOOKS = frozenset(
+    (
+        "_create_plugin_instance",
+        "_create_trigger",
+        "_lookup_job",
+        "_lookup_jobstore",
+        "_now",
+        "_real_add_job",
+        "_store_has_changed",
+        "_store_lock",
+        "_stores",
+        "_trigger_plugins",
+        "add_job",
+        "modify_job",
+        "remove_job",
+    )
+)
 
 
 class DrivenScheduler(BaseScheduler):
@@ -90,6 +108,17 @@ class DrivenScheduler(BaseScheduler):
     def start(self, paused: bool = False) -> None:
         self._is_stopping.clear()
         super().start(paused)
+        self._open_native_jobs()
+
+    def _open_native_jobs(self) -> None:
+        """Let jobs be dealt with without Python code, where none of it is anybody's own."""
+        if self.state == STATE_STOPPED or self._guess is not None:
+            return
+        mine = type(self)
+        if _JOB_HOOKS.isdisjoint(vars(self)) and all(
+            getattr(mine, hook) is getattr(DrivenScheduler, hook) for hook in _JOB_HOOKS
+        ):
+            self._native_jobs.open(self)
 
     def _make_locks(self) -> None:
         super()._make_locks()
@@ -191,6 +220,7 @@ class DrivenScheduler(BaseScheduler):
                 return
             self._move_to_loop(loop, self._context)
             guess.drop()
+        self._open_native_jobs()
         self._logger.info("The scheduler runs its jobs on the event loop that it found running")
 
     def _move_to_loop(self, loop: AbstractEventLoop, context: Context) -> None:

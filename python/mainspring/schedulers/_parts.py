@@ -27,7 +27,7 @@ from mainspring.util import with_note
 if TYPE_CHECKING:
     from logging import Logger
 
-    from mainspring._mainspring import Engine
+    from mainspring._mainspring import Engine, NativeJobs
 
 #: The state of a scheduler that has not been started, or has been shut down.
 STATE_STOPPED = 0
@@ -51,6 +51,8 @@ class SchedulerParts(metaclass=ABCMeta):
 
     _logger: Logger
     _engine: Engine
+    #: The short way to the jobs of native stores, open while nobody wants to be asked in between.
+    _native_jobs: NativeJobs
     #: Whether the scheduler has stopped without being told to, since its loop was closed or this is a
     #: forked process, and keeps its stores open.
     _stopped_by_itself = False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from mainspring._coroutines import is_exit_of_program
 from mainspring._logs import get_logger
-from mainspring._mainspring import Engine
+from mainspring._mainspring import Engine, NativeJobs
 from mainspring.events import (
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_SUBMITTED,
@@ -80,6 +80,7 @@ class BaseScheduler(SchedulerJobs):
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         super().__init__()
         self._engine = Engine(self)
+        self._native_jobs = NativeJobs(self._engine)
         self._sweeper = StoreSweeper(self)
         self.configure(gconfig, **options)
         prepare_for_forks(self)
@@ -173,6 +174,7 @@ class BaseScheduler(SchedulerJobs):
     def _stop_processing(self) -> None:
         """Do the first part of a shutdown: from now on no job is started."""
         self.state = STATE_STOPPED
+        self._native_jobs.close()
         self._engine.stop()
         self._sweeper.stop()
 
@@ -317,6 +319,7 @@ class BaseScheduler(SchedulerJobs):
         self._sweeper = StoreSweeper(self)
         self._engine.leave_to_parent()
         self._engine = Engine(self)
+        self._native_jobs = NativeJobs(self._engine)
         self._engine.set_listener_mask(self._listener_mask())
         for executor in self._executors.values():
             executor._forget_parent()

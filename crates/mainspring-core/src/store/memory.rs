@@ -13,12 +13,10 @@
 //! [`MAX_RUN_TIMES`](crate::policy::MAX_RUN_TIMES)) is *behind*: it leaves the queue until one of its runs
 //! is done. So the rest does not count as one more instance, and nobody else waits for it.
 
-use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
+use super::index::Index;
 use crate::dispatch::{Firing, Item, StoreId};
 use crate::error::{Error, ErrorKind};
 use crate::job::{JobId, JobKey, RunPolicy};
@@ -56,6 +54,8 @@ pub struct JobView<'a, P> {
     pub trigger: &'a Arc<Trigger>,
     /// The rules its runs obey.
     pub policy: RunPolicy,
+    /// Where its runs are sent.
+    pub route: u32,
     /// Its next fire time, or the last one where its trigger has ended; `None` while paused or parked.
     pub next: Option<UtcMicros>,
     /// How many runs of it are under way.
@@ -106,8 +106,7 @@ pub struct MemoryStore<P> {
     id: StoreId,
     slots: Vec<Slot<P>>,
     free: Vec<u32>,
-    index: HashTable<u32>,
-    hasher: RandomState,
+    index: Index,
     queue: TimerQueue,
     sequence: u32,
     jitter: SplitMix64,
@@ -124,8 +123,7 @@ impl<P> MemoryStore<P> {
             id: StoreId(0),
             slots: Vec::new(),
             free: Vec::new(),
-            index: HashTable::new(),
-            hasher: RandomState::new(),
+            index: Index::default(),
             queue: TimerQueue::new(),
             sequence: 0,
             jitter: SplitMix64::new(seed),
@@ -161,8 +159,7 @@ impl<P> MemoryStore<P> {
     // The job must come back whole, because only the caller may drop its payload.
     #[allow(clippy::result_large_err)]
     pub fn add(&mut self, job: NewJob<P>) -> Result<JobKey, (Error, NewJob<P>)> {
-        let hash = self.hasher.hash_one(&*job.id);
-        if self.find(hash, &job.id).is_some() {
+        if self.find(&job.id).is_some() {
             let error = Error::new(
                 ErrorKind::ConflictingId,
                 format!("Job identifier ({}) conflicts with an existing job", job.id),
@@ -185,6 +182,7 @@ impl<P> MemoryStore<P> {
         if let Some(next) = job.next {
             self.queue.set(slot, next, sequence);
         }
+        self.index.insert(&job.id, slot);
         let place = &mut self.slots[slot as usize];
         place.entry = Some(Entry {
             id: job.id,
@@ -200,17 +198,19 @@ impl<P> MemoryStore<P> {
             host_pending: false,
             behind: false,
         });
-        let key = JobKey { slot, generation: place.generation };
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        self.index.insert_unique(hash, slot, |&s| {
-            slots[s as usize].entry.as_ref().map_or(0, |e| hasher.hash_one(&*e.id))
-        });
-        Ok(key)
+        Ok(JobKey { slot, generation: place.generation })
+    }
+
+    /// Makes room for so many more jobs.
+    pub fn reserve(&mut self, additional: usize) {
+        self.slots.reserve(additional.saturating_sub(self.free.len()));
+        self.index.reserve(additional);
+        self.queue.reserve(additional);
     }
 
     /// The key of the job with this id.
     pub fn key(&self, id: &str) -> Option<JobKey> {
-        let slot = self.find(self.hasher.hash_one(id), id)?;
+        let slot = self.find(id)?;
         Some(JobKey { slot, generation: self.slots[slot as usize].generation })
     }
 
@@ -227,6 +227,7 @@ impl<P> MemoryStore<P> {
             id: &entry.id,
             trigger: &entry.trigger,
             policy: entry.policy,
+            route: entry.route,
             next: entry.next,
             running: entry.running,
             payload: &entry.payload,
@@ -235,7 +236,7 @@ impl<P> MemoryStore<P> {
 
     /// Every job of the store, in no order.
     pub fn jobs(&self) -> impl Iterator<Item = JobView<'_, P>> {
-        self.index.iter().filter_map(|&slot| self.get(self.key_of(slot)))
+        self.index.slots().filter_map(|slot| self.get(self.key_of(slot)))
     }
 
     /// The keys of the jobs due at `now`, in no order.
@@ -288,6 +289,29 @@ impl<P> MemoryStore<P> {
         Ok(old_payload)
     }
 
+    /// Changes the rules that the job's runs obey.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::JobLookup`] when the store no longer holds the job.
+    pub fn change_policy(
+        &mut self,
+        key: JobKey,
+        change: impl FnOnce(RunPolicy) -> RunPolicy,
+    ) -> Result<(), Error> {
+        let entry = self.live_mut(key)?;
+        entry.policy = change(entry.policy);
+        Ok(())
+    }
+
+    /// Puts another payload in the place of the one that `replaces` accepts; returns the one that is not kept.
+    pub fn replace_payload(&mut self, key: JobKey, payload: P, replaces: impl FnOnce(&P) -> bool) -> P {
+        match self.entry_mut(key) {
+            Some(entry) if replaces(&entry.payload) => std::mem::replace(&mut entry.payload, payload),
+            _ => payload,
+        }
+    }
+
     /// Sends the job's runs elsewhere from now on.
     pub fn set_route(&mut self, key: JobKey, route: u32) {
         if let Some(entry) = self.entry_mut(key) {
@@ -311,7 +335,7 @@ impl<P> MemoryStore<P> {
     /// Removes every job; returns the payloads of those that have no run under way.
     pub fn remove_all(&mut self) -> Vec<P> {
         self.queue.clear();
-        let keys: Vec<JobKey> = self.index.iter().map(|&slot| self.key_of(slot)).collect();
+        let keys: Vec<JobKey> = self.index.slots().map(|slot| self.key_of(slot)).collect();
         let mut payloads = Vec::with_capacity(keys.len());
         for key in keys {
             self.retire(key.slot);
@@ -467,10 +491,7 @@ impl<P> MemoryStore<P> {
     fn retire(&mut self, slot: u32) {
         let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
         entry.retired = true;
-        let hash = self.hasher.hash_one(&*entry.id);
-        if let Ok(found) = self.index.find_entry(hash, |&s| s == slot) {
-            found.remove();
-        }
+        self.index.remove(&entry.id, slot);
     }
 
     fn free_if_done(&mut self, key: JobKey) -> Option<P> {
@@ -495,9 +516,8 @@ impl<P> MemoryStore<P> {
         }
     }
 
-    fn find(&self, hash: u64, id: &str) -> Option<u32> {
-        let same = |&slot: &u32| self.slots[slot as usize].entry.as_ref().is_some_and(|e| &*e.id == id);
-        self.index.find(hash, same).copied()
+    fn find(&self, id: &str) -> Option<u32> {
+        self.index.find(id, |slot| self.slots[slot as usize].entry.as_ref().is_some_and(|e| &*e.id == id))
     }
 
     fn key_of(&self, slot: u32) -> JobKey {

@@ -1,5 +1,6 @@
 //! Job stores that the engine sweeps without asking the host language.
 
+mod index;
 mod memory;
 mod shared;
 

@@ -1,0 +1,100 @@
+//! Which slot of a memory store holds the job with a given id.
+//!
+//! The ids stand in the slots. Half of each id's hash stands here beside the slot, so that the table can grow
+//! without looking at them, which would cost two cache misses a job.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u32,
+    slot: u32,
+}
+
+/// Slots by the ids of their jobs.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    places: HashTable<Place>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Index {
+    /// How many slots there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, additional: usize) {
+        self.places.reserve(additional, |place| spread(place.hash));
+    }
+
+    /// The slot of the job with this id; `has` says whether a slot's job has it.
+    pub fn find(&self, id: &str, has: impl Fn(u32) -> bool) -> Option<u32> {
+        let hash = self.hash(id);
+        let found = self.places.find(spread(hash), |place| place.hash == hash && has(place.slot));
+        found.map(|place| place.slot)
+    }
+
+    /// Adds the slot of a job whose id is not here.
+    pub fn insert(&mut self, id: &str, slot: u32) {
+        let hash = self.hash(id);
+        self.places.insert_unique(spread(hash), Place { hash, slot }, |place| spread(place.hash));
+    }
+
+    /// Removes a slot, whose job has this id.
+    pub fn remove(&mut self, id: &str, slot: u32) {
+        if let Ok(found) = self.places.find_entry(spread(self.hash(id)), |place| place.slot == slot) {
+            found.remove();
+        }
+    }
+
+    /// Every slot, in no order.
+    pub fn slots(&self) -> impl Iterator<Item = u32> {
+        self.places.iter().map(|place| place.slot)
+    }
+
+    fn hash(&self, id: &str) -> u32 {
+        // Either half will do.
+        self.hasher.hash_one(id) as u32
+    }
+}
+
+/// Half a hash made whole: the table looks at the lowest and at the highest bits.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_inserted_and_not_removed() {
+        let ids: Vec<String> = (0..10_000).map(|n| format!("job-{n}")).collect();
+        let slot_of = |id: &str| ids.iter().position(|known| known == id).map(|n| n as u32);
+        let mut index = Index::default();
+        for (slot, id) in (0..).zip(&ids) {
+            index.insert(id, slot);
+        }
+        for id in ids.iter().step_by(2) {
+            index.remove(id, slot_of(id).unwrap());
+        }
+        assert_eq!(index.len(), 5_000);
+        for (slot, id) in (0..).zip(&ids) {
+            let found = index.find(id, |slot| ids[slot as usize] == *id);
+            assert_eq!(found, (slot % 2 == 1).then_some(slot));
+        }
+        assert_eq!(index.find("another", |_| false), None);
+        let mut left: Vec<u32> = index.slots().collect();
+        left.sort_unstable();
+        assert_eq!(left, (0..10_000).filter(|slot| slot % 2 == 1).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,469 @@
+//! `NativeJobs`: the short way of a scheduler's methods to the jobs of its native stores.
+//!
+//! What most calls ask for is done here without Python code in between. Whatever is out of the ordinary (a
+//! listener or a log record that wants to be told, a store written in Python, an argument of an unusual type,
+//! any error) is not: the method returns `None` or false and has changed nothing, and the scheduler's method goes
+//! on in the ordinary way, which alone knows the rules and the messages. So nothing may depend on which way it was.
+//!
+//! Ground rules: everything here runs attached to Python. `open` is locked for the length of one assignment.
+
+mod callables;
+mod crons;
+mod ids;
+mod spec;
+
+use std::cell::OnceCell;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mainspring_core::UtcMicros;
+use mainspring_core::job::{JobKey, RunPolicy};
+use mainspring_core::store::{MemoryStore, NewJob};
+use mainspring_core::trigger::Trigger;
+use pyo3::exceptions::PyException;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
+
+use self::spec::Spec;
+use crate::changes::Changes;
+use crate::convert::Std;
+use crate::convert::zone::TimeZone;
+use crate::engine::Engine;
+use crate::fields::Seen;
+use crate::job::Job;
+use crate::record::{Record, Store};
+use crate::report::{INFO, code};
+use crate::store::NativeStore;
+use crate::trigger::{self, PythonJitter};
+
+/// The jobs in the native stores of one scheduler.
+#[pyclass(module = "mainspring._mainspring", frozen)]
+pub struct NativeJobs {
+    engine: Py<Engine>,
+    open: Mutex<Option<Arc<Open>>>,
+}
+
+/// What is known of a scheduler while this way is open.
+struct Open {
+    defaults: RunPolicy,
+    zone: Arc<TimeZone>,
+    /// The scheduler's job stores by alias, a dictionary.
+    stores: Py<PyDict>,
+    /// The trigger classes by alias, a dictionary.
+    trigger_classes: Py<PyDict>,
+    is_enabled_for: Py<PyAny>,
+    /// The module in which people replace `datetime`.
+    base_module: Py<PyAny>,
+    records: spec::Records,
+    crons: crons::Crons,
+}
+
+/// An entry of a native store.
+struct Found {
+    store: Py<NativeStore>,
+    key: JobKey,
+}
+
+impl Found {
+    fn store(&self) -> &Arc<Store> {
+        self.store.get().shared()
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        Seen::read(self.store(), self.key)
+    }
+
+    fn handle(&self, py: Python<'_>) -> PyResult<Option<Py<Job>>> {
+        self.store.get().handle(py, self.key)
+    }
+}
+
+/// The outcome of the short way, where an error means that it is not to be taken.
+fn or_ordinary<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Option<T>> {
+    match outcome {
+        Err(error) if error.is_instance_of::<PyException>(py) => Ok(None),
+        outcome => outcome,
+    }
+}
+
+impl Open {
+    /// The fire time after now of a trigger that needs no Python; the outer `None` where it does.
+    fn next(&self, py: Python<'_>, clock: &Clock, trigger: &Trigger) -> PyResult<Option<Option<UtcMicros>>> {
+        let Some(now) = clock.now(py, self)?.filter(|_| !trigger.needs_host()) else { return Ok(None) };
+        let mut jitter = PythonJitter::new(py);
+        let next = trigger.next_fire_time(None, now, &mut jitter);
+        jitter.or_raised(next).map(Some)
+    }
+}
+
+/// The time of one call, looked up when it is first asked for.
+struct Clock<'a> {
+    engine: &'a Engine,
+    now: OnceCell<Option<UtcMicros>>,
+}
+
+impl<'a> Clock<'a> {
+    fn new(engine: &'a Engine) -> Self {
+        Self { engine, now: OnceCell::new() }
+    }
+
+    /// The time now; `None` where somebody has replaced the clock that Python reads.
+    fn now(&self, py: Python<'_>, open: &Open) -> PyResult<Option<UtcMicros>> {
+        if let Some(now) = self.now.get() {
+            return Ok(*now);
+        }
+        let datetime = open.base_module.bind(py).getattr(intern!(py, "datetime"))?;
+        let now = datetime.is(&Std::get(py)?.datetime).then(|| self.engine.hub().clock.now());
+        Ok(*self.now.get_or_init(|| now))
+    }
+}
+
+/// Adds all jobs, or none where one has the id of another: then what the caller must drop comes back.
+#[expect(clippy::type_complexity, reason = "what the caller must drop, in no order")]
+fn add_all(
+    store: &mut MemoryStore<Arc<Record>>,
+    jobs: Vec<NewJob<Arc<Record>>>,
+) -> Result<Vec<JobKey>, (Vec<NewJob<Arc<Record>>>, Vec<Arc<Record>>)> {
+    let mut keys = Vec::with_capacity(jobs.len());
+    if jobs.len() > 1 {
+        store.reserve(jobs.len());
+    }
+    let mut jobs = jobs.into_iter();
+    while let Some(job) = jobs.next() {
+        match store.add(job) {
+            Ok(key) => keys.push(key),
+            Err((_, refused)) => {
+                let added: Vec<_> =
+                    keys.iter().filter_map(|&key| store.get(key).map(|job| Arc::clone(job.id))).collect();
+                let records = added.iter().filter_map(|id| store.remove(id).ok().flatten()).collect();
+                return Err((std::iter::once(refused).chain(jobs).collect(), records));
+            }
+        }
+    }
+    Ok(keys)
+}
+
+impl NativeJobs {
+    /// What is known of the scheduler, if it can do without events of the kind `event`.
+    fn opened(&self, py: Python<'_>, event: u32) -> Option<(Arc<Open>, &Engine)> {
+        let engine = self.engine.bind(py).get();
+        let unheard = engine.hub().mask() & event == 0;
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().filter(|_| unheard).map(|open| (Arc::clone(open), self.engine.get()))
+    }
+
+    /// The native store under an alias, or the scheduler's only one.
+    fn store(
+        open: &Open,
+        engine: &Engine,
+        py: Python<'_>,
+        alias: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Py<NativeStore>>> {
+        match alias.filter(|alias| !alias.is_none()) {
+            Some(alias) => match alias.cast_exact::<PyString>() {
+                Ok(alias) => Ok(engine.native_store(py, Some(alias.to_str()?))),
+                Err(_) => Ok(None),
+            },
+            None if open.stores.bind(py).len() == 1 => Ok(engine.native_store(py, None)),
+            None => Ok(None),
+        }
+    }
+
+    fn find(
+        open: &Open,
+        engine: &Engine,
+        job_id: &Bound<'_, PyAny>,
+        alias: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Found>> {
+        let py = job_id.py();
+        let Some(store) = Self::store(open, engine, py, alias)? else { return Ok(None) };
+        let Ok(job_id) = job_id.cast_exact::<PyString>() else { return Ok(None) };
+        let job_id = job_id.to_str()?;
+        let key = store.get().shared().read(|s| s.key(job_id));
+        Ok(key.map(|key| Found { store, key }))
+    }
+
+    /// Adds jobs to one store, all of them or none; `None` where one of them is out of the ordinary.
+    fn add_specs(
+        engine: &Engine,
+        py: Python<'_>,
+        specs: impl Iterator<Item = PyResult<Option<Spec>>>,
+    ) -> PyResult<Option<Vec<Py<Job>>>> {
+        let mut alias: Option<Bound<'_, PyString>> = None;
+        let mut new_jobs = Vec::with_capacity(specs.size_hint().0);
+        let mut seen = Vec::with_capacity(specs.size_hint().0);
+        for spec in specs {
+            let Some(Spec { job, jobstore }) = spec? else { return Ok(None) };
+            let jobstore = jobstore.into_bound(py);
+            match &alias {
+                None => alias = Some(jobstore),
+                Some(alias) if alias.is(&jobstore) || alias.to_str()? == jobstore.to_str()? => (),
+                Some(_) => return Ok(None),
+            }
+            seen.push(Seen::of(&job));
+            new_jobs.push(job);
+        }
+        let Some(alias) = alias else { return Ok(Some(Vec::new())) };
+        let Some(store) = engine.native_store(py, Some(alias.to_str()?)) else { return Ok(None) };
+        let store = store.get();
+        match store.shared().change(|s| add_all(s, new_jobs)) {
+            Ok(keys) => {
+                let owner = store.owner(py);
+                let handles =
+                    keys.into_iter().zip(seen).map(|(key, seen)| store.handle_on(py, key, seen, &owner));
+                handles.collect::<PyResult<_>>().map(Some)
+            }
+            Err(refused) => {
+                drop(refused);
+                Ok(None)
+            }
+        }
+    }
+
+    fn set_next(&self, found: &Found, py: Python<'_>, next: Option<UtcMicros>) -> PyResult<Option<Py<Job>>> {
+        match found.store().change(|s| s.set_next(found.key, next)) {
+            Ok(()) => found.handle(py),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+#[pymethods]
+impl NativeJobs {
+    #[new]
+    fn new(engine: Py<Engine>) -> Self {
+        Self { engine, open: Mutex::default() }
+    }
+
+    /// Opens this way for a scheduler that is running and whose methods are all its own.
+    fn open(&self, scheduler: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = scheduler.py();
+        let defaults = scheduler.getattr("_job_defaults")?;
+        let default = |name: &str| defaults.get_item(name);
+        let open = Open {
+            defaults: RunPolicy {
+                misfire_grace_seconds: default("misfire_grace_time")?.extract()?,
+                coalesce: default("coalesce")?.extract()?,
+                max_instances: default("max_instances")?.extract()?,
+            },
+            zone: TimeZone::of(&scheduler.getattr("timezone")?)?,
+            stores: scheduler.getattr("_jobstores")?.cast_into::<PyDict>()?.unbind(),
+            trigger_classes: scheduler.getattr("_trigger_classes")?.cast_into::<PyDict>()?.unbind(),
+            is_enabled_for: scheduler.getattr("_logger")?.getattr("isEnabledFor")?.unbind(),
+            base_module: py.import("mainspring.schedulers.base")?.into_any().unbind(),
+            records: spec::Records::default(),
+            crons: crons::Crons::default(),
+        };
+        self.replace(Some(Arc::new(open)));
+        Ok(())
+    }
+
+    /// Closes this way.
+    fn close(&self) {
+        self.replace(None);
+    }
+
+    /// Does what `add_job` does; `None`: nothing has been done.
+    #[expect(clippy::too_many_arguments, reason = "those of add_job")]
+    fn add(
+        &self,
+        func: &Bound<'_, PyAny>,
+        trigger: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyAny>,
+        kwargs: &Bound<'_, PyAny>,
+        id: &Bound<'_, PyAny>,
+        name: &Bound<'_, PyAny>,
+        misfire_grace_time: &Bound<'_, PyAny>,
+        coalesce: &Bound<'_, PyAny>,
+        max_instances: &Bound<'_, PyAny>,
+        next_run_time: &Bound<'_, PyAny>,
+        jobstore: &Bound<'_, PyAny>,
+        executor: &Bound<'_, PyAny>,
+        context: &Bound<'_, PyAny>,
+        trigger_args: &Bound<'_, PyDict>,
+    ) -> PyResult<Option<Py<Job>>> {
+        let py = func.py();
+        let Some((open, engine)) = self.opened(py, code::JOB_ADDED) else { return Ok(None) };
+        let given = spec::Given {
+            func: Some(func),
+            trigger: Some(trigger),
+            args: Some(args),
+            kwargs: Some(kwargs),
+            id: Some(id),
+            name: Some(name),
+            misfire_grace_time: Some(misfire_grace_time),
+            coalesce: Some(coalesce),
+            max_instances: Some(max_instances),
+            next_run_time: Some(next_run_time),
+            jobstore: Some(jobstore),
+            executor: Some(executor),
+            context: Some(context),
+            trigger_args: &spec::arguments(trigger_args)?,
+        };
+        let added = || {
+            if self.logs(&open, py)? {
+                return Ok(None);
+            }
+            let specs = std::iter::once_with(|| Spec::new(py, &open, &Clock::new(engine), &given));
+            Ok(Self::add_specs(engine, py, specs)?.and_then(|mut jobs| jobs.pop()))
+        };
+        or_ordinary(py, added())
+    }
+
+    /// Does what `add_job` does with each dictionary of its arguments; `None`: nothing has been done.
+    fn add_all<'py>(&self, jobs: &Bound<'py, PyList>) -> PyResult<Option<Bound<'py, PyList>>> {
+        let py = jobs.py();
+        let Some((open, engine)) = self.opened(py, code::JOB_ADDED) else { return Ok(None) };
+        let added = || {
+            if self.logs(&open, py)? {
+                return Ok(None);
+            }
+            let clock = Clock::new(engine);
+            let specs = jobs.iter().map(|job| match job.cast_exact::<PyDict>() {
+                Ok(arguments) => Spec::from_dict(&open, &clock, arguments),
+                Err(_) => Ok(None),
+            });
+            Self::add_specs(engine, py, specs)?.map(|jobs| PyList::new(py, jobs)).transpose()
+        };
+        or_ordinary(py, added())
+    }
+
+    /// Does what `get_job` does; `None`: there is no such job here.
+    #[pyo3(signature = (job_id, jobstore, /))]
+    fn get(
+        &self,
+        job_id: &Bound<'_, PyAny>,
+        jobstore: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Py<Job>>> {
+        let py = job_id.py();
+        let Some((open, engine)) = self.opened(py, 0) else { return Ok(None) };
+        match Self::find(&open, engine, job_id, jobstore)? {
+            Some(found) => found.handle(py),
+            None => Ok(None),
+        }
+    }
+
+    /// Does what `remove_job` does; false: nothing has been done.
+    #[pyo3(signature = (job_id, jobstore, /))]
+    fn remove(&self, job_id: &Bound<'_, PyAny>, jobstore: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let py = job_id.py();
+        let Some((open, engine)) = self.opened(py, code::JOB_REMOVED) else { return Ok(false) };
+        if self.logs(&open, py)? {
+            return Ok(false);
+        }
+        let Some(store) = Self::store(&open, engine, py, jobstore)? else { return Ok(false) };
+        let Ok(job_id) = job_id.cast_exact::<PyString>() else { return Ok(false) };
+        let job_id = job_id.to_str()?;
+        let removed = store.get().shared().change(|s| s.remove(job_id));
+        Ok(removed.is_ok())
+    }
+
+    /// Does what `pause_job` does; `None`: nothing has been done.
+    #[pyo3(signature = (job_id, jobstore, /))]
+    fn pause(
+        &self,
+        job_id: &Bound<'_, PyAny>,
+        jobstore: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Py<Job>>> {
+        let py = job_id.py();
+        let Some((open, engine)) = self.opened(py, code::JOB_MODIFIED) else { return Ok(None) };
+        let paused = || match Self::find(&open, engine, job_id, jobstore)? {
+            Some(found) => self.set_next(&found, py, None),
+            None => Ok(None),
+        };
+        or_ordinary(py, paused())
+    }
+
+    /// Does what `resume_job` does; `None`: nothing has been done.
+    #[pyo3(signature = (job_id, jobstore, /))]
+    fn resume(
+        &self,
+        job_id: &Bound<'_, PyAny>,
+        jobstore: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Py<Job>>> {
+        let py = job_id.py();
+        let Some((open, engine)) = self.opened(py, code::JOB_MODIFIED) else { return Ok(None) };
+        let resumed = || {
+            let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
+            let Some(seen) = found.seen() else { return Ok(None) };
+            match open.next(py, &Clock::new(engine), &seen.trigger)? {
+                Some(Some(next)) => self.set_next(&found, py, Some(next)),
+                _ => Ok(None),
+            }
+        };
+        or_ordinary(py, resumed())
+    }
+
+    /// Does what `reschedule_job` does; `None`: nothing has been done.
+    #[pyo3(signature = (job_id, jobstore, trigger, trigger_args, /))]
+    fn reschedule(
+        &self,
+        job_id: &Bound<'_, PyAny>,
+        jobstore: Option<&Bound<'_, PyAny>>,
+        trigger: &Bound<'_, PyAny>,
+        trigger_args: &Bound<'_, PyDict>,
+    ) -> PyResult<Option<Py<Job>>> {
+        let py = job_id.py();
+        let Some((open, engine)) = self.opened(py, code::JOB_MODIFIED) else { return Ok(None) };
+        let rescheduled = || {
+            let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
+            let Some(seen) = found.seen() else { return Ok(None) };
+            let clock = Clock::new(engine);
+            let arguments = spec::arguments(trigger_args)?;
+            let Some(new) = spec::NewTrigger::new(py, &open, &clock, Some(trigger), &arguments)? else {
+                return Ok(None);
+            };
+            let Some(next) = open.next(py, &clock, &new.core)? else { return Ok(None) };
+            let same = new.object.is_none() && seen.record.trigger.is_none();
+            let record = match (&new.zone, &seen.record.zone) {
+                (Some(new), Some(old)) if same && Arc::ptr_eq(new, old) => Arc::clone(&seen.record),
+                _ => Arc::new(Record { trigger: new.object, zone: new.zone, ..seen.record.clone_ref(py) }),
+            };
+            let changed: Result<_, mainspring_core::Error> = found.store().change(|s| {
+                let old = s.update(found.key, new.core, seen.policy, seen.route, record)?;
+                s.set_next(found.key, next)?;
+                Ok(old)
+            });
+            match changed {
+                Ok(old) => {
+                    drop(old);
+                    found.handle(py)
+                }
+                Err(_) => Ok(None),
+            }
+        };
+        or_ordinary(py, rescheduled())
+    }
+
+    /// Does what `modify_job` does; `None`: nothing has been done.
+    #[pyo3(signature = (job_id, jobstore, changes, /))]
+    fn modify(
+        &self,
+        job_id: &Bound<'_, PyAny>,
+        jobstore: Option<&Bound<'_, PyAny>>,
+        changes: &Bound<'_, PyDict>,
+    ) -> PyResult<Option<Py<Job>>> {
+        let py = job_id.py();
+        let Some((open, engine)) = self.opened(py, code::JOB_MODIFIED) else { return Ok(None) };
+        let modified = || {
+            let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
+            let Some(job) = found.handle(py)? else { return Ok(None) };
+            let approved = Changes::validate(job.bind(py), changes)?;
+            job.get().apply(py, &approved)?;
+            Ok(Some(job))
+        };
+        or_ordinary(py, modified())
+    }
+}
+
+impl NativeJobs {
+    fn replace(&self, open: Option<Arc<Open>>) {
+        let old = std::mem::replace(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner), open);
+        drop(old);
+    }
+
+    /// Whether the scheduler's logger wants to be told of what goes on.
+    fn logs(&self, open: &Open, py: Python<'_>) -> PyResult<bool> {
+        open.is_enabled_for.bind(py).call1((INFO,))?.is_truthy()
+    }
+}

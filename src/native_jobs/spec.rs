@@ -1,0 +1,385 @@
+//! From the arguments of `add_job` to what a native store takes in.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use mainspring_core::UtcMicros;
+use mainspring_core::job::RunPolicy;
+use mainspring_core::store::NewJob;
+use mainspring_core::trigger::Trigger;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString, PyTuple};
+
+use super::callables::Function;
+use super::{Clock, Open, ids, trigger};
+use crate::convert::zone::TimeZone;
+use crate::convert::{instant, is_datetime};
+use crate::python;
+use crate::record::{FuncRef, Record, Route, executor_number};
+use crate::trigger::{BaseTrigger, CronTrigger, DateTrigger, IntervalTrigger};
+
+/// The most records that are known at once.
+const MOST_KNOWN: usize = 256;
+
+/// The arguments of `add_job`; `None` for one that is left out.
+pub struct Given<'a, 'py> {
+    pub func: Option<&'a Bound<'py, PyAny>>,
+    pub trigger: Option<&'a Bound<'py, PyAny>>,
+    pub args: Option<&'a Bound<'py, PyAny>>,
+    pub kwargs: Option<&'a Bound<'py, PyAny>>,
+    pub id: Option<&'a Bound<'py, PyAny>>,
+    pub name: Option<&'a Bound<'py, PyAny>>,
+    pub misfire_grace_time: Option<&'a Bound<'py, PyAny>>,
+    pub coalesce: Option<&'a Bound<'py, PyAny>>,
+    pub max_instances: Option<&'a Bound<'py, PyAny>>,
+    pub next_run_time: Option<&'a Bound<'py, PyAny>>,
+    pub jobstore: Option<&'a Bound<'py, PyAny>>,
+    pub executor: Option<&'a Bound<'py, PyAny>>,
+    pub context: Option<&'a Bound<'py, PyAny>>,
+    pub trigger_args: &'a [Argument<'py>],
+}
+
+/// A keyword argument of a trigger.
+pub type Argument<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
+
+/// A job to be added, and the alias of its store.
+pub struct Spec {
+    pub job: NewJob<Arc<Record>>,
+    pub jobstore: Py<PyString>,
+}
+
+/// Records by the address of their function, for those that say nothing but what to call and where.
+///
+/// A record that no job has any more is gone, and with it what its address meant.
+#[derive(Default)]
+pub struct Records {
+    known: Mutex<HashMap<usize, (Weak<Record>, u32)>>,
+}
+
+/// A trigger on its way into the store.
+pub struct NewTrigger {
+    pub core: Arc<Trigger>,
+    /// The zone in which its fire times are shown; `None`: the scheduler's.
+    pub zone: Option<Arc<TimeZone>>,
+    /// Its object, unless that can be made of the two.
+    pub object: Option<Py<PyAny>>,
+}
+
+impl Spec {
+    /// What is to be added; `None` where an argument is out of the ordinary.
+    pub fn new(py: Python<'_>, open: &Open, clock: &Clock, given: &Given<'_, '_>) -> PyResult<Option<Self>> {
+        let Some(func) = given.func else { return Ok(None) };
+        let Some(policy) = policy(open.defaults, given)? else { return Ok(None) };
+        let id = match something(given.id) {
+            None => ids::new_id(py)?,
+            Some(id) => match nonempty(id)? {
+                Some(id) => id.to_str()?.into(),
+                None => return Ok(None),
+            },
+        };
+        if something(given.context).is_some() {
+            return Ok(None);
+        }
+        let jobstore = match given.jobstore.map(|alias| alias.cast_exact::<PyString>()) {
+            None => intern!(py, "default").clone(),
+            Some(Ok(alias)) => alias.clone(),
+            Some(Err(_)) => return Ok(None),
+        };
+        let Some(new) = NewTrigger::new(py, open, clock, given.trigger, given.trigger_args)? else {
+            return Ok(None);
+        };
+        let Some(next) = next(py, open, clock, &new.core, given.next_run_time)? else { return Ok(None) };
+        let Some((record, route)) = open.records.get(func, given, new.zone, new.object)? else {
+            return Ok(None);
+        };
+        let job = NewJob { id, trigger: new.core, policy, route, next, payload: record };
+        Ok(Some(Self { job, jobstore: jobstore.unbind() }))
+    }
+
+    /// The same from a dictionary of arguments.
+    pub fn from_dict(open: &Open, clock: &Clock, arguments: &Bound<'_, PyDict>) -> PyResult<Option<Self>> {
+        let py = arguments.py();
+        let mut values: [Option<Bound<'_, PyAny>>; NAMES] = Default::default();
+        let mut trigger_args = Vec::new();
+        for (name, value) in arguments {
+            let name = name.cast_into::<PyString>()?;
+            match index(name.to_str()?) {
+                Some(index) => values[index] = Some(value),
+                None => trigger_args.push((name, value)),
+            }
+        }
+        let [
+            func,
+            trigger,
+            id,
+            args,
+            kwargs,
+            name,
+            misfire_grace_time,
+            coalesce,
+            max_instances,
+            next_run_time,
+            jobstore,
+            executor,
+            context,
+            replace_existing,
+        ] = values.each_ref().map(Option::as_ref);
+        if replace_existing.is_some_and(|replace| !replace.is_instance_of::<PyBool>()) {
+            return Ok(None);
+        }
+        let given = Given {
+            func,
+            trigger,
+            args,
+            kwargs,
+            id,
+            name,
+            misfire_grace_time,
+            coalesce,
+            max_instances,
+            next_run_time,
+            jobstore,
+            executor,
+            context,
+            trigger_args: &trigger_args,
+        };
+        Self::new(py, open, clock, &given)
+    }
+}
+
+/// How many arguments `add_job` has besides those of the trigger.
+const NAMES: usize = 14;
+
+/// Which of them has this name.
+fn index(name: &str) -> Option<usize> {
+    Some(match name {
+        "func" => 0,
+        "trigger" => 1,
+        "id" => 2,
+        "args" => 3,
+        "kwargs" => 4,
+        "name" => 5,
+        "misfire_grace_time" => 6,
+        "coalesce" => 7,
+        "max_instances" => 8,
+        "next_run_time" => 9,
+        "jobstore" => 10,
+        "executor" => 11,
+        "context" => 12,
+        "replace_existing" => 13,
+        _ => return None,
+    })
+}
+
+/// The keyword arguments in `arguments`.
+pub fn arguments<'py>(arguments: &Bound<'py, PyDict>) -> PyResult<Vec<Argument<'py>>> {
+    arguments.iter().map(|(name, value)| Ok((name.cast_into::<PyString>()?, value))).collect()
+}
+
+impl NewTrigger {
+    /// The trigger that is given, or that an alias and arguments stand for.
+    pub fn new(
+        py: Python<'_>,
+        open: &Open,
+        clock: &Clock,
+        given: Option<&Bound<'_, PyAny>>,
+        arguments: &[Argument<'_>],
+    ) -> PyResult<Option<Self>> {
+        let given = something(given);
+        if let Some(object) = given.filter(|given| given.is_instance_of::<BaseTrigger>()) {
+            return Self::of_object(open, object.clone()).map(Some);
+        }
+        let alias = match given.map(|alias| alias.cast_exact::<PyString>()) {
+            None => intern!(py, "date"),
+            Some(Ok(alias)) => alias,
+            Some(Err(_)) => return Ok(None),
+        };
+        let class = match open.trigger_classes.bind(py).get_item(alias)? {
+            Some(class) => class,
+            None => match alias.to_str()? {
+                "interval" => py.get_type::<IntervalTrigger>().into_any(),
+                "cron" => py.get_type::<CronTrigger>().into_any(),
+                "date" => py.get_type::<DateTrigger>().into_any(),
+                _ => return Ok(None),
+            },
+        };
+        let made = |core| Self { core, zone: Some(Arc::clone(&open.zone)), object: None };
+        let make = || {
+            let all = PyDict::new(py);
+            all.set_item(intern!(py, "timezone"), open.zone.tzinfo(py))?;
+            for (name, value) in arguments {
+                all.set_item(name, value)?;
+            }
+            class.call((), Some(&all))
+        };
+        if class.is(py.get_type::<IntervalTrigger>()) {
+            let Some(now) = clock.now(py, open)? else { return Ok(None) };
+            if let Some(core) = IntervalTrigger::core_of(py, &open.zone, arguments, now)? {
+                return Ok(Some(made(core)));
+            }
+        } else if class.is(py.get_type::<CronTrigger>()) {
+            let make = || make()?.cast_into::<CronTrigger>()?.borrow().core().map(Some);
+            if let Some(core) = open.crons.get(arguments, make)? {
+                return Ok(Some(made(core)));
+            }
+        }
+        Self::of_object(open, make()?).map(Some)
+    }
+
+    fn of_object(open: &Open, object: Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self {
+            core: trigger::core_trigger(&object, &open.zone)?,
+            zone: trigger::trigger_zone(&object)?,
+            object: Some(object.unbind()),
+        })
+    }
+}
+
+impl Records {
+    /// The record of a job, and where its runs go; `None` where an argument is out of the ordinary.
+    fn get(
+        &self,
+        func: &Bound<'_, PyAny>,
+        given: &Given<'_, '_>,
+        zone: Option<Arc<TimeZone>>,
+        trigger: Option<Py<PyAny>>,
+    ) -> PyResult<Option<(Arc<Record>, u32)>> {
+        let py = func.py();
+        let executor = match given.executor.map(|alias| alias.cast_exact::<PyString>()) {
+            None => intern!(py, "default").clone(),
+            Some(Ok(alias)) => alias.clone(),
+            Some(Err(_)) => return Ok(None),
+        };
+        let args = match something(given.args) {
+            None => PyTuple::empty(py),
+            Some(args) => match (args.cast_exact::<PyTuple>(), args.cast_exact::<PyList>()) {
+                (Ok(args), _) => args.clone(),
+                (_, Ok(args)) => args.to_tuple(),
+                _ => return Ok(None),
+            },
+        };
+        let (name, kwargs) = (something(given.name), something(given.kwargs));
+        let is_plain =
+            args.is_empty() && kwargs.is_none() && name.is_none() && trigger.is_none() && zone.is_some();
+        let address = func.as_ptr() as usize;
+        if let Some(known) = self.known(address).filter(|_| is_plain) {
+            let (record, route) = known;
+            let same_zone = matches!((&record.zone, &zone), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
+            let same_executor =
+                record.executor.is(&executor) || record.executor.bind(py).to_str()? == executor.to_str()?;
+            if same_zone && same_executor && record.func.is(func) {
+                return Ok(Some((record, route)));
+            }
+        }
+        let kwargs = match kwargs.map(|kwargs| kwargs.cast_exact::<PyDict>()) {
+            None => None,
+            Some(Ok(kwargs)) => Some(kwargs.copy()?),
+            Some(Err(_)) => return Ok(None),
+        };
+        let Some(function) = Function::of(func, &args, kwargs.as_ref())? else { return Ok(None) };
+        let name = match name {
+            None => function.name,
+            Some(name) => match nonempty(name)? {
+                Some(name) => name.clone(),
+                None => return Ok(None),
+            },
+        };
+        let route = Route { executor: executor_number(executor.to_str()?), coroutine: function.coroutine };
+        let record = Arc::new(Record {
+            func: func.clone().unbind(),
+            func_ref: FuncRef::Derived,
+            args: args.into_any().unbind(),
+            kwargs: kwargs.map(|kwargs| kwargs.into_any().unbind()),
+            name: name.unbind(),
+            executor: executor.unbind(),
+            trigger,
+            context: None,
+            zone,
+        });
+        if is_plain {
+            self.remember(address, &record, route.pack());
+        }
+        Ok(Some((record, route.pack())))
+    }
+
+    fn known(&self, address: usize) -> Option<(Arc<Record>, u32)> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (record, route) = known.get(&address)?;
+        Some((record.upgrade()?, *route))
+    }
+
+    fn remember(&self, address: usize, record: &Arc<Record>, route: u32) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(address, (Arc::downgrade(record), route));
+    }
+}
+
+/// What is not `None`.
+fn something<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bound<'py, PyAny>> {
+    given.filter(|given| !given.is_none())
+}
+
+/// What is given and not `undefined`.
+fn defined<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> PyResult<Option<&'a Bound<'py, PyAny>>> {
+    match given {
+        Some(given) if !given.is(python::undefined(given.py())?) => Ok(Some(given)),
+        _ => Ok(None),
+    }
+}
+
+fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<'py, PyString>>> {
+    match given.cast_exact::<PyString>() {
+        Ok(text) if !text.is_empty()? => Ok(Some(text)),
+        _ => Ok(None),
+    }
+}
+
+/// The rules that the runs obey; `None` where they are out of the ordinary.
+fn policy(defaults: RunPolicy, given: &Given<'_, '_>) -> PyResult<Option<RunPolicy>> {
+    let mut policy = defaults;
+    if let Some(grace) = defined(given.misfire_grace_time)? {
+        policy.misfire_grace_seconds = match positive(grace) {
+            Some(grace) => Some(grace),
+            None if grace.is_none() => None,
+            None => return Ok(None),
+        };
+    }
+    if let Some(coalesce) = defined(given.coalesce)? {
+        match coalesce.cast_exact::<PyBool>() {
+            Ok(coalesce) => policy.coalesce = coalesce.is_true(),
+            Err(_) => return Ok(None),
+        }
+    }
+    if let Some(most) = defined(given.max_instances)? {
+        match positive(most) {
+            Some(most) => policy.max_instances = most,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(policy))
+}
+
+fn positive(given: &Bound<'_, PyAny>) -> Option<u32> {
+    given.cast_exact::<PyInt>().ok()?.extract().ok().filter(|number| *number > 0)
+}
+
+/// The first fire time, which `None` leaves out; the outer `None` where it is out of the ordinary.
+fn next(
+    py: Python<'_>,
+    open: &Open,
+    clock: &Clock,
+    trigger: &Trigger,
+    given: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<Option<UtcMicros>>> {
+    match defined(given)? {
+        None => open.next(py, clock, trigger),
+        Some(given) if given.is_none() => Ok(Some(None)),
+        // A naive one is an error here.
+        Some(given) if is_datetime(given)? => instant(given).map(|next| Some(Some(next))),
+        Some(_) => Ok(None),
+    }
+}

@@ -1,0 +1,510 @@
+"""The short way to the jobs of memory stores does what the ordinary way does."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Any
+from unittest.mock import MagicMock
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mainspring import AsyncIOScheduler, BackgroundScheduler
+from mainspring.events import EVENT_ALL, EVENT_JOB_ADDED, EVENT_JOB_MODIFIED, EVENT_JOB_REMOVED
+from mainspring.job import Job
+from mainspring.jobstores.base import ConflictingIdError, JobLookupError
+from mainspring.triggers.combining import OrTrigger
+from mainspring.triggers.cron import CronTrigger
+from mainspring.triggers.date import DateTrigger
+from mainspring.triggers.interval import IntervalTrigger
+from mainspring.util import undefined
+from tests.support import ListJobStore, listen
+
+DAY = datetime(2999, 1, 1, tzinfo=timezone.utc)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def nothing() -> None: ...
+
+
+async def coroutine() -> None: ...
+
+
+def one(value: Any) -> None: ...
+
+
+def two(value: Any, other: Any = None) -> None: ...
+
+
+def some(*values: Any) -> None: ...
+
+
+def keyword(*, value: Any) -> None: ...
+
+
+async def generator() -> Any:
+    yield
+
+
+def marked_function() -> None: ...
+
+
+marked_function.__signature__ = "odd"  # type: ignore[attr-defined]
+
+
+class Callables:
+    def method(self, value: Any = None) -> None: ...
+
+    async def __call__(self) -> None: ...
+
+
+@pytest.fixture
+def scheduler() -> Iterator[BackgroundScheduler]:
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.start(paused=True)
+    yield scheduler
+    scheduler.shutdown()
+
+
+@pytest.fixture
+def ordinary() -> Iterator[BackgroundScheduler]:
+    """A scheduler on which the short way is closed."""
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.start(paused=True)
+    scheduler._native_jobs.close()
+    yield scheduler
+    scheduler.shutdown()
+
+
+@pytest.fixture
+def short(scheduler: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch) -> BackgroundScheduler:
+    """A scheduler on which only the short way leads anywhere."""
+    for hook in ("_real_add_job", "_lookup_job", "_create_trigger", "_remove_from_store"):
+        monkeypatch.setattr(scheduler, hook, MagicMock(side_effect=AssertionError(hook)))
+    return scheduler
+
+
+def facts(job: Job) -> dict[str, Any]:
+    """What a job is, without what depends on when it was added."""
+    names = ("func", "args", "kwargs", "name", "misfire_grace_time", "coalesce", "max_instances")
+    fields = {name: getattr(job, name) for name in (*names, "executor", "_jobstore_alias")}
+    trigger = job.trigger
+    state = getattr(trigger, "__getstate__", dict)()
+    if isinstance(state, dict):
+        state.pop("start_date", None)
+        state.pop("run_date", None)
+    return {
+        **fields,
+        "id": len(job.id),
+        "trigger": (type(trigger), state if isinstance(state, dict) else None),
+        "zone": None if job.next_run_time is None else job.next_run_time.tzinfo,
+        "paused": job.next_run_time is None,
+        "coroutine": job.func_ref if "<" not in job.name else None,
+    }
+
+
+def outcome(call: Callable[[], Job | None]) -> Any:
+    try:
+        job = call()
+    except Exception as exc:
+        return type(exc), str(exc)
+    return None if job is None else facts(job)
+
+
+def optional(**choices: list[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional={k: st.sampled_from(v) for k, v in choices.items()})
+
+
+NUMBERS = [1, 2, 30, 0, -1, 1.5, "3", True, None]
+TRIGGERS = st.one_of(
+    st.tuples(
+        st.just("interval"),
+        optional(
+            weeks=[1],
+            hours=NUMBERS,
+            minutes=[5, 10**12],
+            seconds=NUMBERS,
+            start_date=[DAY, "2999-05-01", 3],
+            timezone=[BERLIN, "Europe/Berlin", "Nowhere"],
+            jitter=[1, -1],
+            odd=[1],
+        ),
+    ),
+    st.tuples(
+        st.just("cron"),
+        optional(
+            month=["jan", 3, "x"],
+            day=["last", "2nd fri", 32],
+            day_of_week=["mon-fri", 8],
+            hour=[4, "4", "*/2", "4\0minute=5", True],
+            minute=["*/5", 7, 1.5],
+            end_date=[DAY, "x"],
+            timezone=["Europe/Berlin"],
+            jitter=[3],
+        ),
+    ),
+    st.tuples(st.just("date"), optional(run_date=[DAY, "2999-01-01", "x"], timezone=["UTC"])),
+    st.tuples(st.just("calendarinterval"), optional(months=[1], days=[-1], hour=[3])),
+    st.tuples(
+        st.sampled_from(
+            [
+                None,
+                "unknown",
+                3,
+                IntervalTrigger(hours=1, timezone=BERLIN),
+                CronTrigger(hour=4, timezone=timezone.utc),
+                OrTrigger([DateTrigger(DAY), IntervalTrigger(days=1, timezone="UTC")]),
+            ]
+        ),
+        st.just({}),
+    ),
+)
+CALLABLES = [
+    nothing,
+    coroutine,
+    one,
+    two,
+    some,
+    keyword,
+    generator,
+    marked_function,
+    Callables,
+    Callables(),
+    Callables().method,
+    partial(one, 1),
+    print,
+    lambda: None,
+    "tests.unit.test_schedulers_native_jobs:one",
+    "tests.unit.nowhere:one",
+    3,
+    None,
+]
+ARGUMENTS = optional(
+    args=[(), (1,), [1, 2], None, {1: 2}, "text", 3, iter(())],
+    kwargs=[{}, {"value": 1}, None, 3],
+    id=["an id", "", None, 3],
+    name=["a name", "", None, 3],
+    misfire_grace_time=[1, None, 0, "3", 2**32, undefined, True],
+    coalesce=[True, False, 1, "x", undefined],
+    max_instances=[3, 0, None, 1.5, undefined, True],
+    next_run_time=[DAY, datetime(2999, 1, 1), "2999-01-01", None, 3, undefined],
+    jobstore=["default", "python", "none", 3],
+    executor=["default", "none", 3],
+    replace_existing=[True, False],
+    context=[None, "capture", 3],
+)
+
+
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(func=st.sampled_from(CALLABLES), trigger=TRIGGERS, arguments=ARGUMENTS)
+def test_add_job_does_the_same(
+    scheduler: BackgroundScheduler,
+    ordinary: BackgroundScheduler,
+    func: Any,
+    trigger: tuple[Any, dict[str, Any]],
+    arguments: dict[str, Any],
+) -> None:
+    results = []
+    for each in (scheduler, ordinary):
+        each.remove_all_jobs()
+        if "python" not in each._jobstores:
+            each.add_jobstore(ListJobStore(), "python")
+        alias, trigger_args = trigger
+        results.append(
+            [
+                outcome(lambda: each.add_job(func, alias, **arguments, **trigger_args)),  # noqa: B023
+                # A second one of the same id.
+                outcome(lambda: each.add_job(func, alias, **arguments, **trigger_args)),  # noqa: B023
+                [facts(job) for job in each.get_jobs()],
+            ]
+        )
+    assert results[0] == results[1]
+
+
+CHANGES = optional(
+    name=["new", "", 3],
+    args=[(), (1,), "text"],
+    func=[nothing, one, 3],
+    misfire_grace_time=[7, None, 0],
+    coalesce=[False],
+    max_instances=[4, 0],
+    trigger=[IntervalTrigger(days=1, timezone="UTC"), 3],
+    executor=["other", 3],
+    next_run_time=[DAY, None, "x"],
+    id=["another"],
+    odd=[1],
+)
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("modify_job"), st.tuples(), CHANGES),
+            st.tuples(
+                st.sampled_from(["pause_job", "resume_job", "get_job"]), st.tuples(), st.just({})
+            ),
+            st.tuples(
+                st.just("reschedule_job"),
+                st.tuples(),
+                TRIGGERS.map(lambda trigger: {"trigger": trigger[0], **trigger[1]}),
+            ),
+            st.tuples(st.just("remove_job"), st.tuples(), st.just({})),
+        ),
+        max_size=6,
+    ),
+    jobstore=st.sampled_from([None, "default", "none", 3]),
+    job_id=st.sampled_from(["job", "job", "job", "none", 3]),
+)
+def test_changes_do_the_same(
+    scheduler: BackgroundScheduler,
+    ordinary: BackgroundScheduler,
+    steps: list[tuple[str, tuple[Any, ...], dict[str, Any]]],
+    jobstore: Any,
+    job_id: Any,
+) -> None:
+    results = []
+    for each in (scheduler, ordinary):
+        each.remove_all_jobs()
+        each.add_job(nothing, "interval", hours=1, id="job")
+        did = [
+            outcome(lambda: getattr(each, name)(job_id, jobstore, **arguments))  # noqa: B023
+            for name, _, arguments in steps
+        ]
+        results.append([did, [facts(job) for job in each.get_jobs()]])
+    assert results[0] == results[1]
+
+
+class TestWhatIsUsualIsShort:
+    @pytest.mark.parametrize(
+        "func",
+        [
+            nothing,
+            coroutine,
+            two,
+            print,
+            partial(some, 1),
+            Callables(),
+            Callables().method,
+            keyword,
+        ],
+    )
+    @pytest.mark.parametrize(
+        "trigger",
+        [
+            {"trigger": "interval", "seconds": 5, "minutes": 1},
+            {"trigger": "cron", "hour": 4, "minute": "*/5"},
+            {"trigger": "cron", "hour": 4, "timezone": "Europe/Berlin"},
+            {"trigger": "date", "run_date": DAY},
+            {"trigger": DateTrigger(DAY)},
+            {},
+        ],
+    )
+    def test_adding(self, short: BackgroundScheduler, func: Any, trigger: dict[str, Any]) -> None:
+        args = [1] if func is two else None
+        kwargs = {"value": 1} if func is keyword else None
+        job = short.add_job(func, args=args, kwargs=kwargs, misfire_grace_time=None, **trigger)
+        assert short.get_job(job.id) == job
+        assert [job.id] == [found.id for found in short.get_jobs()]
+
+    def test_many(self, short: BackgroundScheduler) -> None:
+        specs = [{"func": nothing, "trigger": "interval", "hours": n + 1} for n in range(1000)]
+        jobs = short.add_jobs(specs)
+        assert len({job.id for job in jobs}) == 1000
+        assert [job.trigger.interval for job in jobs] == [
+            timedelta(hours=n + 1) for n in range(1000)
+        ]
+        assert all(job._scheduler is short and not job.pending for job in jobs)
+
+    def test_changing(self, short: BackgroundScheduler) -> None:
+        short.add_job(nothing, "interval", hours=1, id="job")
+        assert short.pause_job("job").next_run_time is None
+        resumed = short.resume_job("job")
+        assert resumed is not None
+        assert resumed.next_run_time is not None
+        assert short.modify_job("job", max_instances=3).max_instances == 3
+        trigger = short.reschedule_job("job", trigger="cron", hour=3).trigger
+        assert str(trigger) == "cron[hour='3']"
+        short.remove_job("job")
+        assert short.get_jobs() == []
+
+    async def test_on_a_running_loop(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.start(paused=True)
+        monkeypatch.setattr(scheduler, "_real_add_job", MagicMock(side_effect=AssertionError))
+        scheduler.add_job(coroutine, "interval", hours=1)
+        scheduler.shutdown()
+
+
+class TestWhatIsSharedBetweenJobs:
+    def test_equal_cron_triggers_are_objects_of_their_own(self, short: BackgroundScheduler) -> None:
+        first, second = (short.add_job(nothing, "cron", hour=4) for _ in range(2))
+        assert first.trigger is first.trigger
+        assert first.trigger is not second.trigger
+        assert repr(first.trigger) == repr(second.trigger)
+
+    def test_keyword_arguments_are_a_dictionary_of_their_own(
+        self, scheduler: BackgroundScheduler
+    ) -> None:
+        first, second = (scheduler.add_job(some, "interval", hours=1) for _ in range(2))
+        assert isinstance(first.kwargs, dict)
+        first.kwargs["odd"] = 1  # a change in place, as APScheduler's memory store lets one make
+        found = scheduler.get_job(first.id)
+        assert found is not None
+        assert found.kwargs == {"odd": 1}
+        assert second.kwargs == {}
+
+    def test_function_goes_with_its_last_job(self, scheduler: BackgroundScheduler) -> None:
+        def local() -> None: ...
+
+        reference = weakref.ref(local)
+        for _ in range(3):
+            job = scheduler.add_job(local, "interval", hours=1)
+        del local, job
+        gc.collect()
+        assert reference() is not None
+        scheduler.remove_all_jobs()
+        gc.collect()
+        assert reference() is None
+
+
+class TestWhoWantsToKnow:
+    @pytest.mark.parametrize("mask", [EVENT_JOB_ADDED, EVENT_ALL])
+    def test_listeners_of_added_jobs(self, scheduler: BackgroundScheduler, mask: int) -> None:
+        recorder = listen(scheduler, mask)
+        scheduler.add_jobs([{"func": nothing, "id": "a"}, {"func": nothing, "id": "b"}])
+        scheduler.add_job(nothing, id="c")
+        assert [event.job_id for event in recorder.of(EVENT_JOB_ADDED)] == ["a", "b", "c"]
+
+    def test_listeners_of_changes(self, scheduler: BackgroundScheduler) -> None:
+        recorder = listen(scheduler, EVENT_JOB_MODIFIED | EVENT_JOB_REMOVED)
+        scheduler.add_job(nothing, "interval", hours=1, id="a")
+        scheduler.pause_job("a")
+        scheduler.resume_job("a")
+        scheduler.modify_job("a", name="b")
+        scheduler.reschedule_job("a", trigger="interval", hours=2)
+        scheduler.remove_job("a")
+        assert recorder.codes() == 4 * [EVENT_JOB_MODIFIED] + [EVENT_JOB_REMOVED]
+
+    def test_log(self, scheduler: BackgroundScheduler, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "mainspring.scheduler")
+        scheduler.add_job(nothing, "interval", hours=1, id="a")
+        scheduler.add_jobs([{"func": nothing, "trigger": "interval", "hours": 1, "id": "b"}])
+        scheduler.remove_job("a")
+        assert caplog.messages == [
+            'Added job "nothing" to job store "default"',
+            'Added job "nothing" to job store "default"',
+            "Removed job a",
+        ]
+
+    @pytest.mark.parametrize(
+        "hook", ["_real_add_job", "_create_trigger", "_lookup_jobstore", "_now"]
+    )
+    def test_hooks_of_a_class(self, hook: str) -> None:
+        called = []
+
+        def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+            called.append(hook)
+            return getattr(BackgroundScheduler, hook)(self, *args, **kwargs)
+
+        cls = type("Own", (BackgroundScheduler,), {hook: replacement})
+        scheduler = cls(timezone="UTC")
+        scheduler.start(paused=True)
+        del called[:]
+        scheduler.add_job(nothing, "interval", hours=1)
+        assert called
+        scheduler.shutdown()
+
+    def test_methods_that_others_call(self) -> None:
+        called: list[str] = []
+
+        class Own(BackgroundScheduler):
+            def modify_job(self, *args: Any, **kwargs: Any) -> Job:
+                called.append("modify")
+                return super().modify_job(*args, **kwargs)
+
+            def add_job(self, *args: Any, **kwargs: Any) -> Job:
+                called.append("add")
+                return super().add_job(*args, **kwargs)
+
+        scheduler = Own(timezone="UTC")
+        scheduler.start(paused=True)
+        scheduler.add_jobs([{"func": nothing, "trigger": "interval", "hours": 1, "id": "a"}])
+        scheduler.pause_job("a")
+        scheduler.resume_job("a")
+        assert called == ["add", "modify", "modify"]
+        scheduler.shutdown()
+
+    def test_replaced_clock(
+        self, scheduler: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Frozen(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> Any:
+                return DAY.astimezone(tz)
+
+        for module in ("schedulers.base", "triggers.interval"):
+            monkeypatch.setattr(f"mainspring.{module}.datetime", Frozen)
+        job = scheduler.add_job(nothing, "interval", hours=1)
+        assert job.next_run_time == DAY + timedelta(hours=1)
+        assert scheduler.add_job(nothing, "cron", hour=3).next_run_time == DAY + timedelta(hours=3)
+
+
+class TestManyAtOnce:
+    def test_none_is_added_on_the_short_way_when_one_is_refused(
+        self, scheduler: BackgroundScheduler
+    ) -> None:
+        specs = [
+            {"func": nothing, "trigger": "interval", "hours": 1, "id": name} for name in "abca"
+        ]
+        with pytest.raises(ConflictingIdError):
+            scheduler.add_jobs(specs)
+        # The ordinary way goes on until then, as a loop over add_job does.
+        assert sorted(job.id for job in scheduler.get_jobs()) == ["a", "b", "c"]
+
+    def test_stores_of_all_kinds(self, scheduler: BackgroundScheduler) -> None:
+        scheduler.add_jobstore(ListJobStore(), "python")
+        jobs = scheduler.add_jobs(
+            {"func": nothing, "trigger": "interval", "hours": 1, "jobstore": alias}
+            for alias in ("default", "python", "default")
+        )
+        assert [job._jobstore_alias for job in jobs] == ["default", "python", "default"]
+
+    def test_before_the_start(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        (job,) = scheduler.add_jobs([{"func": nothing, "id": "a"}])
+        assert job.pending
+        scheduler.start(paused=True)
+        assert scheduler.get_job("a") == job
+        scheduler.shutdown()
+        with pytest.raises(JobLookupError):
+            scheduler.pause_job("a")
+
+    def test_none(self, scheduler: BackgroundScheduler) -> None:
+        assert scheduler.add_jobs([]) == []
+
+    def test_all_run(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.start()
+        done = threading.Semaphore(0)
+        scheduler.add_jobs({"func": done.release, "misfire_grace_time": None} for _ in range(100))
+        scheduler.add_jobs({"func": done.release, "args": (2,)} for _ in range(100))
+        for _ in range(300):
+            assert done.acquire(timeout=30)
+        scheduler.shutdown()
