@@ -13,6 +13,7 @@ mod fork;
 mod hub;
 mod inbox;
 mod job;
+mod job_coroutine;
 mod loop_inbox;
 mod native_jobs;
 mod pickled;
@@ -45,6 +46,8 @@ mod _mainspring {
     use crate::fork::{after_fork_in_child, after_fork_in_parent, before_fork, keep_for_ever};
     #[pymodule_export]
     use crate::job::Job;
+    #[pymodule_export]
+    use crate::job_coroutine::JobCoroutine;
     #[pymodule_export]
     use crate::loop_inbox::LoopInbox;
     #[pymodule_export]

@@ -9,9 +9,10 @@ use pyo3::types::PyDict;
 
 use crate::exit::Inside;
 use crate::inbox::Suspended;
+use crate::job_coroutine::JobCoroutine;
 use crate::loop_inbox::LoopInbox;
 use crate::python;
-use crate::report::{self, Env, Outcome};
+use crate::report::{self, Env, INFO, Outcome, code};
 use crate::runner::{self, Run};
 
 /// Starts the tasks of runs on one loop.
@@ -62,10 +63,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                 let is_coroutine = is_coroutine(value)?;
                 if is_coroutine || runner::is_awaitable(value).unwrap_or(false) {
                     match self.start(value, is_coroutine, run.seen.record.context.as_ref()) {
-                        Ok(task) if task.call_method0(intern!(py, "done"))?.is_truthy()? => {
-                            result = self.result_of(&task);
-                        }
-                        Ok(task) => return self.suspend(run, &task, value, is_coroutine),
+                        Ok(started) if started.has_ended(py)? => result = self.result_of(&started.task),
+                        Ok(started) => return self.suspend(run, &started, value),
                         Err(error) => {
                             self.env.never_fails(runner::close(value));
                             result = Err(error);
@@ -109,18 +108,31 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         awaitable: &Bound<'py, PyAny>,
         is_coroutine: bool,
         own_context: Option<&Py<PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Started<'py>> {
         let py = self.env.py;
+        if is_coroutine {
+            let coroutine = Bound::new(py, JobCoroutine::new(awaitable))?;
+            let task = self.start_task(coroutine.as_any(), own_context)?;
+            // A task factory, or a loop of another kind, may have wrapped it.
+            let is_direct = self.eager.is_some()
+                || task
+                    .getattr_opt(intern!(py, "get_coro"))?
+                    .map_or(Ok(false), |get_coro| Ok::<_, PyErr>(get_coro.call0()?.is(&coroutine)))?;
+            return Ok(Started { task, coroutine: is_direct.then_some(coroutine) });
+        }
+        let only = |task| Started { task, coroutine: None };
         // As `asyncio.isfuture` asks, without a call of Python code for every run.
-        if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
+        if awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
             let loop_of = awaitable.call_method0(intern!(py, "get_loop"))?;
             return match &self.event_loop {
-                Some(event_loop) if !loop_of.is(event_loop) => python::bridged(py)?.call1((awaitable,)),
-                _ => Ok(awaitable.clone()),
+                Some(event_loop) if !loop_of.is(event_loop) => {
+                    python::bridged(py)?.call1((awaitable,)).map(only)
+                }
+                _ => Ok(only(awaitable.clone())),
             };
         }
         let coroutine = python::contained(py)?.call1((awaitable,))?;
-        let task = self.start_task(&coroutine, is_coroutine.then_some(awaitable), own_context);
+        let task = self.start_task(&coroutine, own_context).map(only);
         if task.is_err() {
             // A task factory may raise; the run is reported with that, and nothing is left unawaited.
             self.env.never_fails(runner::close(&coroutine));
@@ -128,11 +140,10 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         task
     }
 
-    /// A task for the coroutine `contained`, by the name of the coroutine inside.
+    /// A task for the coroutine `contained`.
     fn start_task(
         &self,
         contained: &Bound<'py, PyAny>,
-        inside: Option<&Bound<'py, PyAny>>,
         own_context: Option<&Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
@@ -141,9 +152,6 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;
             return python::asyncio_task(py)?.call((contained,), Some(options));
-        }
-        if let Some(inside) = inside {
-            name_after(contained, inside)?;
         }
         let Some(event_loop) = &self.event_loop else {
             return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
@@ -165,36 +173,47 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     }
 
     /// Lets a run wait for its task.
-    fn suspend(
-        &self,
-        run: Run,
-        task: &Bound<'py, PyAny>,
-        awaitable: &Bound<'py, PyAny>,
-        is_coroutine: bool,
-    ) -> PyResult<()> {
+    fn suspend(&self, run: Run, started: &Started<'py>, awaitable: &Bound<'py, PyAny>) -> PyResult<()> {
         let py = self.env.py;
-        let coroutine = is_coroutine.then_some(awaitable);
-        if let (Some(coroutine), Some(_)) = (coroutine, &self.eager) {
-            name_after(&task.call_method0(intern!(py, "get_coro"))?, coroutine)?;
-        }
         let inbox = self.inbox.get();
+        let Started { task, coroutine } = started;
         let address = task.as_ptr() as usize;
         let resume = Resume {
             inbox: self.inbox.clone().unbind(),
-            // An eagerly started task has taken its first step.
-            coroutine: coroutine.filter(|_| self.eager.is_none()).map(|c| c.clone().unbind()),
+            address,
             task_is_ours: !task.is(awaitable),
             run: Mutex::new(Some(run)),
         };
         let resume = Bound::new(py, resume)?;
+        let suspended = Suspended { task: task.clone().unbind(), resume: resume.clone().unbind() };
+        let old = inbox.inbox.lock_tasks().insert(address, suspended);
+        drop(old);
+        if let Some(coroutine) = coroutine {
+            // The callback of the task is one turn of the loop later, and dearer.
+            coroutine.get().wait(resume.unbind());
+            return Ok(());
+        }
         let options = PyDict::new(py);
         if let Some(context) = inbox.inbox.context(py) {
             options.set_item(intern!(py, "context"), context)?;
         }
-        let suspended = Suspended { task: task.clone().unbind(), resume: resume.clone().unbind() };
-        let old = inbox.inbox.lock_tasks().insert(address, suspended);
-        drop(old);
         task.call_method(intern!(py, "add_done_callback"), (resume,), Some(&options)).map(drop)
+    }
+}
+
+/// A task, or another future, that has been started.
+struct Started<'py> {
+    task: Bound<'py, PyAny>,
+    /// What it steps through, where that is ours.
+    coroutine: Option<Bound<'py, JobCoroutine>>,
+}
+
+impl Started<'_> {
+    fn has_ended(&self, py: Python<'_>) -> PyResult<bool> {
+        match &self.coroutine {
+            Some(coroutine) => Ok(coroutine.get().has_ended()),
+            None => self.task.call_method0(intern!(py, "done"))?.is_truthy(),
+        }
     }
 }
 
@@ -202,19 +221,62 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
 #[pyclass(frozen)]
 pub struct Resume {
     inbox: Py<LoopInbox>,
-    /// The coroutine of the job itself. A task that is cancelled before its first step leaves it unawaited.
-    coroutine: Option<Py<PyAny>>,
+    /// The address of the task, by which the inbox knows it.
+    address: usize,
     /// Whether the task was made here; else the job's function returned it.
     task_is_ours: bool,
     pub run: Mutex<Option<Run>>,
 }
 
 impl Resume {
-    fn close_coroutine(&self, py: Python<'_>) -> PyResult<()> {
-        match &self.coroutine {
-            Some(coroutine) => coroutine.call_method0(py, intern!(py, "close")).map(drop),
-            None => Ok(()),
+    /// Called in the last step of the run's task, whose coroutine has just returned or raised.
+    pub fn at_end(slf: &Bound<'_, Self>, returned: bool) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let LoopInbox { inbox, hub } = this.inbox.get();
+        let task = inbox.lock_tasks().get(&this.address).map(|suspended| suspended.task.clone_ref(py));
+        let Some(task) = task.filter(|_| hub.origin.is_here()) else { return Ok(()) };
+        let task = task.bind(py);
+        if returned && this.nobody_asks(task)? {
+            let old = inbox.lock_tasks().remove(&this.address);
+            drop(old);
+            if let Some(run) = this.take_run() {
+                hub.finish_in(&run.store.store, &run.firing);
+            }
+            return Ok(());
         }
+        // The task is done when this step is.
+        let options = PyDict::new(py);
+        if let Some(context) = inbox.context(py) {
+            options.set_item(intern!(py, "context"), context)?;
+        }
+        let event_loop = task.call_method0(intern!(py, "get_loop"))?;
+        event_loop.call_method(intern!(py, "call_soon"), (slf, task), Some(&options)).map(drop)
+    }
+
+    /// Whether there is nothing to do or to tell when the run has ended well, but to give its slot back.
+    fn nobody_asks(&self, task: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = task.py();
+        let hub = &self.inbox.get().hub;
+        if hub.mask() & code::JOB_EXECUTED != 0 {
+            return Ok(false);
+        }
+        let executor = {
+            let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+            run.as_ref().filter(|run| run.times_left().len() == 1).map(Run::executor)
+        };
+        let Some(executor) = executor.and_then(|executor| hub.executor(executor)) else { return Ok(false) };
+        if executor.logger.bind(py).call_method1(intern!(py, "isEnabledFor"), (INFO,))?.is_truthy()? {
+            return Ok(false);
+        }
+        // Cancelled, though it has returned.
+        match task.getattr_opt(intern!(py, "_must_cancel"))? {
+            Some(must_cancel) => Ok(!must_cancel.is_truthy()?),
+            None => Ok(false),
+        }
+    }
+
+    fn take_run(&self) -> Option<Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Ends a task whose loop is closed, without the words that asyncio has for a task that is lost: the
@@ -231,7 +293,7 @@ impl Resume {
             })?;
             closed?;
         }
-        self.close_coroutine(py)
+        Ok(())
     }
 }
 
@@ -243,9 +305,7 @@ impl Resume {
         let inbox = self.inbox.bind(py);
         let old = inbox.get().inbox.lock_tasks().remove(&(task.as_ptr() as usize));
         drop(old);
-        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut run) = run else { return Ok(()) };
-        self.close_coroutine(py)?;
+        let Some(mut run) = self.take_run() else { return Ok(()) };
         let Some(env) = Env::at_loop(py, &inbox.get().hub, &inbox.get().inbox) else {
             inbox.get().hub.finish(&run.firing);
             return Ok(());
@@ -259,15 +319,6 @@ impl Resume {
 
 fn is_coroutine(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(value.get_type().is(python::coroutine_type(value.py())?))
-}
-
-/// Lets the coroutine of a job's task go by the name of the job's own.
-fn name_after(coroutine: &Bound<'_, PyAny>, inner: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = coroutine.py();
-    for name in [intern!(py, "__name__"), intern!(py, "__qualname__")] {
-        coroutine.setattr(name, inner.getattr(name)?)?;
-    }
-    Ok(())
 }
 
 /// Takes the exception out that was contained on its way through the task.

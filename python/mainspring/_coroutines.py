@@ -12,6 +12,8 @@ from traceback import walk_tb
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
+from mainspring._mainspring import JobCoroutine
+
 T = TypeVar("T")
 
 
@@ -54,7 +56,10 @@ async def _outcome_of(future: asyncio.Future[T]) -> T:
 
 def is_task_of_run(task: Task[Any]) -> bool:
     """Tell whether a task is one that the binding has made for a run."""
-    return getattr(task.get_coro(), "cr_code", None) is contained.__code__
+    coroutine = task.get_coro()
+    if isinstance(coroutine, JobCoroutine):
+        return True
+    return getattr(coroutine, "cr_code", None) is contained.__code__
 
 
 def is_exit_of_program(exc: BaseException, traceback: TracebackType | None = None) -> bool:
