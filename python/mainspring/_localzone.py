@@ -21,7 +21,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from datetime import timedelta, timezone, tzinfo
 from functools import lru_cache
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 
@@ -42,7 +41,7 @@ def get_localzone() -> tzinfo:
 
 
 @lru_cache(maxsize=8)
-def _find(tz: str | None, root: Path = Path("/")) -> tzinfo:
+def _find(tz: str | None, root: str = "/") -> tzinfo:
     if tz is not None:
         return _from_environment(tz) or _fixed(f"TZ={tz!r} names no zone of the database")
     if sys.platform == "win32":
@@ -54,7 +53,7 @@ def _find(tz: str | None, root: Path = Path("/")) -> tzinfo:
     for key in keys:
         if zone := _named(key):
             return zone
-    return _from_file(root / "etc/localtime") or _fixed("nothing on this machine names it")
+    return _from_file(os.path.join(root, "etc/localtime")) or _fixed("nothing on this machine names it")
 
 
 def _from_environment(tz: str) -> tzinfo | None:
@@ -63,17 +62,19 @@ def _from_environment(tz: str) -> tzinfo | None:
         return timezone.utc  # what the C library takes an empty TZ for
     if not os.path.isabs(tz):
         return _named(tz)
-    return _named(_key_of_path(tz)) or _from_file(Path(tz))
+    return _named(_key_of_path(tz)) or _from_file(tz)
 
 
-def _unix_keys(root: Path) -> Iterator[str]:
-    link = root / "etc/localtime"
-    if link.is_symlink():
+def _unix_keys(root: str) -> Iterator[str]:
+    link = os.path.join(root, "etc/localtime")
+    if os.path.islink(link):
         # The name as it was given, then, where that is a further link, the name behind it.
         yield _key_of_path(os.readlink(link))
         yield _key_of_path(os.path.realpath(link))
     try:
-        yield (root / "etc/timezone").read_text(encoding="ascii").partition("#")[0].strip()
+        with open(os.path.join(root, "etc/timezone"), encoding="ascii") as file:
+            name = file.read()
+        yield name.partition("#")[0].strip()
     except (OSError, UnicodeDecodeError):
         pass
 
@@ -90,9 +91,9 @@ def _named(key: str) -> ZoneInfo | None:
         return None
 
 
-def _from_file(path: Path) -> ZoneInfo | None:
+def _from_file(path: str) -> ZoneInfo | None:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             return ZoneInfo.from_file(file, key="local")
     except (ValueError, OSError):
         return None

@@ -185,7 +185,8 @@ def with_note(exc: E, note: str) -> E:
     return exc
 
 
-_DATE_REGEX: Final = re.compile(
+#: Compiled when the first text comes.
+_DATE_REGEX: Final = (
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?"
     r"(?:(Z)|([+-])(\d\d):(\d\d))?)?$"
@@ -194,7 +195,7 @@ _DATE_REGEX: Final = re.compile(
 
 def _parse_datetime(text: str, arg_name: str | None) -> datetime:
     problem = ""
-    if match := _DATE_REGEX.match(text):
+    if match := re.match(_DATE_REGEX, text):
         *civil, fraction, zulu, sign, offset_hours, offset_minutes = match.groups()
         try:
             parsed = datetime(*(int(part or 0) for part in civil))  # type: ignore[arg-type]

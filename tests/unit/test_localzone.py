@@ -78,22 +78,22 @@ def etc(root: Path) -> Path:
 def test_the_link_names_it(tmp_path, target):
     (etc(tmp_path) / "localtime").symlink_to(target)
     (tmp_path / "etc/timezone").write_text("Europe/Berlin\n")
-    assert _localzone._find(None, tmp_path) is ZoneInfo("America/St_Johns")
+    assert _localzone._find(None, str(tmp_path)) is ZoneInfo("America/St_Johns")
 
 
 def test_the_name_in_a_file(tmp_path):
     (etc(tmp_path) / "timezone").write_text("Europe/Berlin # home\n")
-    assert _localzone._find(None, tmp_path) is ZoneInfo("Europe/Berlin")
+    assert _localzone._find(None, str(tmp_path)) is ZoneInfo("Europe/Berlin")
 
 
 def test_a_copy_has_rules_but_no_name(tmp_path):
     (etc(tmp_path) / "localtime").write_bytes(zone_file("Europe/Berlin").read_bytes())
-    assert str(_localzone._find(None, tmp_path)) == "local"
+    assert str(_localzone._find(None, str(tmp_path))) == "local"
 
 
 def test_nothing_names_it(tmp_path):
     with pytest.warns(UserWarning, match="nothing on this machine names it"):
-        assert isinstance(_localzone._find(None, tmp_path), timezone)
+        assert isinstance(_localzone._find(None, str(tmp_path)), timezone)
 
 
 def test_the_zones_of_windows_exist():
