@@ -49,7 +49,7 @@ class Server:
         self._listener = Listener(("127.0.0.1", self.port), Handler)
         self.port = self._listener.server_address[1]
         self._thread = threading.Thread(
-            target=self._listener.serve_forever, kwargs={"poll_interval": 0.01}
+            target=self._listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
         self._thread.start()
 
