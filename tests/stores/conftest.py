@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import redis
 import sqlalchemy
 
 from tests.stores.mongo_server import MongoServer
+from tests.stores.places import PLACES, Place, make_place
 from tests.stores.rethink_server import RethinkServer
 
 pytest.register_assert_rewrite("tests.stores.conformance")
@@ -70,3 +72,18 @@ def rethink_server() -> Iterator[RethinkServer]:
     server = RethinkServer()
     yield server
     server.stop()
+
+
+@pytest.fixture(params=PLACES)
+def alias(request: pytest.FixtureRequest) -> str:
+    """The alias of a store that APScheduler has too."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def place(alias: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """An empty place for that store's jobs."""
+    place = make_place(alias, request.getfixturevalue, tmp_path)
+    yield place
+    place.close()

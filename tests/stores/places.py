@@ -16,6 +16,7 @@ import sqlite3
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,10 @@ class Place(ABC):
     def make_due(self) -> None:
         """Change the run times, all that there are, to 1970."""
 
+    @abstractmethod
+    def layout(self) -> Any:
+        """Return all that is there but for what the jobs' bytes are."""
+
     def close(self) -> None:
         """Stop the server."""
 
@@ -101,6 +106,14 @@ class SQLiteFile(Place):
         connection.close()
         return states
 
+    def layout(self) -> Any:
+        connection = sqlite3.connect(self.path)
+        schema = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name")
+        times = "SELECT id, next_run_time, typeof(job_state) FROM apscheduler_jobs ORDER BY id"
+        found = [*schema.fetchall(), *connection.execute(times).fetchall()]
+        connection.close()
+        return found
+
     def make_due(self) -> None:
         connection = sqlite3.connect(self.path)
         with connection:
@@ -135,6 +148,11 @@ class RedisDatabase(Place):
         states = self.client.hgetall("apscheduler.jobs")
         return {job_id.decode(): state for job_id, state in states.items()}
 
+    def layout(self) -> Any:
+        keys = {key: self.client.type(key) for key in self.client.scan_iter()}
+        times = self.client.zrange("apscheduler.run_times", 0, -1, withscores=True)
+        return keys, self.states().keys(), times
+
     def make_due(self) -> None:
         for job_id in self.client.zrange("apscheduler.run_times", 0, -1):
             self.client.zadd("apscheduler.run_times", {job_id: 0})
@@ -162,6 +180,18 @@ class MongoDBDatabase(Place):
 
     def states(self) -> dict[str, bytes]:
         return {document["_id"]: document["job_state"] for document in self.collection.find()}
+
+    def layout(self) -> Any:
+        # BSON's binary data of the subtype that APScheduler writes are bytes, others are not.
+        documents = [
+            [(k, type(v) if k == "job_state" else v) for k, v in document.items()]
+            for document in self.collection.find(sort=[("_id", 1)])
+        ]
+        names = {name: db.list_collection_names() for name, db in self.databases()}
+        return documents, self.collection.index_information(), names
+
+    def databases(self) -> list[tuple[str, Any]]:
+        return [(name, self.server.data[name]) for name in self.server.data.list_database_names()]
 
     def make_due(self) -> None:
         self.collection.update_many(
@@ -199,6 +229,14 @@ class RethinkDBDatabase(Place):
         rows = self.table.rows
         return {key: base64.b64decode(row["job_state"]["data"]) for key, row in rows.items()}
 
+    def layout(self) -> Any:
+        rows = {
+            key: {**row, "job_state": row["job_state"]["$reql_type$"]}
+            for key, row in self.table.rows.items()
+        }
+        names = {name: list(tables) for name, tables in self.server.data.items()}
+        return rows, self.table.indexes.keys(), names
+
     def make_due(self) -> None:
         for row in self.table.rows.values():
             if row["next_run_time"] is not None:
@@ -206,6 +244,23 @@ class RethinkDBDatabase(Place):
 
     def close(self) -> None:
         self.server.stop()
+
+
+PLACES = ["sqlalchemy", "redis", "mongodb", "rethinkdb"]
+
+
+def make_place(alias: str, get_fixture: Callable[[str], Any], folder: Path) -> Place:
+    """Make the place of a store's kind.
+
+    :param get_fixture: returns what the fixture of a name gives, as pytest's requests do
+    :param folder: for files
+    """
+    if alias == "sqlalchemy":
+        return SQLiteFile(folder / "jobs.db")
+    if alias == "redis":
+        server = get_fixture("valkey")
+        return RedisDatabase({"host": server.host, "port": server.port})
+    return MongoDBDatabase() if alias == "mongodb" else RethinkDBDatabase()
 
 
 def _text(data: bytes) -> str:

@@ -316,8 +316,9 @@ class Evaluation:
     def do_insert(self, table: Table, row: Row) -> Row:
         if row["id"] in table.rows:
             return self.result(errors=1, first_error=f"Duplicate primary key `id`:\n{row}")
-        table.rows[row["id"]] = row
-        return self.result(inserted=1)
+        if (refusal := self.refusal(row)) is None:
+            table.rows[row["id"]] = row
+        return refusal or self.result(inserted=1)
 
     def do_update(self, sequence: Any, change: Row) -> Row:
         rows = self.rows(sequence)

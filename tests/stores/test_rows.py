@@ -19,27 +19,8 @@ from mainspring.jobstores.persistent import PersistentJobStore
 from mainspring.jobstores.sqlalchemy import SQLAlchemyJobStore
 from mainspring.triggers.combining import AndTrigger, OrTrigger
 from tests.stores import jobs
-from tests.stores.places import (
-    ROWS,
-    Facts,
-    MongoDBDatabase,
-    Place,
-    RedisDatabase,
-    RethinkDBDatabase,
-    SQLiteFile,
-)
+from tests.stores.places import PLACES, ROWS, Facts, Place, SQLiteFile, make_place
 from tests.support import PATIENCE, ManualScheduler
-
-PLACES = ["sqlalchemy", "redis", "mongodb", "rethinkdb"]
-
-
-def make_place(alias: str, request: pytest.FixtureRequest, folder: Path) -> Place:
-    if alias == "sqlalchemy":
-        return SQLiteFile(folder / "jobs.db")
-    if alias == "redis":
-        server = request.getfixturevalue("valkey")
-        return RedisDatabase({"host": server.host, "port": server.port})
-    return MongoDBDatabase() if alias == "mongodb" else RethinkDBDatabase()
 
 
 def open_store(place: Place, **options: Any) -> tuple[ManualScheduler, PersistentJobStore]:
@@ -77,7 +58,7 @@ def original(
     """A store's alias, the rows in a file that APScheduler has written, and what it says of the jobs."""
     alias, version = request.param
     folder = tmp_path_factory.mktemp("rows")
-    place = make_place(alias, request, folder)
+    place = make_place(alias, request.getfixturevalue, folder)
     if version == "installed":
         facts = place.ask_reference("make")
         rows = folder / "installed.rows"
@@ -95,17 +76,9 @@ def written(
 ) -> Iterator[tuple[Place, Facts]]:
     """A place with such rows, and what APScheduler says of the jobs."""
     alias, rows, facts = original
-    place = make_place(alias, request, tmp_path)
+    place = make_place(alias, request.getfixturevalue, tmp_path)
     place.load(rows)
     yield place, facts
-    place.close()
-
-
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """An empty place."""
-    place = make_place(request.param, request, tmp_path)
-    yield place
     place.close()
 
 

@@ -14,7 +14,6 @@ from mainspring.jobstores.persistent import PersistentJobStore
 from mainspring.util import maybe_ref
 
 try:
-    from bson.errors import InvalidDocument
     from pymongo import ASCENDING, DeleteOne, MongoClient, UpdateOne
     from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 except ImportError as exc:
@@ -170,9 +169,6 @@ class MongoDBJobStore(PersistentJobStore):
             for error in errors:
                 reason = WriteError(error.get("errmsg", ""), error.get("code"), error)
                 failures[job_ids[error["index"]]] = reason
-        except InvalidDocument:
-            # One of the jobs cannot be sent: find out which. Removals come after updates.
-            return super()._save_due_jobs(updated, removed)
         failures.update((job_id, JobLookupError(job_id)) for job_id in missing)
         return failures
 

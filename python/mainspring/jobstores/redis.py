@@ -102,7 +102,7 @@ class RedisJobStore(PersistentJobStore):
         state = self._dump(job)
 
         def add(pipe: Any) -> bool:
-            is_new = not pipe.hexists(self.jobs_key, job.id)
+            is_new = bool(self._missing(pipe, [job.id]))
             pipe.multi()
             if is_new:
                 self._put(pipe, job, state)

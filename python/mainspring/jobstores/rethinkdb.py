@@ -34,8 +34,8 @@ class RethinkDBJobStore(PersistentJobStore):
 
     The table is APScheduler 3.x's, and so are the documents in it: an existing one is used as it is.
     What a wake-up changes is sent as one query, of which each document is changed at once; the server
-    has no transactions. A connection that was lost is made anew by the next call. A job that cannot be
-    loaded is parked, see :meth:`get_parked_jobs`.
+    has no transactions. A connection of the store's own that is lost is made anew by the next call. A
+    job that cannot be loaded is parked, see :meth:`get_parked_jobs`.
 
     :param database: the database's name
     :param table: the table's name
@@ -75,10 +75,7 @@ class RethinkDBJobStore(PersistentJobStore):
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         super().start(scheduler, alias)
-        if self.client is not None:
-            self.conn = maybe_ref(self.client)
-        elif self.conn is None:
-            self.conn = self.r.connect(db=self.database, **self.connect_args)
+        self.conn = maybe_ref(self.client)
         database = self.r.db(self.database)
         self.table = database.table(self.table_name)
         if self.database not in self._run(self.r.db_list()):
@@ -90,7 +87,7 @@ class RethinkDBJobStore(PersistentJobStore):
         self._run(self.table.index_wait(INDEX))
 
     def shutdown(self) -> None:
-        if self.conn is not None and self.conn.is_open():
+        if self.conn is not None:
             self.conn.close(noreply_wait=False)
 
     def lookup_job(self, job_id: str) -> Job | None:
@@ -175,8 +172,9 @@ class RethinkDBJobStore(PersistentJobStore):
         return [(row["id"], row["job_state"]) for row in found]
 
     def _run(self, query: Any) -> Any:
-        if not self.conn.is_open():
-            self.conn.reconnect(noreply_wait=False)
+        if self.client is None and (self.conn is None or not self.conn.is_open()):
+            # Not by reconnecting: a connection that cannot is of no use any more.
+            self.conn = self.r.connect(db=self.database, **self.connect_args)
         return query.run(self.conn)
 
     def __repr__(self) -> str:
