@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
+from unittest.mock import Mock
 
 from mainspring.events import EVENT_ALL, SchedulerEvent
 from mainspring.job import Job
 from mainspring.jobstores.base import BaseJobStore, ConflictingIdError, JobLookupError
 from mainspring.schedulers.base import BaseScheduler
+from mainspring.triggers.date import DateTrigger
+
+#: When the jobs of :func:`make_job` run.
+DAY = datetime(2999, 1, 1, tzinfo=timezone.utc)
 
 #: How long a test waits for what must happen, in seconds, before it fails.
 PATIENCE = 30.0
@@ -130,6 +135,22 @@ class ListJobStore(BaseJobStore):
 
 def nothing(*args: Any, **kwargs: Any) -> None:
     """Do nothing, and be importable under a name."""
+
+
+def make_job(id: str, next_run_time: datetime | None = DAY, **options: Any) -> Job:
+    """Make a job as a scheduler does, which far away in the future calls :func:`nothing`."""
+    defaults = {
+        "trigger": DateTrigger(DAY),
+        "executor": "default",
+        "func": nothing,
+        "args": (),
+        "kwargs": {},
+        "misfire_grace_time": 1,
+        "coalesce": True,
+        "max_instances": 1,
+    }
+    scheduler = Mock(BaseScheduler, timezone=timezone.utc)
+    return Job(scheduler, id, next_run_time=next_run_time, **{**defaults, **options})
 
 
 def return_five() -> int:

@@ -44,12 +44,11 @@ from mainspring.triggers.cron import CronTrigger
 from mainspring.triggers.date import DateTrigger
 from mainspring.triggers.interval import IntervalTrigger
 from tests.stores import jobs
-from tests.support import ManualScheduler, listen
+from tests.support import DAY, ManualScheduler, listen, make_job
 
 OpenStore = Callable[..., Any]
 
 PAST = datetime(2020, 1, 1, tzinfo=timezone.utc)
-DAY = datetime(2999, 1, 1, tzinfo=timezone.utc)
 BERLIN = ZoneInfo("Europe/Berlin")
 
 TRIGGERS: list[BaseTrigger] = [
@@ -64,22 +63,6 @@ TRIGGERS: list[BaseTrigger] = [
     AndTrigger([CronTrigger(hour=3, timezone=BERLIN), CronTrigger(day=1, hour=3, timezone=BERLIN)]),
     OrTrigger([DateTrigger(DAY), AndTrigger([IntervalTrigger(days=1, start_date=DAY)])], jitter=2),
 ]
-
-
-def make_job(id: str, next_run_time: datetime | None = DAY, **options: Any) -> Job:
-    """Make a job as a scheduler does, which far away in the future calls ``jobs.record``."""
-    defaults = {
-        "trigger": DateTrigger(DAY),
-        "executor": "default",
-        "func": jobs.record,
-        "args": (),
-        "kwargs": {},
-        "misfire_grace_time": 1,
-        "coalesce": True,
-        "max_instances": 1,
-    }
-    scheduler = Mock(BaseScheduler, timezone=timezone.utc)
-    return Job(scheduler, id, next_run_time=next_run_time, **{**defaults, **options})
 
 
 def ids(found: list[Job]) -> list[str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import pickletools
-import shutil
-import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,40 +15,24 @@ from typing import Any
 import pytest
 
 from mainspring.executors.debug import DebugExecutor
+from mainspring.jobstores.persistent import PersistentJobStore
 from mainspring.jobstores.sqlalchemy import SQLAlchemyJobStore
 from mainspring.triggers.combining import AndTrigger, OrTrigger
 from tests.stores import jobs
+from tests.stores.places import PLACES, ROWS, Facts, Place, SQLiteFile, make_place
 from tests.support import PATIENCE, ManualScheduler
 
-ROWS = Path(__file__).parent / "rows"
 
-Facts = dict[str, dict[str, Any]]
-
-
-def run_reference(command: str, database: Path) -> Facts:
-    """Have the installed APScheduler write a database, or read one, without mainspring."""
-    done = subprocess.run(
-        [sys.executable, str(ROWS / "reference.py"), command, str(database)],
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    facts: Facts = json.loads(done.stdout)
-    return facts
-
-
-def open_store(database: Path, **options: Any) -> tuple[ManualScheduler, SQLAlchemyJobStore]:
-    store = SQLAlchemyJobStore(f"sqlite:///{database}", **options)
+def open_store(place: Place, **options: Any) -> tuple[ManualScheduler, PersistentJobStore]:
     scheduler = ManualScheduler(
         timezone="UTC",
-        jobstores={"default": store},
+        jobstores={"default": {"type": place.alias, **place.arguments, **options}},
         executors={"default": DebugExecutor()},
         job_defaults={"misfire_grace_time": None},
     )
     scheduler.start(paused=True)
+    store = scheduler._jobstores["default"]
+    assert isinstance(store, PersistentJobStore)
     return scheduler, store
 
 
@@ -62,27 +44,48 @@ def facts_in(scheduler: ManualScheduler) -> Facts:
     return facts
 
 
-@pytest.fixture(scope="module", params=["3.6.3", "3.11.3", "installed"])
-def original(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
-    """A database that APScheduler has filled, and what it says of the jobs."""
-    if request.param == "installed":
-        database = tmp_path_factory.mktemp("rows") / "jobs.db"
-        return database, run_reference("make", database)
-    facts = json.loads((ROWS / f"apscheduler-{request.param}.json").read_text("utf-8"))
-    return ROWS / f"apscheduler-{request.param}.db", facts
+@pytest.fixture(
+    scope="module",
+    params=[
+        *((alias, version) for version in ("3.6.3", "installed") for alias in PLACES),
+        ("sqlalchemy", "3.11.3"),
+    ],
+    ids="-".join,
+)
+def original(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path, Facts]:
+    """A store's alias, the rows in a file that APScheduler has written, and what it says of the jobs."""
+    alias, version = request.param
+    folder = tmp_path_factory.mktemp("rows")
+    place = make_place(alias, request.getfixturevalue, folder)
+    if version == "installed":
+        facts = place.ask_reference("make")
+        rows = folder / "installed.rows"
+        place.save(rows)
+    else:
+        rows = place.rows_of(version)
+        facts = json.loads(rows.with_suffix(".json").read_text("utf-8"))
+    place.close()
+    return alias, rows, facts
 
 
 @pytest.fixture
-def written(original: tuple[Path, Facts], tmp_path: Path) -> tuple[Path, Facts]:
-    """A copy of such a database, and what APScheduler says of the jobs."""
-    database, facts = original
-    return Path(shutil.copy(database, tmp_path / "jobs.db")), facts
+def written(
+    original: tuple[str, Path, Facts], request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[Place, Facts]]:
+    """A place with such rows, and what APScheduler says of the jobs."""
+    alias, rows, facts = original
+    place = make_place(alias, request.getfixturevalue, tmp_path)
+    place.load(rows)
+    yield place, facts
+    place.close()
 
 
 class TestReading:
-    def test_all_jobs(self, written: tuple[Path, Facts]) -> None:
-        database, expected = written
-        scheduler, store = open_store(database)
+    def test_all_jobs(self, written: tuple[Place, Facts]) -> None:
+        place, expected = written
+        scheduler, store = open_store(place)
         assert store.get_parked_jobs() == []
         facts = facts_in(scheduler)
         assert facts.keys() == expected.keys()
@@ -91,21 +94,20 @@ class TestReading:
         assert store.get_parked_jobs() == []
         scheduler.shutdown()
 
-    def test_nothing_of_apscheduler_is_imported(self, written: tuple[Path, Facts]) -> None:
-        database, expected = written
+    def test_nothing_of_apscheduler_is_imported(self, written: tuple[Place, Facts]) -> None:
+        place, expected = written
         program = """if True:
-            import sys
+            import json, sys
             sys.modules["apscheduler"] = None
             from mainspring import BackgroundScheduler
-            scheduler = BackgroundScheduler(
-                timezone="UTC", jobstores={"default": {"type": "sqlalchemy", "url": sys.argv[1]}}
-            )
+            store = {"type": sys.argv[1], **json.loads(sys.argv[2])}
+            scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
             scheduler.start(paused=True)
             print(len(scheduler.get_jobs()))
             scheduler.shutdown()
         """
         done = subprocess.run(
-            [sys.executable, "-c", program, f"sqlite:///{database}"],
+            [sys.executable, "-c", program, place.alias, json.dumps(place.arguments)],
             capture_output=True,
             text=True,
             timeout=2 * PATIENCE,
@@ -113,14 +115,10 @@ class TestReading:
         )
         assert done.stdout == f"{len(expected)}\n", done.stderr
 
-    def test_they_are_due_and_run(self, written: tuple[Path, Facts]) -> None:
-        database, expected = written
-        with sqlite3.connect(database) as connection:
-            connection.execute(
-                "UPDATE apscheduler_jobs SET next_run_time = 0 WHERE next_run_time NOT NULL"
-            )
-        connection.close()
-        scheduler, store = open_store(database)
+    def test_they_are_due_and_run(self, written: tuple[Place, Facts]) -> None:
+        place, expected = written
+        place.make_due()
+        scheduler, store = open_store(place)
         due = store.get_due_jobs(datetime.now(timezone.utc))
         assert {job.id for job in due} == expected.keys() - {"paused"}
         jobs.calls.clear()
@@ -129,43 +127,37 @@ class TestReading:
         assert jobs.calls == [((46,), {})]
         scheduler.shutdown()
 
-    def test_they_can_be_saved(self, written: tuple[Path, Facts]) -> None:
-        database, expected = written
-        scheduler, _ = open_store(database)
+    def test_they_can_be_saved(self, written: tuple[Place, Facts]) -> None:
+        place, expected = written
+        scheduler, _ = open_store(place)
         for job in scheduler.get_jobs():
             job.modify(max_instances=9)
         assert {job.max_instances for job in scheduler.get_jobs()} == {9}
         assert len(scheduler.get_jobs()) == len(expected)
         scheduler.shutdown()
-        assert b"apscheduler" not in all_states(database)
+        assert b"apscheduler" not in all_states(place)
 
 
-def all_states(database: Path) -> bytes:
-    connection = sqlite3.connect(database)
-    rows = connection.execute("SELECT job_state FROM apscheduler_jobs").fetchall()
-    connection.close()
-    return b"".join(state for (state,) in rows)
+def all_states(place: Place) -> bytes:
+    return b"".join(place.states().values())
 
 
 class TestWriting:
     @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
     def test_apscheduler_reads_what_it_is_written_for(
-        self, written: tuple[Path, Facts], protocol: int
+        self, written: tuple[Place, Facts], protocol: int
     ) -> None:
-        database, expected = written
-        scheduler, store = open_store(
-            database, write_format="apscheduler", pickle_protocol=protocol
-        )
+        place, expected = written
+        scheduler, store = open_store(place, write_format="apscheduler", pickle_protocol=protocol)
         for job in scheduler.get_jobs():
             store.update_job(job)
         assert facts_in(scheduler) == expected
         scheduler.shutdown()
-        assert b"mainspring" not in all_states(database)
-        assert run_reference("read", database) == expected
+        assert b"mainspring" not in all_states(place)
+        assert place.ask_reference("read") == expected
 
-    def test_jobs_that_were_added_here(self, tmp_path: Path) -> None:
-        database = tmp_path / "jobs.db"
-        scheduler, _ = open_store(database, write_format="apscheduler")
+    def test_jobs_that_were_added_here(self, place: Place) -> None:
+        scheduler, _ = open_store(place, write_format="apscheduler")
         cron = {"hour": "3-5", "day": "last,2nd fri", "month": "jan-mar", "day_of_week": "mon-wed"}
         scheduler.add_job(jobs.record, "cron", id="cron", timezone="Europe/Berlin", **cron)
         scheduler.add_job(jobs.record, "interval", hours=1, id="jitter", jitter=3)
@@ -182,15 +174,15 @@ class TestWriting:
         scheduler.shutdown()
         for facts in expected.values():
             facts["func"] = facts["func"].replace("mainspring", "apscheduler")
-        assert run_reference("read", database) == expected
+        assert place.ask_reference("read") == expected
 
     @pytest.mark.parametrize("write_format", ["mainspring", "apscheduler"])
     def test_format_and_protocol(self, tmp_path: Path, write_format: Any) -> None:
-        database = tmp_path / "jobs.db"
-        scheduler, _ = open_store(database, write_format=write_format, pickle_protocol=2)
+        place = SQLiteFile(tmp_path / "jobs.db")
+        scheduler, _ = open_store(place, write_format=write_format, pickle_protocol=2)
         scheduler.add_job(jobs.record, "cron", hour=3)
         scheduler.shutdown()
-        states = all_states(database)
+        states = all_states(place)
         modules = {
             argument.split(" ")[0].partition(".")[0]
             for op, argument, _ in pickletools.genops(states)
@@ -203,12 +195,12 @@ class TestWriting:
     def test_a_cron_trigger_takes_less_room_in_our_own_rows(self, tmp_path: Path) -> None:
         sizes = {}
         for write_format in ("mainspring", "apscheduler"):
-            database = tmp_path / write_format
-            scheduler, _ = open_store(database, write_format=write_format)
+            place = SQLiteFile(tmp_path / write_format)
+            scheduler, _ = open_store(place, write_format=write_format)
             scheduler.add_job(jobs.record, "cron", day="last", hour="3-5", minute="*/10", id="a")
             expected = scheduler.get_jobs()[0].trigger.__getstate__()["fields"]
             scheduler.shutdown()
-            states = all_states(database)
+            states = all_states(place)
             sizes[write_format] = len(states)
             if write_format == "mainspring":
                 trigger = pickle.loads(states)["trigger"]

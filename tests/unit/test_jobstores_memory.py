@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
-from unittest.mock import MagicMock, Mock
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -15,25 +15,7 @@ from mainspring.jobstores.base import (
 )
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers.base import BaseScheduler
-from mainspring.triggers.date import DateTrigger
-from tests.support import nothing
-
-DAY = datetime(2999, 1, 1, tzinfo=timezone.utc)
-
-
-def make_job(id: str, next_run_time: datetime | None = DAY, **options: Any) -> Job:
-    defaults = {
-        "trigger": DateTrigger(DAY),
-        "executor": "default",
-        "func": nothing,
-        "args": (),
-        "kwargs": {},
-        "misfire_grace_time": 1,
-        "coalesce": True,
-        "max_instances": 1,
-    }
-    scheduler = Mock(BaseScheduler, timezone=timezone.utc)
-    return Job(scheduler, id, next_run_time=next_run_time, **{**defaults, **options})
+from tests.support import DAY, make_job
 
 
 def ids(jobs: list[Job]) -> list[str]:

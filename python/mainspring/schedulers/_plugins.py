@@ -88,6 +88,9 @@ JOBSTORES = Plugins(
     "jobstore",
     {
         "memory": "mainspring.jobstores.memory:MemoryJobStore",
+        "mongodb": "mainspring.jobstores.mongodb:MongoDBJobStore",
+        "redis": "mainspring.jobstores.redis:RedisJobStore",
+        "rethinkdb": "mainspring.jobstores.rethinkdb:RethinkDBJobStore",
         "sqlalchemy": "mainspring.jobstores.sqlalchemy:SQLAlchemyJobStore",
     },
 )
