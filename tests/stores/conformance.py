@@ -593,6 +593,35 @@ class PickledConformance(Conformance):
         assert jobs.calls == [(("bad",), {})]
         assert scheduler.get_jobs() == []
 
+    def test_parked_job_that_is_not_due_is_tried_again(
+        self, scheduler: ManualScheduler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store: Any = scheduler._jobstores["default"]
+        monkeypatch.setattr(jobs, "vanishing", jobs.record, raising=False)
+        scheduler.add_job("tests.stores.jobs:vanishing", "date", run_date=DAY, id="bad")
+        monkeypatch.delattr(jobs, "vanishing")
+        assert scheduler.get_jobs() == []
+
+        def sweep() -> float | None:
+            for job_id, parked in store._parked.items():
+                store._parked[job_id] = parked._replace(retry_at=0)  # as if it were time
+            return scheduler._process_jobs()
+
+        wait = sweep()
+        assert wait is not None
+        assert 0 < wait <= scheduler.jobstore_retry_interval
+        monkeypatch.setattr(jobs, "vanishing", jobs.record, raising=False)
+        wait = sweep()
+        assert store.get_parked_jobs() == []
+        assert wait is not None
+        assert wait > scheduler.jobstore_retry_interval
+        monkeypatch.delattr(jobs, "vanishing")
+        assert scheduler.get_jobs() == []
+        # One that is gone without a word is not looked for any longer.
+        monkeypatch.setattr(store, "lookup_job", lambda job_id: None)
+        sweep()
+        assert store.get_parked_jobs() == []
+
     def test_parked_job_can_be_removed(self, scheduler: ManualScheduler, spoil: Any) -> None:
         store: Any = scheduler._jobstores["default"]
         spoil(scheduler)

@@ -160,6 +160,16 @@ class PersistentJobStore(BaseJobStore):
         taken, self._newly_parked = self._newly_parked, []
         return taken
 
+    def _retry_parked(self) -> None:
+        """Try again to load the parked jobs whose time for that has come, whether or not they are due."""
+        now = time.monotonic()
+        for job_id, parked in list(self._parked.items()):
+            if parked.retry_at > now:
+                continue
+            self.lookup_job(job_id)
+            if self._parked.get(job_id) is parked:  # nothing was there to be tried
+                del self._parked[job_id]
+
     def _next_retry(self) -> datetime | None:
         """Return when to try again to load a parked job, or ``None`` if there is none."""
         if not self._parked:
