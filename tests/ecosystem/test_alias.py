@@ -36,6 +36,7 @@ PATHS = [
     "jobstores",
     "jobstores.base",
     "jobstores.memory",
+    "jobstores.zookeeper",
     "schedulers",
     "schedulers.asyncio",
     "schedulers.background",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import pickletools
 import shutil
@@ -20,26 +19,14 @@ from mainspring.executors.debug import DebugExecutor
 from mainspring.jobstores.sqlalchemy import SQLAlchemyJobStore
 from mainspring.triggers.combining import AndTrigger, OrTrigger
 from tests.stores import jobs
+from tests.stores.servers import Facts, run_reference
 from tests.support import PATIENCE, ManualScheduler
 
 ROWS = Path(__file__).parent / "rows"
 
-Facts = dict[str, dict[str, Any]]
 
-
-def run_reference(command: str, database: Path) -> Facts:
-    """Have the installed APScheduler write a database, or read one, without mainspring."""
-    done = subprocess.run(
-        [sys.executable, str(ROWS / "reference.py"), command, str(database)],
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    facts: Facts = json.loads(done.stdout)
-    return facts
+def in_file(database: Path) -> tuple[str, dict[str, Any]]:
+    return "sqlalchemy", {"url": f"sqlite:///{database}"}
 
 
 def open_store(database: Path, **options: Any) -> tuple[ManualScheduler, SQLAlchemyJobStore]:
@@ -67,7 +54,7 @@ def original(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """A database that APScheduler has filled, and what it says of the jobs."""
     if request.param == "installed":
         database = tmp_path_factory.mktemp("rows") / "jobs.db"
-        return database, run_reference("make", database)
+        return database, run_reference("make", *in_file(database))
     facts = json.loads((ROWS / f"apscheduler-{request.param}.json").read_text("utf-8"))
     return ROWS / f"apscheduler-{request.param}.db", facts
 
@@ -161,7 +148,7 @@ class TestWriting:
         assert facts_in(scheduler) == expected
         scheduler.shutdown()
         assert b"mainspring" not in all_states(database)
-        assert run_reference("read", database) == expected
+        assert run_reference("read", *in_file(database)) == expected
 
     def test_jobs_that_were_added_here(self, tmp_path: Path) -> None:
         database = tmp_path / "jobs.db"
@@ -182,7 +169,7 @@ class TestWriting:
         scheduler.shutdown()
         for facts in expected.values():
             facts["func"] = facts["func"].replace("mainspring", "apscheduler")
-        assert run_reference("read", database) == expected
+        assert run_reference("read", *in_file(database)) == expected
 
     @pytest.mark.parametrize("write_format", ["mainspring", "apscheduler"])
     def test_format_and_protocol(self, tmp_path: Path, write_format: Any) -> None:

@@ -10,7 +10,7 @@ import pickle
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mainspring._pickles import WRITE_FORMATS, WriteFormat, dumps, loads, ours, theirs
 from mainspring.job import Job
@@ -83,14 +83,19 @@ class PersistentJobStore(BaseJobStore):
 
         :raises ValueError: if the job's callable has no importable name
         """
-        state = job.__getstate__()
-        if self.write_format == "apscheduler":
-            state["func"] = theirs(state["func"])
-        return dumps(state, self.pickle_protocol, self.write_format)
+        return dumps(self._fields_of(job), self.pickle_protocol, self.write_format)
 
     def _load(self, state: bytes) -> Job:
         """Return the job that the bytes hold; raises whatever that raises."""
-        fields = loads(state)
+        return self._job_of(loads(state))
+
+    def _fields_of(self, job: Job) -> dict[str, Any]:
+        fields: dict[str, Any] = job.__getstate__()
+        if self.write_format == "apscheduler":
+            fields["func"] = theirs(fields["func"])
+        return fields
+
+    def _job_of(self, fields: dict[str, Any]) -> Job:
         fields["func"] = ours(fields["func"])
         job = Job.__new__(Job)
         job.__setstate__(fields)

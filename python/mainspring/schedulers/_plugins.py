@@ -87,7 +87,9 @@ EXECUTORS = Plugins(
 JOBSTORES = Plugins(
     "jobstore",
     {
+        "etcd": "mainspring.jobstores.etcd:EtcdJobStore",
         "memory": "mainspring.jobstores.memory:MemoryJobStore",
         "sqlalchemy": "mainspring.jobstores.sqlalchemy:SQLAlchemyJobStore",
+        "zookeeper": "mainspring.jobstores.zookeeper:ZooKeeperJobStore",
     },
 )

@@ -1,10 +1,11 @@
 """Writes rows of the real APScheduler, and reads them; run in an environment that has it.
 
-    python tests/stores/rows/reference.py make DATABASE     fill a new SQLite file
-    python tests/stores/rows/reference.py read DATABASE     print what is in one
+    python tests/stores/rows/reference.py make STORE ARGUMENTS     add jobs to a new store
+    python tests/stores/rows/reference.py read STORE ARGUMENTS     print what is in one
 
-Either prints one JSON object: a job's id to what APScheduler says of the job. It is plain Python 3.8,
-and mainspring cannot be imported in it. The files in this folder were made by it:
+STORE is the alias of a job store, ARGUMENTS are what it is called with, as JSON. Either prints one JSON
+object: a job's id to what APScheduler says of the job. It is plain Python 3.8, and mainspring cannot be
+imported in it. The files in this folder were made by it:
 
 - apscheduler-3.6.3: CPython 3.8.18, apscheduler 3.6.3, tzlocal 2.1, pytz 2026.6, SQLAlchemy 1.4.54
 - apscheduler-3.11.3: CPython 3.12.1, apscheduler 3.11.3, pytz 2026.6, SQLAlchemy 2.1.9
@@ -21,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import pytz  # noqa: E402
 from apscheduler import version as VERSION  # noqa: E402, N812
-from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore  # noqa: E402
 from apscheduler.schedulers.background import BackgroundScheduler  # noqa: E402
 from apscheduler.triggers.combining import AndTrigger, OrTrigger  # noqa: E402
 from apscheduler.triggers.cron import CronTrigger  # noqa: E402
@@ -129,8 +129,8 @@ def add_jobs_of_311(scheduler):
     )
 
 
-def main(command, database):
-    store = SQLAlchemyJobStore(f"sqlite:///{database}")
+def main(command, alias, arguments):
+    store = {"type": alias, **json.loads(arguments)}
     scheduler = BackgroundScheduler(timezone=pytz.utc, jobstores={"default": store})
     scheduler.start(paused=True)
     if command == "make":
