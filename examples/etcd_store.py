@@ -18,7 +18,7 @@ if __name__ == "__main__":
     scheduler = BlockingScheduler(job_defaults={"misfire_grace_time": None})
     scheduler.add_jobstore("etcd", path="/examples/alarms", host=host, port=int(port))
     now = datetime.now()
-    scheduler.add_job(alarm, "date", run_date=now + timedelta(seconds=3), args=[now])
+    scheduler.add_job(alarm, "date", run_date=now + timedelta(seconds=2), args=[now])
     print("Press Ctrl-C to exit", flush=True)
 
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from unittest.mock import Mock
@@ -17,7 +18,15 @@ from mainspring.jobstores.base import ConflictingIdError, JobLookupError
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
-from tests.stores.conformance import DAY, PAST, OpenStore, PersistentConformance, ids, make_job
+from tests.stores.conformance import (
+    DAY,
+    PAST,
+    ForeignExecutor,
+    OpenStore,
+    PersistentConformance,
+    ids,
+    make_job,
+)
 from tests.stores.servers import Facts, run_reference
 from tests.stores.test_rows import facts_in
 from tests.support import ManualScheduler, listen
@@ -236,3 +245,74 @@ class DocumentConformance(PersistentConformance):
         assert ids(one.get_all_jobs()) == ["a"]
         for store in stores:
             store.shutdown()
+
+
+class OutageConformance:
+    """A store whose server goes away and comes back."""
+
+    @pytest.fixture
+    def serve(self) -> Callable[[], AbstractContextManager[None]]:
+        """A function that runs a server, with the same data and at the same address each time."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def unconnected(self) -> Any:
+        """The store."""
+        raise NotImplementedError
+
+    def shorten_waits(self, patched: pytest.MonkeyPatch) -> None:
+        """Have the store wait less for a server that is not there."""
+
+    def wait_until_back(self, store: Any) -> None:
+        """Wait until the store's client has a connection again."""
+        raise NotImplementedError
+
+    def test_gone_between_reading_and_saving(
+        self,
+        serve: Callable[[], AbstractContextManager[None]],
+        unconnected: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        store = unconnected
+        jobs.calls.clear()
+        scheduler = ManualScheduler(
+            timezone="UTC",
+            executors={"default": ForeignExecutor()},
+            jobstores={"default": store},
+            job_defaults={"misfire_grace_time": None},
+        )
+        get_due_jobs = store.get_due_jobs
+        with monkeypatch.context() as patched, ExitStack() as server:
+            server.enter_context(serve())
+            scheduler.start()
+            scheduler.add_job(
+                jobs.record, "interval", hours=1, next_run_time=PAST, id="a", args=["a"]
+            )
+            scheduler.add_job(jobs.record, "date", run_date=PAST, id="b", args=["b"])
+
+            def and_then_it_is_gone(now: datetime) -> Any:
+                due = get_due_jobs(now)
+                server.close()
+                self.shorten_waits(patched)
+                return due
+
+            store.get_due_jobs = and_then_it_is_gone
+            for message in ("Error saving 2 jobs to", "Error getting due jobs from"):
+                caplog.clear()
+                wait = scheduler._process_jobs()
+                store.get_due_jobs = get_due_jobs
+                assert wait is not None
+                assert 0 < wait <= scheduler.jobstore_retry_interval
+                (said,) = [r.getMessage() for r in caplog.records if r.name.endswith("scheduler")]
+                assert said.startswith(f"{message} job store 'default': ")
+                assert not said.endswith(": ")
+        with serve():
+            self.wait_until_back(store)
+            scheduler._process_jobs()
+            assert [args for args, _ in jobs.calls] == [("a",), ("b",)]
+            (job,) = scheduler.get_jobs()
+            assert job.id == "a"
+            assert job.next_run_time is not None
+            assert job.next_run_time > PAST
+            scheduler.shutdown()

@@ -105,14 +105,14 @@ def running(command: list[Any], folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def running_etcd(folder: Path) -> Iterator[int]:
-    """Run etcd; yields its port."""
+def running_etcd(folder: Path, port: int = 0) -> Iterator[int]:
+    """Run etcd; yields its port, which is a free one unless it is given."""
     command = shutil.which("etcd")
     if command is None:
         pytest.skip("there is no etcd here: Debian has it in etcd-server")
     import grpc
 
-    port = free_port()
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     arguments = ["--data-dir", folder / "data", "--log-outputs", "stderr", "--logger", "zap"]
     arguments += ["--listen-client-urls", url, "--advertise-client-urls", url]
@@ -124,14 +124,14 @@ def running_etcd(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def running_zookeeper(folder: Path) -> Iterator[str]:
-    """Run ZooKeeper; yields its address."""
+def running_zookeeper(folder: Path, port: int = 0) -> Iterator[int]:
+    """Run ZooKeeper; yields its port, which is a free one unless it is given."""
     java = shutil.which("java")
     if java is None or not ZOOKEEPER.exists():
         pytest.skip("there is no ZooKeeper here: Debian has it in libzookeeper-java")
     from kazoo.client import KazooClient
 
-    port = free_port()
+    port = port or free_port()
     (folder / "zoo.cfg").write_text(
         f"clientPort={port}\nclientPortAddress=127.0.0.1\ndataDir={folder}/data\n"
         "tickTime=2000\nadmin.enableServer=false\nforceSync=no\nmaxClientCnxns=0\n"
@@ -143,4 +143,4 @@ def running_zookeeper(folder: Path) -> Iterator[str]:
         client.start(PATIENCE)
         client.stop()
         client.close()
-        yield f"127.0.0.1:{port}"
+        yield port

@@ -4,8 +4,10 @@ import itertools
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -18,9 +20,9 @@ from mainspring.jobstores.zookeeper import ZooKeeperJobStore
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
 from tests.stores.conformance import DAY, OpenStore, ids, make_job
-from tests.stores.documents import DocumentConformance
-from tests.stores.servers import run_example, running_zookeeper
-from tests.support import ManualScheduler
+from tests.stores.documents import DocumentConformance, OutageConformance
+from tests.stores.servers import free_port, run_example, running_zookeeper
+from tests.support import PATIENCE, ManualScheduler
 
 numbers = itertools.count()
 
@@ -28,8 +30,8 @@ numbers = itertools.count()
 @pytest.fixture(scope="module")
 def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server."""
-    with running_zookeeper(tmp_path_factory.mktemp("zookeeper")) as address:
-        yield address
+    with running_zookeeper(tmp_path_factory.mktemp("zookeeper")) as port:
+        yield f"127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -118,6 +120,30 @@ class TestServer(DocumentConformance):
         inner.shutdown()
 
 
+class TestOutage(OutageConformance):
+    @pytest.fixture
+    def port(self) -> int:
+        return free_port()
+
+    @pytest.fixture
+    def serve(self, tmp_path: Path, port: int) -> Any:
+        return lambda: running_zookeeper(tmp_path, port)
+
+    @pytest.fixture
+    def unconnected(self, port: int) -> ZooKeeperJobStore:
+        often = {"max_tries": -1, "delay": 0.05, "max_delay": 0.05}
+        return ZooKeeperJobStore(hosts=f"127.0.0.1:{port}", connection_retry=often)
+
+    def shorten_waits(self, patched: pytest.MonkeyPatch) -> None:
+        patched.setattr("mainspring.jobstores.zookeeper.TIMEOUT", 0.1)
+
+    def wait_until_back(self, store: Any) -> None:
+        back = threading.Event()
+        store.client.add_listener(lambda state: back.set() if state == "CONNECTED" else None)
+        if not store.client.connected:
+            assert back.wait(PATIENCE)
+
+
 class TestClient:
     def test_one_that_is_given_is_left_open(
         self, client: KazooClient, path: str, monkeypatch: pytest.MonkeyPatch
@@ -153,7 +179,7 @@ class TestClient:
 
 
 def test_example(zookeeper: str) -> None:
-    for _ in range(2):
+    for _ in range(2):  # the second finds what the first has stored
         assert run_example("zookeeper_store.py", zookeeper).startswith("Tick! The time is: ")
 
 

@@ -32,6 +32,9 @@ __all__ = ("EtcdJobStore",)
 JOBS_AT_ONCE = 128
 BYTES_AT_ONCE = 1 << 20
 
+#: How long to wait for an answer where the arguments do not say, in seconds; etcd3 itself waits for ever.
+TIMEOUT = 10.0
+
 
 class EtcdJobStore(DocumentJobStore):
     """Keeps each job under a key of its own. Plugin alias: ``etcd``.
@@ -46,7 +49,7 @@ class EtcdJobStore(DocumentJobStore):
     :param pickle_protocol: the pickle protocol to write jobs with
     :param write_format: ``"mainspring"``, or ``"apscheduler"`` to write jobs that APScheduler 3.11 can
         read; either is read
-    :param connect_args: arguments of :class:`etcd3.Etcd3Client`
+    :param connect_args: arguments of :class:`etcd3.Etcd3Client`; ``timeout`` is 10 seconds by default
     :raises ValueError: if the path is empty, or there is no such format
 
     >>> EtcdJobStore("/jobs", host="127.0.0.1", timeout=5)
@@ -65,9 +68,9 @@ class EtcdJobStore(DocumentJobStore):
     ) -> None:
         super().__init__(path, pickle_protocol, write_format)
         self.close_connection_on_exit = close_connection_on_exit
-        self.client = maybe_ref(client) if client else Etcd3Client(**connect_args)
+        self._connect_args = {"timeout": TIMEOUT, **connect_args}
+        self.client = maybe_ref(client) if client else Etcd3Client(**self._connect_args)
         self._owns_client = not client
-        self._connect_args = connect_args
         self._closed = False
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:

@@ -13,8 +13,10 @@ from mainspring.util import maybe_ref
 try:
     from kazoo.client import KazooClient
     from kazoo.exceptions import (
+        ConnectionLoss,
         NodeExistsError,
         NoNodeError,
+        OperationTimeoutError,
         RolledBackError,
         RuntimeInconsistency,
     )
@@ -30,6 +32,9 @@ __all__ = ("ZooKeeperJobStore",)
 
 #: How many bytes go into one transaction: a server hangs up on a request of a mebibyte.
 BYTES_AT_ONCE = 1 << 19
+
+#: How long to wait for an answer, in seconds. Kazoo itself waits for as long as there is no server.
+TIMEOUT = 10.0
 
 
 class ZooKeeperJobStore(DocumentJobStore):
@@ -80,7 +85,8 @@ class ZooKeeperJobStore(DocumentJobStore):
 
     def remove_all_jobs(self) -> None:
         try:
-            self.client.delete(self.path, recursive=True)
+            if self._answer(self.client.exists_async(self.path)):
+                self.client.delete(self.path, recursive=True)
         except NoNodeError:
             pass
         self._parked.clear()
@@ -92,7 +98,7 @@ class ZooKeeperJobStore(DocumentJobStore):
 
     def _read_all(self) -> list[Document]:
         try:
-            names = self.client.get_children(self.path)
+            names = self._answer(self.client.get_children_async(self.path))
         except NoNodeError:
             return []
         # Jobs that are due at the same time run in the order in which they were added.
@@ -104,7 +110,7 @@ class ZooKeeperJobStore(DocumentJobStore):
         pending = [(name, self.client.get_async(self._node(name))) for name in names if _fits(name)]
         for name, result in pending:
             try:
-                data, stat = result.get()
+                data, stat = self._answer(result)
             except NoNodeError:
                 continue
             if data:
@@ -116,7 +122,7 @@ class ZooKeeperJobStore(DocumentJobStore):
                 f"A job in ZooKeeper cannot have the id {job_id!r}: no node has that name"
             )
         try:
-            self.client.create(self._node(job_id), data, makepath=True)
+            self._answer(self.client.create_async(self._node(job_id), data, makepath=True))
         except NodeExistsError:
             return False
         return True
@@ -142,7 +148,7 @@ class ZooKeeperJobStore(DocumentJobStore):
                 transaction.set_data(self._node(change.job_id), change.data)
         failures = [
             result
-            for result in transaction.commit()
+            for result in self._answer(transaction.commit_async())
             if isinstance(result, Exception)
             and not isinstance(result, (RolledBackError, RuntimeInconsistency))
         ]
@@ -150,6 +156,15 @@ class ZooKeeperJobStore(DocumentJobStore):
             if not isinstance(failure, NoNodeError):
                 raise failure
         return not failures
+
+    def _answer(self, result: Any) -> Any:
+        """Wait for what the server answers, and return it or raise it."""
+        try:
+            return result.get(timeout=TIMEOUT)
+        except ConnectionLoss:
+            raise ConnectionLoss("The connection to ZooKeeper is lost") from None
+        except self.client.handler.timeout_exception:
+            raise OperationTimeoutError(f"ZooKeeper has not answered for {TIMEOUT:g} s") from None
 
     def _node(self, job_id: str) -> str:
         return f"{self.path}/{job_id}"
