@@ -13,9 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 import mainspring.jobstores._documents as documents
-from mainspring.events import EVENT_JOB_REMOVED
 from mainspring.jobstores.base import ConflictingIdError, JobLookupError
-from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
 from tests.stores.conformance import (
@@ -29,7 +27,7 @@ from tests.stores.conformance import (
 )
 from tests.stores.servers import Facts, run_reference
 from tests.stores.test_rows import facts_in
-from tests.support import ManualScheduler, listen
+from tests.support import ManualScheduler
 
 
 class DocumentConformance(PersistentConformance):
@@ -165,23 +163,15 @@ class DocumentConformance(PersistentConformance):
 
     # Transactions
 
-    def test_one_transaction_for_all_changes_of_a_sweep(self, open_store: OpenStore) -> None:
-        store = open_store()
-        scheduler = BackgroundScheduler(
-            timezone="UTC",
-            jobstores={"default": store},
-            job_defaults={"misfire_grace_time": None},
-        )
-        scheduler.start(paused=True)
+    def test_one_transaction_for_all_changes_of_a_sweep(self, scheduler: ManualScheduler) -> None:
         for number in range(20):
             scheduler.add_job(jobs.record, "interval", hours=1, next_run_time=PAST, args=[number])
             scheduler.add_job(jobs.record, "date", run_date=PAST, args=[number])
-        store.client.transaction = Mock(side_effect=store.client.transaction)
-        removed = listen(scheduler)
-        scheduler.resume()
-        removed.wait_for(EVENT_JOB_REMOVED, 20)
-        scheduler.shutdown()
-        store.client.transaction.assert_called_once()
+        client: Any = scheduler._jobstores["default"].client  # type: ignore[attr-defined]
+        client.transaction = Mock(side_effect=client.transaction)
+        scheduler._process_jobs()
+        client.transaction.assert_called_once()
+        assert len(scheduler.get_jobs()) == 20
 
     def test_more_than_a_server_takes_at_once(self, scheduler: ManualScheduler) -> None:
         for number in range(300):
@@ -245,6 +235,32 @@ class DocumentConformance(PersistentConformance):
         assert ids(one.get_all_jobs()) == ["a"]
         for store in stores:
             store.shutdown()
+
+
+class ConstructorConformance:
+    store_class: Any
+    default_protocol: int
+
+    def test_defaults(self) -> None:
+        store = self.store_class()
+        assert store.path == "/apscheduler"
+        assert store.close_connection_on_exit is False
+        assert store.pickle_protocol == self.default_protocol
+        assert store.write_format == "mainspring"
+
+    def test_positional_arguments(self) -> None:
+        client = Mock()
+        store = self.store_class("/mine", client, True, 3, write_format="apscheduler")
+        assert (store.path, store.client) == ("/mine", client)
+        assert store.close_connection_on_exit is True
+        assert (store.pickle_protocol, store.write_format) == (3, "apscheduler")
+
+    def test_repr(self, caplog: pytest.LogCaptureFixture) -> None:
+        # DIFFERENCE: APScheduler logs an exception that there is not.
+        client = Mock(__str__=lambda self: "it")
+        name = self.store_class.__name__
+        assert repr(self.store_class(client=client)) == f"<{name} (client=it)>"
+        assert caplog.records == []
 
 
 class OutageConformance:

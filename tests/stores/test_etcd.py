@@ -14,7 +14,7 @@ import pytest
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
 from tests.stores.conformance import OpenStore, ids, make_job
-from tests.stores.documents import DocumentConformance, OutageConformance
+from tests.stores.documents import ConstructorConformance, DocumentConformance, OutageConformance
 from tests.stores.servers import free_port, import_etcd3, run_example, running_etcd
 from tests.support import PATIENCE, ManualScheduler
 
@@ -131,26 +131,9 @@ def test_example(etcd: int) -> None:
     assert run_example("etcd_store.py", f"127.0.0.1:{etcd}").startswith("Alarm! It was set at ")
 
 
-class TestConstructor:
-    def test_defaults(self) -> None:
-        store = EtcdJobStore()
-        assert store.path == "/apscheduler"
-        assert store.close_connection_on_exit is False
-        assert store.pickle_protocol == pickle.DEFAULT_PROTOCOL
-        assert store.write_format == "mainspring"
-
-    def test_positional_arguments(self) -> None:
-        client = Mock()
-        store = EtcdJobStore("/mine", client, True, 3, write_format="apscheduler")
-        assert (store.path, store.client) == ("/mine", client)
-        assert store.close_connection_on_exit is True
-        assert (store.pickle_protocol, store.write_format) == (3, "apscheduler")
-
-    def test_repr(self, caplog: pytest.LogCaptureFixture) -> None:
-        # DIFFERENCE: APScheduler logs an exception that there is not.
-        client = Mock(__str__=lambda self: "it")
-        assert repr(EtcdJobStore(client=client)) == "<EtcdJobStore (client=it)>"
-        assert caplog.records == []
+class TestConstructor(ConstructorConformance):
+    store_class = EtcdJobStore
+    default_protocol = pickle.DEFAULT_PROTOCOL
 
     def test_plugin(self) -> None:
         scheduler = ManualScheduler(timezone="UTC")

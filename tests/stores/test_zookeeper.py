@@ -6,9 +6,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import Mock
 
 import pytest
@@ -19,8 +18,8 @@ from mainspring.jobstores.base import JobLookupError
 from mainspring.jobstores.zookeeper import ZooKeeperJobStore
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
-from tests.stores.conformance import DAY, OpenStore, ids, make_job
-from tests.stores.documents import DocumentConformance, OutageConformance
+from tests.stores.conformance import OpenStore, ids, make_job
+from tests.stores.documents import ConstructorConformance, DocumentConformance, OutageConformance
 from tests.stores.servers import free_port, run_example, running_zookeeper
 from tests.support import PATIENCE, ManualScheduler
 
@@ -49,6 +48,8 @@ def client(zookeeper: str) -> Iterator[KazooClient]:
 
 
 class TestServer(DocumentConformance):
+    ties: ClassVar = ["third", "also third"]  # as with APScheduler
+
     @pytest.fixture
     def open_store(self, zookeeper: str, path: str) -> OpenStore:
         def open_store(**options: Any) -> ZooKeeperJobStore:
@@ -77,22 +78,6 @@ class TestServer(DocumentConformance):
             return found
 
         return raw
-
-    def test_order(self, store: Any) -> None:
-        # As APScheduler does here: at the same time, in the order in which they were added.
-        for id_, time in [
-            ("paused", None),
-            ("third", DAY + timedelta(days=2)),
-            ("first", DAY),
-            ("also third", DAY + timedelta(days=2)),
-            ("second", DAY + timedelta(milliseconds=1)),
-            ("also paused", None),
-        ]:
-            store.add_job(make_job(id_, time))
-        store.update_job(make_job("third", DAY + timedelta(days=2)))
-        in_order = ["first", "second", "third", "also third"]
-        assert ids(store.get_all_jobs()) == [*in_order, "paused", "also paused"]
-        assert ids(store.get_due_jobs(DAY + timedelta(days=2))) == in_order
 
     @pytest.mark.parametrize("id_", [".", "..", "a/b", "/a"])
     def test_id_that_is_no_name_of_a_node(self, store: Any, id_: str) -> None:
@@ -183,26 +168,9 @@ def test_example(zookeeper: str) -> None:
         assert run_example("zookeeper_store.py", zookeeper).startswith("Tick! The time is: ")
 
 
-class TestConstructor:
-    def test_defaults(self) -> None:
-        store = ZooKeeperJobStore()
-        assert store.path == "/apscheduler"
-        assert store.close_connection_on_exit is False
-        assert store.pickle_protocol == pickle.HIGHEST_PROTOCOL
-        assert store.write_format == "mainspring"
-
-    def test_positional_arguments(self) -> None:
-        client = KazooClient()
-        store = ZooKeeperJobStore("/mine", client, True, 3, write_format="apscheduler")
-        assert (store.path, store.client) == ("/mine", client)
-        assert store.close_connection_on_exit is True
-        assert (store.pickle_protocol, store.write_format) == (3, "apscheduler")
-
-    def test_repr(self, caplog: pytest.LogCaptureFixture) -> None:
-        # DIFFERENCE: APScheduler logs an exception that there is not.
-        client = Mock(__str__=lambda self: "it")
-        assert repr(ZooKeeperJobStore(client=client)) == "<ZooKeeperJobStore (client=it)>"
-        assert caplog.records == []
+class TestConstructor(ConstructorConformance):
+    store_class = ZooKeeperJobStore
+    default_protocol = pickle.HIGHEST_PROTOCOL
 
     def test_plugin(self) -> None:
         scheduler = ManualScheduler(timezone="UTC")
