@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
 from tests.stores.conformance import OpenStore, ids, make_job
 from tests.stores.documents import ConstructorConformance, DocumentConformance, OutageConformance
-from tests.stores.servers import free_port, import_etcd3, run_example, running_etcd
+from tests.stores.servers import ETCD3_IMPORTS, free_port, import_etcd3, run_example, running_etcd
 from tests.support import PATIENCE, ManualScheduler
 
 etcd3 = import_etcd3()
@@ -129,6 +130,20 @@ class TestClient:
 
 def test_example(etcd: int) -> None:
     assert run_example("etcd_store.py", f"127.0.0.1:{etcd}").startswith("Alarm! It was set at ")
+
+
+def test_through_the_alias() -> None:
+    program = (
+        "import mainspring; mainspring.install_as_apscheduler()\n"
+        "from apscheduler.jobstores.etcd import EtcdJobStore; print(EtcdJobStore.__module__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **ETCD3_IMPORTS},
+    )
+    assert done.stdout == "mainspring.jobstores.etcd\n", done.stderr
 
 
 class TestConstructor(ConstructorConformance):
