@@ -53,7 +53,9 @@ def _find(tz: str | None, root: str = "/") -> tzinfo:
     for key in keys:
         if zone := _named(key):
             return zone
-    return _from_file(os.path.join(root, "etc/localtime")) or _fixed("nothing on this machine names it")
+    return _from_file(os.path.join(root, "etc/localtime")) or _fixed(
+        "nothing on this machine names it"
+    )
 
 
 def _from_environment(tz: str) -> tzinfo | None:

@@ -39,6 +39,7 @@ PATHS = [
     "jobstores.mongodb",
     "jobstores.redis",
     "jobstores.rethinkdb",
+    "jobstores.zookeeper",
     "schedulers",
     "schedulers.asyncio",
     "schedulers.background",

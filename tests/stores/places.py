@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
@@ -26,13 +24,10 @@ import redis
 
 from tests.stores.mongo_server import MongoServer
 from tests.stores.rethink_server import RethinkServer, Table
+from tests.stores.servers import Facts, run_reference
 from tests.stores.valkey_server import ValkeyServer
-from tests.support import PATIENCE
 
 ROWS = Path(__file__).parent / "rows"
-
-#: What APScheduler says of jobs, by their ids.
-Facts = dict[str, dict[str, Any]]
 
 
 class Place(ABC):
@@ -75,18 +70,7 @@ class Place(ABC):
 
     def ask_reference(self, command: str, python: str = sys.executable) -> Facts:
         """Have an installed APScheduler fill the place, or read it, without mainspring."""
-        program = [python, str(ROWS / "reference.py"), command, self.alias]
-        done = subprocess.run(
-            [*program, json.dumps(self.arguments)],
-            capture_output=True,
-            text=True,
-            timeout=2 * PATIENCE,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-            encoding="utf-8",
-        )
-        assert done.returncode == 0, done.stderr
-        facts: Facts = json.loads(done.stdout)
-        return facts
+        return run_reference(command, self.alias, self.arguments, python)
 
 
 class SQLiteFile(Place):

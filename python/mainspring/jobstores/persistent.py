@@ -10,7 +10,7 @@ import pickle
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mainspring._pickles import WRITE_FORMATS, WriteFormat, dumps, loads, ours, theirs
 from mainspring.job import Job
@@ -83,14 +83,19 @@ class PersistentJobStore(BaseJobStore):
 
         :raises ValueError: if the job's callable has no importable name
         """
-        state = job.__getstate__()
-        if self.write_format == "apscheduler":
-            state["func"] = theirs(state["func"])
-        return dumps(state, self.pickle_protocol, self.write_format)
+        return dumps(self._fields_of(job), self.pickle_protocol, self.write_format)
 
     def _load(self, state: bytes) -> Job:
         """Return the job that the bytes hold; raises whatever that raises."""
-        fields = loads(state)
+        return self._job_of(loads(state))
+
+    def _fields_of(self, job: Job) -> dict[str, Any]:
+        fields: dict[str, Any] = job.__getstate__()
+        if self.write_format == "apscheduler":
+            fields["func"] = theirs(fields["func"])
+        return fields
+
+    def _job_of(self, fields: dict[str, Any]) -> Job:
         fields["func"] = ours(fields["func"])
         job = Job.__new__(Job)
         job.__setstate__(fields)
@@ -159,6 +164,16 @@ class PersistentJobStore(BaseJobStore):
         """Return the jobs that have been parked since this was called last."""
         taken, self._newly_parked = self._newly_parked, []
         return taken
+
+    def _retry_parked(self) -> None:
+        """Try again to load the parked jobs whose time for that has come, whether or not they are due."""
+        now = time.monotonic()
+        for job_id, parked in list(self._parked.items()):
+            if parked.retry_at > now:
+                continue
+            self.lookup_job(job_id)
+            if self._parked.get(job_id) is parked:  # nothing was there to be tried
+                del self._parked[job_id]
 
     def _next_retry(self) -> datetime | None:
         """Return when to try again to load a parked job, or ``None`` if there is none."""

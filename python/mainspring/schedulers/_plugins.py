@@ -87,10 +87,12 @@ EXECUTORS = Plugins(
 JOBSTORES = Plugins(
     "jobstore",
     {
+        "etcd": "mainspring.jobstores.etcd:EtcdJobStore",
         "memory": "mainspring.jobstores.memory:MemoryJobStore",
         "mongodb": "mainspring.jobstores.mongodb:MongoDBJobStore",
         "redis": "mainspring.jobstores.redis:RedisJobStore",
         "rethinkdb": "mainspring.jobstores.rethinkdb:RethinkDBJobStore",
         "sqlalchemy": "mainspring.jobstores.sqlalchemy:SQLAlchemyJobStore",
+        "zookeeper": "mainspring.jobstores.zookeeper:ZooKeeperJobStore",
     },
 )

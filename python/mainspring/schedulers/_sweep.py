@@ -173,6 +173,8 @@ class _StoreSweep:
         scheduler, alias, now = self._scheduler, self._alias, self._now
         retry = now.timestamp() + scheduler.jobstore_retry_interval
         try:
+            if parks_jobs(self._store):
+                self._store._retry_parked()
             due = self._store.get_due_jobs(now)
         except Exception as exc:
             scheduler._logger.warning("Error getting due jobs from job store %r: %s", alias, exc)
