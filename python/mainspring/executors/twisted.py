@@ -59,7 +59,7 @@ class TwistedExecutor(BaseExecutor):
         context = self._context_for(job)
         if returns_awaitable(job.func):
             coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
-            self._begin_reactor_run(job.id, coroutine, context)
+            self._follow_run(job.id, self._run_on_reactor(coroutine, context))
         else:
             pool = self._reactor.getThreadPool()
             pool.callInThread(context.run, self._run_here, job, run_times)
@@ -73,17 +73,8 @@ class TwistedExecutor(BaseExecutor):
         else:
             self._reactor.callFromThread(self._run_job_success, job.id, events)
 
-    def _begin_reactor_run(
-        self, job_id: str, coroutine: Coroutine[Any, Any, list[JobExecutionEvent]], context: Context
-    ) -> None:
-        run = self._run_on_reactor(coroutine, context)
-        self._coroutine_runs.add(run)
-
-        def take_outcome(ended: Future[list[JobExecutionEvent]]) -> None:
-            self._coroutine_runs.discard(run)
-            self._reactor.callFromThread(self._take_outcome, job_id, run, ended)
-
-        run.ended.add_done_callback(take_outcome)
+    def _take_outcome(self, job_id: str, ended: Future[list[JobExecutionEvent]]) -> None:
+        self._reactor.callFromThread(super()._take_outcome, job_id, ended)
 
     def _run_on_reactor(
         self, coroutine: Coroutine[Any, Any, T], context: Context | None = None
