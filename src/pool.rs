@@ -164,7 +164,7 @@ impl Drop for Worker<'_> {
 }
 
 /// A pool of worker threads for sync functions.
-#[pyclass(module = "mainspring._mainspring", frozen)]
+#[pyclass(module = "mainspring._mainspring", frozen, subclass)]
 pub struct WorkerPool {
     pool: Arc<Pool>,
 }
