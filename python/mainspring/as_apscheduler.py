@@ -128,6 +128,8 @@ class _RootLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         module.__doc__ = f"mainspring {__version__} in APScheduler's place."
         module.__path__ = []
+        # Some look for a package's files beside it, and these are where APScheduler's would be.
+        module.__file__ = import_module(_OURS).__file__
         vars(module).update(
             __version__=COMPATIBLE_VERSION,
             version=COMPATIBLE_VERSION,

@@ -24,7 +24,7 @@ def run_installed(source: str) -> str:
     return done.stdout
 
 
-# The paths of APScheduler 3.11.3 that mainspring has so far.
+# The module paths of APScheduler 3.11.3, but for what needs other packages.
 PATHS = [
     "events",
     "executors",
@@ -61,6 +61,27 @@ def test_every_module_path_leads_to_ours() -> None:
     run_installed("\n".join(lines))
 
 
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("executors.gevent", "gevent"),
+        ("executors.tornado", "tornado"),
+        ("executors.twisted", "twisted"),
+        ("jobstores.sqlalchemy", "sqlalchemy"),
+        ("schedulers.gevent", "gevent"),
+        ("schedulers.qt", "PySide6.QtCore"),
+        ("schedulers.tornado", "tornado"),
+        ("schedulers.twisted", "twisted"),
+    ],
+)
+def test_paths_that_need_other_packages(path: str, module: str) -> None:
+    pytest.importorskip(module, reason=f"{module} cannot be installed here")
+    run_installed(
+        f"import apscheduler.{path}, mainspring.{path}\n"
+        f"assert apscheduler.{path} is mainspring.{path}"
+    )
+
+
 def test_the_ways_to_import() -> None:
     run_installed(
         """
@@ -93,6 +114,7 @@ def test_the_version_is_that_of_the_interface() -> None:
     output = run_installed(
         """
 import apscheduler, importlib.metadata as metadata
+assert apscheduler.__file__ == mainspring.__file__
 print(apscheduler.__version__, apscheduler.version, apscheduler.version_info, apscheduler.release)
 print(metadata.version("apscheduler"), metadata.version("APScheduler"))
 print(metadata.metadata("apscheduler")["Summary"].split()[:3])

@@ -172,6 +172,28 @@ class TestDefaultExecutorOfTheLoop:
             asyncio.get_running_loop().set_default_executor(pool)
             assert (await self.thread_name(scheduler)).startswith("the-programs_")
 
+    def test_set_for_the_loop_that_the_scheduler_moves_to(self) -> None:
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.start()  # on a guess
+        names: list[str] = []
+
+        async def main() -> None:
+            pool = ThreadPoolExecutor(2, thread_name_prefix="the-programs")
+            asyncio.get_running_loop().set_default_executor(pool)
+            names.append(await self.thread_name(scheduler))
+            scheduler.shutdown()
+
+        asyncio.run(main())
+        assert names[0].startswith("the-programs_")
+
+    async def test_executors_of_other_kinds(self) -> None:
+        class Executor(ThreadPoolExecutor):
+            pass
+
+        asyncio.get_running_loop().set_default_executor(Executor(1, "asyncio"))
+        async with AsyncIOScheduler(timezone="UTC") as scheduler:
+            assert (await self.thread_name(scheduler)).startswith("asyncio_")
+
     async def test_one_that_the_loop_has_made_is_left_to_the_loop(self) -> None:
         await asyncio.to_thread(return_five)
         async with AsyncIOScheduler(timezone="UTC") as scheduler:
@@ -206,11 +228,13 @@ class TestDefaultExecutorOfTheLoop:
         import uvloop
 
         async def main() -> None:
-            async with AsyncIOScheduler(timezone="UTC") as scheduler:
-                await asyncio.to_thread(return_five)
+            scheduler = AsyncIOScheduler(timezone="UTC")
+            await asyncio.to_thread(return_five)
+            async with scheduler:
                 assert (await self.thread_name(scheduler)).startswith("asyncio-default_")
-                pool = ThreadPoolExecutor(2, thread_name_prefix="the-programs")
-                asyncio.get_running_loop().set_default_executor(pool)
+            pool = ThreadPoolExecutor(2, thread_name_prefix="the-programs")
+            asyncio.get_running_loop().set_default_executor(pool)
+            async with scheduler:
                 assert (await self.thread_name(scheduler)).startswith("the-programs_")
 
         loop = uvloop.new_event_loop()

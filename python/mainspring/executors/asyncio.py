@@ -8,7 +8,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from mainspring._mainspring import WorkerPool
 from mainspring.executors.base import BaseExecutor
@@ -28,16 +28,18 @@ class AsyncIOExecutor(BaseExecutor):
     """Runs coroutine jobs on the scheduler's loop and all others in threads.
 
     Those are the threads of the loop's default executor where the program has set one, with
-    :meth:`~asyncio.loop.set_default_executor`, by the time the scheduler is started or a job is added; it is
-    the program's to shut down. Else they are threads of this executor's own, as many as a loop would have:
-    up to ``min(32, number of CPUs + 4)``. The listeners are told of every run on the loop. Plugin
-    alias: ``asyncio``.
+    :meth:`~asyncio.loop.set_default_executor`, by the time the scheduler is started (on asyncio's own loops
+    also later, by the time a job is added); it is the program's to shut down. Else they are threads of this
+    executor's own, as many as a loop would have: up to ``min(32, number of CPUs + 4)``. The listeners
+    are told of every run on the loop. Plugin alias: ``asyncio``.
     """
 
     _runs_natively = True
     _runs_elsewhere = True
     _own_pool: WorkerPool | None = None
     _pool: WorkerPool | Executor | None = None
+    #: The loop's default executor, as it was last seen.
+    _default_executor: object = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,13 +48,22 @@ class AsyncIOExecutor(BaseExecutor):
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         super().start(scheduler, alias)
         self._pool = self._own_pool = WorkerPool(self._max_workers, f"asyncio-{alias}")
-        self._choose_pool()
+        self._default_executor = None
+        self._choose_pool(at_start=True)
 
-    def _choose_pool(self) -> bool:
-        """Use the default executor of the loop if there is one to be used; tell if that is news."""
-        before = self._pool
-        if before is not None and (loop := self._eventloop) is not None:
-            self._pool = _set_default_executor(loop) or self._own_pool
+    def _choose_pool(self, at_start: bool) -> bool:
+        if self._own_pool is None or (loop := self._eventloop) is None:
+            return False
+        try:
+            found = loop._default_executor  # type: ignore[attr-defined]
+        except AttributeError:  # uvloop has it where it takes long to find
+            if not at_start:
+                return False
+            found = _referred_executor(loop)
+        if found is self._default_executor:
+            return False
+        self._default_executor, before = found, self._pool
+        self._pool = found if _is_the_programs(found) else self._own_pool
         return self._pool is not before
 
     @property
@@ -84,15 +95,13 @@ class AsyncIOExecutor(BaseExecutor):
         super()._deliver(job_id, events)
 
 
-def _set_default_executor(loop: AbstractEventLoop) -> Executor | None:
-    """Return the default executor that somebody has set for a loop, and not the one it makes itself."""
-    executor: object
-    if hasattr(loop, "_default_executor"):
-        executor = loop._default_executor
-    else:  # uvloop has it where Python cannot name it
-        referents = gc.get_referents(loop)
-        executor = next((o for o in referents if isinstance(o, Executor)), None)
-    if not isinstance(executor, Executor):
-        return None
-    its_own = type(executor) is ThreadPoolExecutor and executor._thread_name_prefix in LOOPS
-    return None if its_own else executor
+def _referred_executor(loop: AbstractEventLoop) -> Executor | None:
+    """Return the default executor of a loop written in C, whose attributes cannot be named."""
+    return next((o for o in gc.get_referents(loop) if isinstance(o, Executor)), None)
+
+
+def _is_the_programs(executor: object) -> TypeGuard[Executor]:
+    """Tell whether this is an executor, and not one that a loop has made itself."""
+    if type(executor) is ThreadPoolExecutor:
+        return executor._thread_name_prefix not in LOOPS
+    return isinstance(executor, Executor)

@@ -96,8 +96,11 @@ class BaseExecutor(metaclass=ABCMeta):
         :param wait: whether to return only after all submitted jobs have been run
         """
 
-    def _choose_pool(self) -> bool:
-        """Look which threads are to be used, where there is a choice; tell if they are others now."""
+    def _choose_pool(self, at_start: bool) -> bool:
+        """Look which threads are to be used, where there is a choice; tell if they are others now.
+
+        :param at_start: whether the scheduler begins to use its loop, so that time may be spent on it
+        """
         return False
 
     def _forget_parent(self) -> None:
