@@ -22,6 +22,7 @@ __all__ = ("AsyncIOExecutor",)
 
 #: What the loops call the threads of the default executor that they make themselves.
 LOOPS = ("asyncio", "uvloop")
+_HIDDEN = object()
 
 
 class AsyncIOExecutor(BaseExecutor):
@@ -54,9 +55,8 @@ class AsyncIOExecutor(BaseExecutor):
     def _choose_pool(self, at_start: bool) -> bool:
         if self._own_pool is None or (loop := self._eventloop) is None:
             return False
-        try:
-            found = loop._default_executor  # type: ignore[attr-defined]
-        except AttributeError:  # uvloop has it where it takes long to find
+        found = getattr(loop, "_default_executor", _HIDDEN)
+        if found is _HIDDEN:  # uvloop has it where it takes long to find
             if not at_start:
                 return False
             found = _referred_executor(loop)
