@@ -133,12 +133,16 @@ print(metadata.version("mainspring") != "", found[0].version)
 def test_loggers_have_apschedulers_names() -> None:
     output = run_installed(
         """
-import logging, sys
+import logging, sys, threading
 logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s")
+from apscheduler.events import EVENT_JOB_EXECUTED
 from apscheduler.schedulers.background import BackgroundScheduler
+ran = threading.Event()
 scheduler = BackgroundScheduler(timezone="UTC")
+scheduler.add_listener(lambda event: ran.set(), EVENT_JOB_EXECUTED)
 scheduler.start()
-scheduler.add_job(len, args=["ran"])
+scheduler.add_job(len, args=["ran"], misfire_grace_time=None)
+assert ran.wait(30)
 scheduler.shutdown()
 """
     )
