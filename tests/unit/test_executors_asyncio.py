@@ -148,7 +148,7 @@ class TestDefaultExecutorOfTheLoop:
                 ended.set_result(event)
 
         scheduler.add_listener(take, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
-        scheduler.add_job(lambda: threading.current_thread().name)
+        scheduler.add_job(lambda: threading.current_thread().name, misfire_grace_time=None)
         event = await ended
         scheduler.remove_listener(take)
         assert event.exception is None
@@ -217,7 +217,7 @@ class TestDefaultExecutorOfTheLoop:
         async with AsyncIOScheduler(timezone="UTC") as scheduler:
             scheduler.add_listener(take, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
             for _ in range(10):
-                scheduler.add_job(job)
+                scheduler.add_job(job, misfire_grace_time=None)
             for _ in range(10):
                 await ended.acquire()
         assert [value for value, _ in results] == [5] * 10

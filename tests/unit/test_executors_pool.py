@@ -277,7 +277,7 @@ class TestSubclassesOfOnesOwn:
         scheduler = BackgroundScheduler(timezone="UTC", executors={"default": executor})
         recorder = listen(scheduler)
         scheduler.start()
-        scheduler.add_job(lambda: threading.current_thread().name)
+        scheduler.add_job(lambda: threading.current_thread().name, misfire_grace_time=None)
         (event,) = recorder.wait_for(EVENT_JOB_EXECUTED)
         scheduler.shutdown()
         assert event.retval == "mine_0"
