@@ -52,6 +52,9 @@ struct Open {
     /// The trigger classes by alias, a dictionary.
     trigger_classes: Py<PyDict>,
     is_enabled_for: Py<PyAny>,
+    /// The loop of the coroutine jobs, where it tells which default executor it has, and that executor.
+    event_loop: Option<Py<PyAny>>,
+    default_executor: Mutex<Option<Py<PyAny>>>,
     /// The module in which people replace `datetime`.
     base_module: Py<PyAny>,
     records: spec::Records,
@@ -87,6 +90,21 @@ fn or_ordinary<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Opti
 }
 
 impl Open {
+    /// Whether another default executor has been set for the loop since the last look, which only the ordinary
+    /// way takes notice of.
+    fn has_new_executor(&self, py: Python<'_>) -> PyResult<bool> {
+        let Some(event_loop) = &self.event_loop else { return Ok(false) };
+        let found = event_loop.bind(py).getattr(intern!(py, "_default_executor"))?;
+        let mut known = self.default_executor.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_some_and(|known| known.is(&found)) {
+            return Ok(false);
+        }
+        let old = known.replace(found.unbind());
+        drop(known);
+        drop(old);
+        Ok(true)
+    }
+
     /// The fire time after now of a trigger that needs no Python; the outer `None` where it does.
     fn next(&self, py: Python<'_>, clock: &Clock, trigger: &Trigger) -> PyResult<Option<Option<UtcMicros>>> {
         let Some(now) = clock.now(py, self)?.filter(|_| !trigger.needs_host()) else { return Ok(None) };
@@ -240,6 +258,8 @@ impl NativeJobs {
         let py = scheduler.py();
         let defaults = scheduler.getattr("_job_defaults")?;
         let default = |name: &str| defaults.get_item(name);
+        let event_loop = scheduler.call_method0("_coroutine_loop")?;
+        let default_executor = event_loop.getattr_opt("_default_executor")?;
         let open = Open {
             defaults: RunPolicy {
                 misfire_grace_seconds: default("misfire_grace_time")?.extract()?,
@@ -250,6 +270,8 @@ impl NativeJobs {
             stores: scheduler.getattr("_jobstores")?.cast_into::<PyDict>()?.unbind(),
             trigger_classes: scheduler.getattr("_trigger_classes")?.cast_into::<PyDict>()?.unbind(),
             is_enabled_for: scheduler.getattr("_logger")?.getattr("isEnabledFor")?.unbind(),
+            event_loop: default_executor.is_some().then(|| event_loop.unbind()),
+            default_executor: Mutex::new(default_executor.map(Bound::unbind)),
             base_module: py.import("mainspring.schedulers.base")?.into_any().unbind(),
             records: spec::Records::default(),
             crons: crons::Crons::default(),
@@ -301,7 +323,7 @@ impl NativeJobs {
             trigger_args: &spec::arguments(trigger_args)?,
         };
         let added = || {
-            if self.logs(&open, py)? {
+            if self.logs(&open, py)? || open.has_new_executor(py)? {
                 return Ok(None);
             }
             let specs = std::iter::once_with(|| Spec::new(py, &open, &Clock::new(engine), &given));
@@ -315,7 +337,7 @@ impl NativeJobs {
         let py = jobs.py();
         let Some((open, engine)) = self.opened(py, code::JOB_ADDED) else { return Ok(None) };
         let added = || {
-            if self.logs(&open, py)? {
+            if self.logs(&open, py)? || open.has_new_executor(py)? {
                 return Ok(None);
             }
             let clock = Clock::new(engine);

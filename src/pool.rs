@@ -164,7 +164,7 @@ impl Drop for Worker<'_> {
 }
 
 /// A pool of worker threads for sync functions.
-#[pyclass(module = "mainspring._mainspring", frozen)]
+#[pyclass(module = "mainspring._mainspring", frozen, subclass)]
 pub struct WorkerPool {
     pool: Arc<Pool>,
 }
@@ -209,14 +209,15 @@ impl WorkerPool {
     #[pyo3(signature = (max_workers, thread_name_prefix="", initializer=None, initargs=None))]
     fn new(
         py: Python<'_>,
-        max_workers: usize,
+        max_workers: isize,
         thread_name_prefix: &str,
         initializer: Option<Py<PyAny>>,
         initargs: Option<Py<PyTuple>>,
     ) -> PyResult<Self> {
-        if max_workers == 0 {
-            return Err(PyValueError::new_err("max_workers must be greater than 0"));
-        }
+        let max_workers = usize::try_from(max_workers)
+            .ok()
+            .filter(|&number| number > 0)
+            .ok_or_else(|| PyValueError::new_err("max_workers must be greater than 0"))?;
         let initargs = initargs.unwrap_or_else(|| PyTuple::empty(py).unbind());
         let pool = Arc::new(Pool {
             state: Mutex::default(),

@@ -225,12 +225,7 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
     // A run that owns no instance slot, to tell of the job.
     let Some((store, seen)) = peek(env, &firing) else { return };
     let run = Run { firing, store, seen, index: 0 };
-    let log = || {
-        let message = "Execution of job \"%s\" skipped: maximum number of running instances reached (%d) \
-                       (job id: %s)";
-        let max = run.seen.policy.max_instances;
-        env.logger()?.call_method1("warning", (message, run.job(env)?, max, run.id(env.py))).map(drop)
-    };
+    let log = || env.scheduler.call_method1(intern!(env.py, "_log_skipped"), (run.job(env)?,)).map(drop);
     env.never_fails(log());
     env.never_fails(run.submission_event(env, code::JOB_MAX_INSTANCES));
 }

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from logging import Logger
 from typing import Any, ClassVar, TypeVar, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 from mainspring.schedulers.base import BaseScheduler
 from mainspring.triggers.cron.fields import BaseField
@@ -145,7 +145,7 @@ class NativeStore:
     def next_run_time(self) -> datetime | None: ...
     def __len__(self) -> int: ...
 
-@final
+@disjoint_base
 class WorkerPool:
     def __new__(
         cls,

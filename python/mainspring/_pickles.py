@@ -109,15 +109,15 @@ class _TheirPickler(_PurePickler):  # type: ignore[misc]
         if not isinstance(obj, BaseCombiningTrigger):
             return NotImplemented
         reduced: Any = obj.__reduce__()
-        return *reduced[:2], _state_with_their_names(obj)
+        return *reduced[:2], state_with_their_names(obj)
 
 
-def _state_with_their_names(trigger: Any) -> Any:
+def state_with_their_names(trigger: Any) -> Any:
     """Return a trigger's state; a combining one's has APScheduler's references to its members' classes."""
     state = trigger.__getstate__()
     if isinstance(trigger, BaseCombiningTrigger):
         state["triggers"] = [
-            (theirs(ref), _state_with_their_names(member))
+            (theirs(ref), state_with_their_names(member))
             for (ref, _), member in zip(state["triggers"], trigger.triggers, strict=True)
         ]
     return state

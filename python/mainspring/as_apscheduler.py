@@ -69,6 +69,11 @@ def install_as_apscheduler() -> None:
     _logs.prefix = _ALIAS
 
 
+def version_shown() -> str:
+    """Return the version of the library under whose name mainspring is imported."""
+    return COMPATIBLE_VERSION if _logs.prefix == _ALIAS else __version__
+
+
 class _Finder(DistributionFinder):
     """Finds mainspring's modules under APScheduler's names."""
 
@@ -123,12 +128,26 @@ class _RootLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         module.__doc__ = f"mainspring {__version__} in APScheduler's place."
         module.__path__ = []
+        # Some look for a package's files beside it, and these are where APScheduler's would be.
+        module.__file__ = import_module(_OURS).__file__
         vars(module).update(
             __version__=COMPATIBLE_VERSION,
             version=COMPATIBLE_VERSION,
             release=COMPATIBLE_VERSION,
             version_info=tuple(map(int, COMPATIBLE_VERSION.split("."))),
+            __getattr__=_import_submodule,
         )
+
+
+def _import_submodule(name: str) -> ModuleType:
+    """Return a module of the alias that nobody has imported by this name.
+
+    Programs take what APScheduler's modules import of each other for granted, as
+    ``apscheduler.jobstores.memory`` after an import of a scheduler.
+    """
+    if not name.startswith("_") and importlib.util.find_spec(f"{_ALIAS}.{name}"):
+        return import_module(f"{_ALIAS}.{name}")
+    raise AttributeError(f"module {_ALIAS!r} has no attribute {name!r}")
 
 
 class _Distribution(Distribution):

@@ -377,7 +377,7 @@ def ref_to_obj(ref: str) -> Any:
         raise TypeError(f"References must be strings, got {type(ref).__name__}")
     module_name, colon, path = ref.partition(":")
     if not colon:
-        raise ValueError(f"Invalid reference {ref!r}: expected module:name")
+        raise with_note(ValueError("Invalid reference"), f"{ref!r} given; expected module:name")
     try:
         obj: Any = import_module(module_name)
     except ImportError as exc:

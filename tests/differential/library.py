@@ -34,6 +34,8 @@ class Library(logging.Handler):
         "schedulers.asyncio",
         "schedulers.background",
         "triggers.base",
+        "triggers.calendarinterval",
+        "triggers.combining",
         "triggers.cron",
         "triggers.date",
         "triggers.interval",
@@ -136,3 +138,26 @@ def observed(name: str) -> Iterator[Library]:
     finally:
         logger.removeHandler(library)
         logger.setLevel(level)
+
+
+Scenario = Callable[[Library], None]
+
+
+def assert_same(function: Scenario) -> None:
+    """Run a scenario with both libraries, and check that it sees the same."""
+    records = {}
+    for name in ("apscheduler", "mainspring"):
+        with observed(name) as library:
+            function(library)
+        records[name] = library.seen
+    ours, theirs = records["mainspring"], records["apscheduler"]
+    assert len(ours) == len(theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        if our[0] in ("raised", "log") and our != their:
+            # DIFFERENCE: a message may go on to say what was given and what is allowed, or of which
+            # job and listener a log record tells.
+            assert our[:-1] == their[:-1]
+            assert our[-1].startswith(their[-1])
+        else:
+            assert our == their
+    assert ours

@@ -6,7 +6,6 @@ A scenario drives the scheduler in its own thread, so that everything happens in
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -14,10 +13,9 @@ from typing import Any
 import pytest
 
 from mainspring.util import undefined
-from tests.differential.library import FAR, PAST, Library, observed
+from tests.differential.library import FAR, PAST, Library, Scenario, assert_same
 from tests.support import PATIENCE, nothing, raise_error, return_five
 
-Scenario = Callable[[Library], None]
 SCENARIOS: list[Scenario] = []
 
 
@@ -32,22 +30,7 @@ def takes(a: int, b: int, *, c: int = 0) -> None:
 
 @pytest.mark.parametrize("function", SCENARIOS, ids=lambda function: function.__name__)
 def test_scenario(function: Scenario) -> None:
-    records = {}
-    for name in ("apscheduler", "mainspring"):
-        with observed(name) as library:
-            function(library)
-        records[name] = library.seen
-    ours, theirs = records["mainspring"], records["apscheduler"]
-    assert len(ours) == len(theirs)
-    for our, their in zip(ours, theirs, strict=True):
-        if our[0] in ("raised", "log") and our != their:
-            # DIFFERENCE: a message may go on to say what was given and what is allowed, or of which
-            # job and listener a log record tells.
-            assert our[:-1] == their[:-1]
-            assert our[-1].startswith(their[-1])
-        else:
-            assert our == their
-    assert ours
+    assert_same(function)
 
 
 @scenario

@@ -24,7 +24,7 @@ def run_installed(source: str) -> str:
     return done.stdout
 
 
-# The paths of APScheduler 3.11.3 that mainspring has so far.
+# The module paths of APScheduler 3.11.3, but for what needs other packages.
 PATHS = [
     "events",
     "executors",
@@ -65,6 +65,27 @@ def test_every_module_path_leads_to_ours() -> None:
     run_installed("\n".join(lines))
 
 
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("executors.gevent", "gevent"),
+        ("executors.tornado", "tornado"),
+        ("executors.twisted", "twisted"),
+        ("jobstores.sqlalchemy", "sqlalchemy"),
+        ("schedulers.gevent", "gevent"),
+        ("schedulers.qt", "PySide6.QtCore"),
+        ("schedulers.tornado", "tornado"),
+        ("schedulers.twisted", "twisted"),
+    ],
+)
+def test_paths_that_need_other_packages(path: str, module: str) -> None:
+    pytest.importorskip(module, reason=f"{module} cannot be installed here")
+    run_installed(
+        f"import apscheduler.{path}, mainspring.{path}\n"
+        f"assert apscheduler.{path} is mainspring.{path}"
+    )
+
+
 def test_the_ways_to_import() -> None:
     run_installed(
         """
@@ -97,6 +118,7 @@ def test_the_version_is_that_of_the_interface() -> None:
     output = run_installed(
         """
 import apscheduler, importlib.metadata as metadata
+assert apscheduler.__file__ == mainspring.__file__
 print(apscheduler.__version__, apscheduler.version, apscheduler.version_info, apscheduler.release)
 print(metadata.version("apscheduler"), metadata.version("APScheduler"))
 print(metadata.metadata("apscheduler")["Summary"].split()[:3])
@@ -119,16 +141,119 @@ import logging, sys, threading
 logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s")
 from apscheduler.events import EVENT_JOB_EXECUTED
 from apscheduler.schedulers.background import BackgroundScheduler
+ran = threading.Event()
 scheduler = BackgroundScheduler(timezone="UTC")
-executed = threading.Event()
-scheduler.add_listener(lambda event: executed.set(), EVENT_JOB_EXECUTED)
+scheduler.add_listener(lambda event: ran.set(), EVENT_JOB_EXECUTED)
 scheduler.start()
-scheduler.add_job(len, args=["ran"])
-executed.wait(30)
+scheduler.add_job(len, args=["ran"], misfire_grace_time=None)
+assert ran.wait(30)
 scheduler.shutdown()
 """
     )
     assert set(output.split()) == {"apscheduler.scheduler", "apscheduler.executors.default"}
+
+
+def test_messages_are_apschedulers_to_the_letter() -> None:
+    # DIFFERENCE: under mainspring's own name they go on with the job's id and the like.
+    output = run_installed(
+        """
+import logging, sys
+from apscheduler.executors.base import BaseExecutor
+from apscheduler.schedulers.base import BaseScheduler
+
+logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
+
+class Scheduler(BaseScheduler):
+    shutdown = wakeup = lambda self, wait=True: None
+
+class Executor(BaseExecutor):
+    def _do_submit_job(self, job, run_times):
+        if job.id == "fails":
+            raise OSError("no room")
+
+def fail(event):
+    raise OSError("bad listener")
+
+scheduler = Scheduler(timezone="UTC", executors={"default": Executor()})
+scheduler.add_listener(fail, 1)
+scheduler.start()
+past = "2020-01-01 00:00:00"
+scheduler.add_job(print, "cron", year=2999, next_run_time=past, id="fails", name="a")
+scheduler.add_job(print, "cron", year=2999, next_run_time=past, id="runs", name="b")
+for _ in range(2):
+    scheduler.modify_job("runs", next_run_time=past)
+    scheduler._process_jobs()
+"""
+    )
+    told = [line for line in output.splitlines() if line.startswith(("E", "Execution"))]
+    assert [line.partition(" (trigger")[0] for line in told] == [
+        "Error notifying listener",
+        'Error submitting job "a',
+        'Execution of job "b',
+    ]
+    assert told[0] == "Error notifying listener"
+    assert told[1].endswith(' to executor "default"')
+    assert told[2].endswith(" skipped: maximum number of running instances reached (1)")
+
+
+def test_a_due_job_that_is_skipped_is_told_of_in_the_same_words() -> None:
+    # By the engine in Rust.
+    output = run_installed(
+        """
+import logging, sys, threading
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES
+from apscheduler.schedulers.background import BackgroundScheduler
+
+logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
+skipped, go_on = threading.Event(), threading.Event()
+scheduler = BackgroundScheduler(timezone="UTC")
+scheduler.add_listener(lambda event: skipped.set(), EVENT_JOB_MAX_INSTANCES)
+scheduler.add_job(go_on.wait, "interval", seconds=0.1, id="long")
+scheduler.start()
+assert skipped.wait(30)
+go_on.set()
+scheduler.shutdown()
+"""
+    )
+    assert output.splitlines()[0].endswith("maximum number of running instances reached (1)")
+
+
+def test_modules_that_a_program_has_not_imported_itself() -> None:
+    run_installed(
+        """
+import apscheduler
+from apscheduler.schedulers.background import BackgroundScheduler
+assert apscheduler.jobstores.memory.MemoryJobStore is mainspring.MemoryJobStore
+for name in ("nothing", "_mainspring", "__path"):
+    assert not hasattr(apscheduler, name)
+try:
+    apscheduler.nothing
+except AttributeError as exc:
+    assert str(exc) == "module 'apscheduler' has no attribute 'nothing'"
+"""
+    )
+
+
+def test_exported_jobs_name_the_version_of_the_interface() -> None:
+    output = run_installed(
+        """
+import io, json, apscheduler
+from unittest import mock
+from apscheduler.schedulers.background import BackgroundScheduler
+scheduler = BackgroundScheduler(timezone="UTC")
+scheduler.start(paused=True)
+for name in ("apscheduler", "mainspring"):
+    file = io.StringIO()
+    with mock.patch("mainspring._logs.prefix", name):
+        scheduler.export_jobs(file)
+    print(json.loads(file.getvalue())["scheduler_version"])
+print(mainspring.__version__)
+scheduler.shutdown()
+"""
+    )
+    interface, shown, ours = output.split()
+    assert interface == "3.11.3"
+    assert shown == ours
 
 
 def test_the_real_package_must_not_have_been_imported() -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import Any
 from unittest.mock import Mock
@@ -130,3 +132,114 @@ async def test_loop_that_is_closed(
     executor._run_job_success = Mock()  # type: ignore[method-assign]
     executor._deliver("a", [])
     executor._run_job_success.assert_called_once_with("a", [])
+
+
+class TestDefaultExecutorOfTheLoop:
+    """Sync functions run in the executor that the program has set for its loop, and else in our threads."""
+
+    @staticmethod
+    async def thread_name(scheduler: AsyncIOScheduler) -> str:
+        """Return the name of the thread in which a sync function runs, when it has been told of."""
+        ended = asyncio.Future[Any]()
+
+        def take(event: Any) -> None:
+            assert asyncio.get_running_loop() is ended.get_loop()  # told of on the loop
+            if not ended.done():
+                ended.set_result(event)
+
+        scheduler.add_listener(take, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+        scheduler.add_job(lambda: threading.current_thread().name, misfire_grace_time=None)
+        event = await ended
+        scheduler.remove_listener(take)
+        assert event.exception is None
+        return str(event.retval)
+
+    @pytest.fixture
+    async def pool(self) -> ThreadPoolExecutor:
+        # asyncio shuts it down with the loop.
+        return ThreadPoolExecutor(2, thread_name_prefix="the-programs")
+
+    async def test_set_before_the_start(self, pool: ThreadPoolExecutor) -> None:
+        asyncio.get_running_loop().set_default_executor(pool)
+        async with AsyncIOScheduler(timezone="UTC") as scheduler:
+            assert (await self.thread_name(scheduler)).startswith("the-programs_")
+        # It is the program's: the scheduler leaves it as it is.
+        assert await asyncio.to_thread(return_five) == 5
+
+    async def test_set_after_the_start(self, pool: ThreadPoolExecutor) -> None:
+        async with AsyncIOScheduler(timezone="UTC") as scheduler:
+            assert (await self.thread_name(scheduler)).startswith("asyncio-default_")
+            asyncio.get_running_loop().set_default_executor(pool)
+            assert (await self.thread_name(scheduler)).startswith("the-programs_")
+
+    def test_set_for_the_loop_that_the_scheduler_moves_to(self) -> None:
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.start()  # on a guess
+        names: list[str] = []
+
+        async def main() -> None:
+            pool = ThreadPoolExecutor(2, thread_name_prefix="the-programs")
+            asyncio.get_running_loop().set_default_executor(pool)
+            names.append(await self.thread_name(scheduler))
+            scheduler.shutdown()
+
+        asyncio.run(main())
+        assert names[0].startswith("the-programs_")
+
+    async def test_executors_of_other_kinds(self) -> None:
+        class Executor(ThreadPoolExecutor):
+            pass
+
+        asyncio.get_running_loop().set_default_executor(Executor(1, "asyncio"))
+        async with AsyncIOScheduler(timezone="UTC") as scheduler:
+            assert (await self.thread_name(scheduler)).startswith("asyncio_")
+
+    async def test_one_that_the_loop_has_made_is_left_to_the_loop(self) -> None:
+        await asyncio.to_thread(return_five)
+        async with AsyncIOScheduler(timezone="UTC") as scheduler:
+            assert (await self.thread_name(scheduler)).startswith("asyncio-default_")
+
+    async def test_a_function_there_finds_the_loop_and_its_limits_are_kept(
+        self, pool: ThreadPoolExecutor
+    ) -> None:
+        asyncio.get_running_loop().set_default_executor(pool)
+        ended = asyncio.Semaphore(0)
+        results: list[Any] = []
+
+        def job() -> tuple[int, str]:
+            loop = asyncio.get_event_loop()
+            return loop.run_until_complete(coroutine_five()), threading.current_thread().name
+
+        def take(event: Any) -> None:
+            results.append(event.retval)
+            ended.release()
+
+        async with AsyncIOScheduler(timezone="UTC") as scheduler:
+            scheduler.add_listener(take, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+            for _ in range(10):
+                scheduler.add_job(job, misfire_grace_time=None)
+            for _ in range(10):
+                await ended.acquire()
+        assert [value for value, _ in results] == [5] * 10
+        assert {name for _, name in results} <= {"the-programs_0", "the-programs_1"}
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="uvloop has no wheel for Windows")
+    def test_on_uvloop(self) -> None:
+        import uvloop
+
+        async def main() -> None:
+            scheduler = AsyncIOScheduler(timezone="UTC")
+            await asyncio.to_thread(return_five)
+            async with scheduler:
+                assert (await self.thread_name(scheduler)).startswith("asyncio-default_")
+            pool = ThreadPoolExecutor(2, thread_name_prefix="the-programs")
+            asyncio.get_running_loop().set_default_executor(pool)
+            async with scheduler:
+                assert (await self.thread_name(scheduler)).startswith("the-programs_")
+
+        loop = uvloop.new_event_loop()
+        try:
+            loop.run_until_complete(main())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            loop.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
-from mainspring.executors.base import MaxInstancesReachedError
+from mainspring.executors.base import MaxInstancesReachedError, run_job
 from mainspring.executors.pool import BasePoolExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from mainspring.job import Job
 from mainspring.schedulers.background import BackgroundScheduler
@@ -224,3 +225,59 @@ class TestProcessPool:
         assert True in results
         assert os.getpid() not in results
         scheduler.shutdown()
+
+
+class TestSubclassesOfOnesOwn:
+    """What is written for APScheduler hands over to the pool itself, and reads its size."""
+
+    def test_a_subclass_that_submits_to_the_pool(self) -> None:
+        outcomes: list[Any] = []
+
+        class Executor(ThreadPoolExecutor):
+            def _do_submit_job(self, job: Any, run_times: Any) -> None:
+                def take(future: Any) -> None:
+                    outcomes.append(future)
+                    self._run_job_success(job.id, future.result())
+
+                arguments = (job, job._jobstore_alias, run_times, self._logger.name)
+                self._pool.submit(run_job, *arguments).add_done_callback(take)
+
+        harness = Harness(Executor(2))
+        assert harness.run(return_five).retval == 5
+        (outcome,) = outcomes
+        assert isinstance(outcome, concurrent.futures.Future)
+
+    def test_the_futures_of_the_pool(self) -> None:
+        pool = ThreadPoolExecutor(1)._pool
+        begun, go_on = threading.Event(), threading.Event()
+
+        def wait(*, then: int) -> int:
+            begun.set()
+            go_on.wait(PATIENCE)
+            return then
+
+        first, second = pool.submit(wait, then=5), pool.submit(raise_error)
+        third = pool.submit(return_five)
+        assert begun.wait(PATIENCE)
+        assert third.cancel()
+        go_on.set()
+        assert first.result(PATIENCE) == 5
+        assert str(second.exception(PATIENCE)) == "no good"
+        pool.shutdown(True)
+        with pytest.raises(RuntimeError, match="cannot schedule new futures after shutdown"):
+            pool.submit(return_five)
+
+    def test_the_number_of_threads_can_be_read(self) -> None:
+        assert ThreadPoolExecutor(7)._pool._max_workers == 7
+        assert ThreadPoolExecutor("3")._pool._max_workers == 3  # type: ignore[arg-type]
+
+    def test_a_pool_of_another_kind_is_put_in_its_place(self) -> None:
+        executor = ThreadPoolExecutor(1)
+        executor._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="mine")
+        scheduler = BackgroundScheduler(timezone="UTC", executors={"default": executor})
+        recorder = listen(scheduler)
+        scheduler.start()
+        scheduler.add_job(lambda: threading.current_thread().name, misfire_grace_time=None)
+        (event,) = recorder.wait_for(EVENT_JOB_EXECUTED)
+        scheduler.shutdown()
+        assert event.retval == "mine_0"

@@ -44,6 +44,7 @@ from mainspring.schedulers.base import STATE_PAUSED, STATE_RUNNING, STATE_STOPPE
 from mainspring.triggers.base import BaseTrigger
 from mainspring.triggers.date import DateTrigger
 from mainspring.triggers.interval import IntervalTrigger
+from tests.stores.servers import import_etcd3
 from tests.support import ListJobStore, ManualScheduler, Recorder, listen, nothing, raise_error
 
 PAST = datetime(2020, 1, 1, tzinfo=timezone.utc)
@@ -717,6 +718,7 @@ class TestPlugins:
             scheduler.add_executor("wrong", "x")
 
     def test_all_built_in_plugins_load(self, scheduler: ManualScheduler) -> None:
+        import_etcd3()  # which does not go by itself beside the protobuf of other packages
         for plugins, base in (
             (scheduler._trigger_plugins, BaseTrigger),
             (scheduler._executor_plugins, BaseExecutor),

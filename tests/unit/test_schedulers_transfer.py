@@ -94,7 +94,7 @@ def test_document(scheduler: ManualScheduler) -> None:
     (job,) = document["jobs"]
     assert job["id"] == "b"
     assert job["func"] == "tests.support:nothing"
-    assert job["trigger"]["__apscheduler_class__"] == "mainspring.triggers.date:DateTrigger"
+    assert job["trigger"]["__apscheduler_class__"] == "apscheduler.triggers.date:DateTrigger"
     assert job["trigger"]["__apscheduler_state__"].keys() == {"version", "run_date"}
     assert list(job["next_run_time"]) == ["__apscheduler_pickle__"]
 

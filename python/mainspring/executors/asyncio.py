@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from mainspring._mainspring import WorkerPool
 from mainspring.executors.base import BaseExecutor
@@ -18,17 +20,27 @@ if TYPE_CHECKING:
 
 __all__ = ("AsyncIOExecutor",)
 
+#: What the loops call the threads of the default executor that they make themselves.
+LOOPS = ("asyncio", "uvloop")
+_HIDDEN = object()
+
 
 class AsyncIOExecutor(BaseExecutor):
-    """Runs coroutine jobs on the scheduler's loop and all others in threads of its own.
+    """Runs coroutine jobs on the scheduler's loop and all others in threads.
 
-    It has up to ``min(32, number of CPUs + 4)`` threads, as a loop's default executor has. The
-    listeners are told of every run on the loop. Plugin alias: ``asyncio``.
+    Those are the threads of the loop's default executor where the program has set one, with
+    :meth:`~asyncio.loop.set_default_executor`, by the time the scheduler is started (on asyncio's own loops
+    also later, by the time a job is added); it is the program's to shut down. Else they are threads of this
+    executor's own, as many as a loop would have: up to ``min(32, number of CPUs + 4)``. The listeners
+    are told of every run on the loop. Plugin alias: ``asyncio``.
     """
 
     _runs_natively = True
     _runs_elsewhere = True
-    _pool: WorkerPool | None = None
+    _own_pool: WorkerPool | None = None
+    _pool: WorkerPool | Executor | None = None
+    #: The loop's default executor, as it was last seen.
+    _default_executor: object = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,19 +48,35 @@ class AsyncIOExecutor(BaseExecutor):
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         super().start(scheduler, alias)
-        self._pool = WorkerPool(self._max_workers, f"asyncio-{alias}")
+        self._pool = self._own_pool = WorkerPool(self._max_workers, f"asyncio-{alias}")
+        self._default_executor = None
+        self._choose_pool(at_start=True)
+
+    def _choose_pool(self, at_start: bool) -> bool:
+        if self._own_pool is None or (loop := self._eventloop) is None:
+            return False
+        found = getattr(loop, "_default_executor", _HIDDEN)
+        if found is _HIDDEN:  # uvloop has it where it takes long to find
+            if not at_start:
+                return False
+            found = _referred_executor(loop)
+        if found is self._default_executor:
+            return False
+        self._default_executor, before = found, self._pool
+        self._pool = found if _is_the_programs(found) else self._own_pool
+        return self._pool is not before
 
     @property
     def _eventloop(self) -> AbstractEventLoop | None:
         return None if self._scheduler is None else self._scheduler._coroutine_loop()
 
     def shutdown(self, wait: bool = True) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait)
+        if self._own_pool is not None:
+            self._own_pool.shutdown(wait)
 
     def _forget_parent(self) -> None:
         super()._forget_parent()
-        self._pool = None
+        self._pool = self._own_pool = None
 
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         assert self._pool is not None
@@ -65,3 +93,15 @@ class AsyncIOExecutor(BaseExecutor):
             except RuntimeError:  # the loop is closed
                 pass
         super()._deliver(job_id, events)
+
+
+def _referred_executor(loop: AbstractEventLoop) -> Executor | None:
+    """Return the default executor of a loop written in C, whose attributes cannot be named."""
+    return next((o for o in gc.get_referents(loop) if isinstance(o, Executor)), None)
+
+
+def _is_the_programs(executor: object) -> TypeGuard[Executor]:
+    """Tell whether this is an executor, and not one that a loop has made itself."""
+    if type(executor) is ThreadPoolExecutor:
+        return executor._thread_name_prefix not in LOOPS
+    return isinstance(executor, Executor)

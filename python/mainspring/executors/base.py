@@ -96,6 +96,13 @@ class BaseExecutor(metaclass=ABCMeta):
         :param wait: whether to return only after all submitted jobs have been run
         """
 
+    def _choose_pool(self, at_start: bool) -> bool:
+        """Look which threads are to be used, where there is a choice; tell if they are others now.
+
+        :param at_start: whether the scheduler begins to use its loop, so that time may be spent on it
+        """
+        return False
+
     def _forget_parent(self) -> None:
         """Let go of what runs in the parent of this process, which was forked, and be as before start().
 
@@ -210,17 +217,15 @@ class BaseExecutor(metaclass=ABCMeta):
         context: Context,
         not_begun: Callable[[], list[JobExecutionEvent]],
     ) -> None:
-        run = CoroutineRun(coroutine, loop, context, not_begun)
-        self._coroutine_runs.add(run)
-        run.ended.add_done_callback(partial(self._take_outcome, job_id, run))
+        self._follow_run(job_id, CoroutineRun(coroutine, loop, context, not_begun))
 
-    def _take_outcome(
-        self,
-        job_id: str,
-        run: CoroutineRun[list[JobExecutionEvent]],
-        ended: Future[list[JobExecutionEvent]],
-    ) -> None:
-        self._coroutine_runs.discard(run)
+    def _follow_run(self, job_id: str, run: CoroutineRun[list[JobExecutionEvent]]) -> None:
+        """Note that a run is going on, and take its outcome when it has ended."""
+        self._coroutine_runs.add(run)
+        run.ended.add_done_callback(lambda ended: self._coroutine_runs.discard(run))
+        run.ended.add_done_callback(partial(self._take_outcome, job_id))
+
+    def _take_outcome(self, job_id: str, ended: Future[list[JobExecutionEvent]]) -> None:
         exc = ended.exception()
         if exc is not None:
             self._run_job_error(job_id, exc, exc.__traceback__)

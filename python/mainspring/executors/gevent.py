@@ -90,14 +90,8 @@ class GeventExecutor(BaseExecutor):
             except BaseException as exc:  # a Ctrl-C, for instance: it is the main greenlet's
                 self._hub.handle_system_error(type(exc), exc)
 
-    def _take_outcome(
-        self,
-        job_id: str,
-        run: CoroutineRun[list[JobExecutionEvent]],
-        ended: Future[list[JobExecutionEvent]],
-    ) -> None:
-        self._coroutine_runs.discard(run)
-        self._at_hub(gevent.spawn, super()._take_outcome, job_id, run, ended)
+    def _take_outcome(self, job_id: str, ended: Future[list[JobExecutionEvent]]) -> None:
+        self._at_hub(gevent.spawn, super()._take_outcome, job_id, ended)
 
     def _wait_for(self, awaitable: Awaitable[Any], job: Job) -> Any:
         """Return what an awaitable gives on the scheduler's loop, while other greenlets run."""

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._mainspring import WorkerPool, keep_for_ever
 from mainspring.executors.base import BaseExecutor, run_job
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("BasePoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor")
+
+T = TypeVar("T")
 
 _numbers = count()
 
@@ -80,6 +82,45 @@ class RestartablePoolExecutor(BasePoolExecutor):
         self._pool_is_shut_down = True
 
 
+class Threads(WorkerPool):
+    """A pool of threads that can also be used as a :class:`concurrent.futures.Executor` is.
+
+    Those who write subclasses of :class:`ThreadPoolExecutor` do so.
+    """
+
+    #: Call a function without a future; what it raises is logged.
+    call = WorkerPool.submit
+
+    def submit(  # type: ignore[override]
+        self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
+    ) -> concurrent.futures.Future[T]:
+        """Call a function in one of the threads, and return a future of its result."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self.call(_fulfil, future, fn, args, kwargs)
+        return future
+
+    @property
+    def _max_workers(self) -> int:
+        """What programs read that show how many threads there may be."""
+        return self.max_workers
+
+
+def _fulfil(
+    future: concurrent.futures.Future[T],
+    fn: Callable[..., T],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = fn(*args, **kwargs)
+    except BaseException as exc:
+        future.set_exception(exc)
+    else:
+        future.set_result(result)
+
+
 class ThreadPoolExecutor(RestartablePoolExecutor):
     """Runs jobs in a pool of threads, and coroutine jobs on the scheduler's loop.
 
@@ -98,13 +139,15 @@ class ThreadPoolExecutor(RestartablePoolExecutor):
     def __init__(self, max_workers: int = 10, pool_kwargs: Mapping[str, Any] | None = None) -> None:
         options: dict[str, Any] = {"thread_name_prefix": f"ThreadPoolExecutor-{next(_numbers)}"}
         options.update(pool_kwargs or {})
-        super().__init__(lambda: WorkerPool(int(max_workers), **options))
+        super().__init__(lambda: Threads(int(max_workers), **options))
 
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         if loop := self._loop_for(job):
             self._submit_coroutine_job(job, run_times, loop)
         else:
-            self._pool.submit(self._context_for(job).run, self._run_here, job, run_times)
+            pool = self._pool
+            call = pool.call if isinstance(pool, Threads) else pool.submit
+            call(self._context_for(job).run, self._run_here, job, run_times)
 
 
 class ProcessPoolExecutor(RestartablePoolExecutor):

@@ -61,7 +61,7 @@ class TwistedExecutor(BaseExecutor):
         if returns_awaitable(job.func):
             coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
             not_begun = partial(_cancelled_run, job, run_times, self._logger)
-            self._begin_reactor_run(job.id, coroutine, context, not_begun)
+            self._follow_run(job.id, self._run_on_reactor(coroutine, context, not_begun))
         else:
             pool = self._reactor.getThreadPool()
             pool.callInThread(context.run, self._run_here, job, run_times)
@@ -75,21 +75,8 @@ class TwistedExecutor(BaseExecutor):
         else:
             self._reactor.callFromThread(self._run_job_success, job.id, events)
 
-    def _begin_reactor_run(
-        self,
-        job_id: str,
-        coroutine: Coroutine[Any, Any, list[JobExecutionEvent]],
-        context: Context,
-        not_begun: Callable[[], list[JobExecutionEvent]],
-    ) -> None:
-        run = self._run_on_reactor(coroutine, context, not_begun)
-        self._coroutine_runs.add(run)
-
-        def take_outcome(ended: Future[list[JobExecutionEvent]]) -> None:
-            self._coroutine_runs.discard(run)
-            self._reactor.callFromThread(self._take_outcome, job_id, run, ended)
-
-        run.ended.add_done_callback(take_outcome)
+    def _take_outcome(self, job_id: str, ended: Future[list[JobExecutionEvent]]) -> None:
+        self._reactor.callFromThread(super()._take_outcome, job_id, ended)
 
     def _run_on_reactor(
         self,

@@ -24,6 +24,7 @@ from mainspring.util import asbool
 
 if TYPE_CHECKING:
     from mainspring.executors.base import BaseExecutor, CoroutineRun
+    from mainspring.job import Job
 
 #: How often a thread that waits for runs looks whether their loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
@@ -139,6 +140,16 @@ class DrivenScheduler(BaseScheduler):
         # A lookup of the user's own is to be asked for each due job.
         return None if self._is_replaced("_lookup_executor") else native_pool(executor)
 
+    def _choose_pools(self, at_start: bool) -> None:
+        """Have the engine use the threads that executors have chosen anew."""
+        for alias, executor in list(self._executors.items()):
+            if executor._choose_pool(at_start) is True:
+                self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
+
+    def _real_add_job(self, job: Job, jobstore_alias: str, replace_existing: bool) -> None:
+        self._choose_pools(at_start=False)
+        super()._real_add_job(job, jobstore_alias, replace_existing)
+
     def _stop_processing(self) -> None:
         self._is_stopping.set()
         self._timer_is_due = False
@@ -226,6 +237,7 @@ class DrivenScheduler(BaseScheduler):
     def _move_to_loop(self, loop: AbstractEventLoop, context: Context) -> None:
         """Use another loop for everything."""
         self._bind_loops(loop, context=context)
+        self._choose_pools(at_start=True)
 
     def _tell_of_idle_loop(self) -> bool:
         """Say so, once, when there has been work for a loop that has never run for too long.

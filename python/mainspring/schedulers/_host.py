@@ -2,11 +2,10 @@
 
 The engine's inbox for listeners and executors needs little of a loop: that it calls something on its own
 thread, and that it watches a file descriptor. :class:`HostLoop` gives it just that. Coroutines need an
-asyncio loop; theirs runs in a thread, :class:`LoopThread`.
+asyncio loop; theirs runs in a thread of its own, see :mod:`mainspring.schedulers._loop_thread`.
 
-Ground rules: a :class:`HostLoop` may be called from any thread, and calls back on its host's alone. The
-scheduler starts and stops the thread in whichever thread it is itself started and shut down. Nobody waits
-for anything on the host's thread but for the end of that thread, which never waits for the host.
+Ground rules: a :class:`HostLoop` may be called from any thread, and calls back on its host's alone. Nobody
+waits for anything on the host's thread but for the end of the loop's thread, which never waits for the host.
 """
 
 from __future__ import annotations
@@ -15,15 +14,13 @@ import asyncio
 from abc import ABCMeta, abstractmethod
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from threading import Thread, current_thread, get_ident
 from typing import Any, cast
 
-from mainspring.schedulers import SchedulerAlreadyRunningError
-from mainspring.schedulers._driven import DrivenScheduler
-from mainspring.schedulers._loops import finish_loop, new_own_loop, running_loop
+from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
+from mainspring.schedulers._loops import new_own_loop, running_loop
 from mainspring.schedulers.base import STATE_STOPPED
 
 
@@ -70,33 +67,23 @@ class HostLoop(metaclass=ABCMeta):
         return None
 
 
-class LoopThread:
-    """An asyncio loop that runs in a thread of its own."""
+class HostLoopThread(LoopThread):
+    """The thread beside a host."""
 
     def __init__(self) -> None:
         self.loop = new_own_loop()
         self._thread = Thread(target=self._run, name="APScheduler coroutines", daemon=True)
         self._thread.start()
 
-    def _run(self) -> None:
-        try:
-            self.loop.run_forever()
-        finally:
-            finish_loop(self.loop)
-
-    def stop(self) -> None:
-        """Cancel what is left on the loop, close it, and wait for that, but not in its own thread."""
-        with suppress(RuntimeError):  # it is closed
-            self.loop.call_soon_threadsafe(self.loop.stop)
+    def _join(self) -> None:
         if self._thread is not current_thread():
             self._thread.join()
 
 
-class HostedScheduler(DrivenScheduler):
+class HostedScheduler(LoopThreadScheduler):
     """A scheduler whose listeners and executors are called on the loop of another framework."""
 
     _host: HostLoop | None = None
-    _loop_thread: LoopThread | None = None
 
     @abstractmethod
     def _find_host(self) -> HostLoop | AbstractEventLoop:
@@ -109,21 +96,17 @@ class HostedScheduler(DrivenScheduler):
         :raises SchedulerAlreadyRunningError: if the scheduler is running
         :raises RuntimeError: if this is uWSGI without threads
         """
-        if self.running:
-            raise SchedulerAlreadyRunningError
+        super().start(paused)
+
+    def _find_loops(self) -> None:
         host = self._find_host()
         self._engine.events_on_loop = True
         if isinstance(host, HostLoop):
             self._host = host
-            self._loop_thread = LoopThread()
+            self._loop_thread = HostLoopThread()
             self._bind_loops(cast("AbstractEventLoop", host), self._loop_thread.loop)
         else:
             self._bind_loops(host)
-        try:
-            super().start(paused)
-        except BaseException:
-            self._release()
-            raise
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
@@ -175,20 +158,9 @@ class HostedScheduler(DrivenScheduler):
             self._release()
 
     def _release(self) -> None:
-        self._unbind_loops()
-        thread, self._loop_thread, self._host = self._loop_thread, None, None
-        if thread is not None:
-            thread.stop()
-
-    def _stop_without_loop(self) -> None:
-        super()._stop_without_loop()
-        self._release()
-
-    def _stop_at_exit(self) -> None:
-        super()._stop_at_exit()
-        if self._loop_thread is not None:
-            self._loop_thread.stop()
+        self._host = None
+        super()._release()
 
     def _forget_parent(self) -> None:
         super()._forget_parent()
-        self._loop_thread = self._host = None
+        self._host = None

@@ -205,6 +205,9 @@ class SchedulerJobs(SchedulerParts):
         'clean_up'
         """
 
+        if context is not None:
+            trigger_args["context"] = context
+
         def decorator(func: F) -> F:
             self.add_job(
                 func,
@@ -220,7 +223,6 @@ class SchedulerJobs(SchedulerParts):
                 jobstore,
                 executor,
                 True,
-                context=context,
                 **trigger_args,
             )
             return func
@@ -419,14 +421,14 @@ class SchedulerJobs(SchedulerParts):
         :raises RuntimeError: if the scheduler is not running
         :raises ValueError: if a job's callable has no importable name
         """
-        from mainspring import __version__
+        from mainspring.as_apscheduler import version_shown
         from mainspring.schedulers._transfer import dump
 
         if self.state == STATE_STOPPED:
             raise RuntimeError("the scheduler must have been started for job export to work")
         jobs = self.get_jobs(jobstore)
         with _opened(outfile, "w") as file:
-            dump(jobs, file, __version__)
+            dump(jobs, file, version_shown())
 
     def import_jobs(self, infile: str | PathLike[str] | IO[str], jobstore: str = "default") -> None:
         """Add the jobs that :meth:`export_jobs` has written, here or in APScheduler 3.11.

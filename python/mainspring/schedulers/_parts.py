@@ -9,6 +9,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._coroutines import is_exit_of_program
+from mainspring._logs import message
 from mainspring.events import (
     EVENT_ALL,
     EVENT_EXECUTOR_ADDED,
@@ -263,7 +264,11 @@ class SchedulerParts(metaclass=ABCMeta):
                     if is_exit_of_program(exc):
                         interrupt = exc
                     else:
-                        self._logger.exception("Error notifying listener %r of %r", callback, event)
+                        self._logger.exception(
+                            *message(
+                                "Error notifying listener", beyond=" %r of %r", of=(callback, event)
+                            )
+                        )
         if interrupt is not None:
             raise interrupt
 

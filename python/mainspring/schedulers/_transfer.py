@@ -1,8 +1,9 @@
 """Jobs as JSON: the format of ``export_jobs`` and ``import_jobs``.
 
-The format is APScheduler 3.11's. An object that has ``__getstate__`` and ``__setstate__`` becomes
-``{"__apscheduler_class__": reference, "__apscheduler_state__": state}``, any other that JSON does
-not know ``{"__apscheduler_pickle__": base64 of its pickle}``.
+The format is APScheduler 3.11's, with its names, so that each library reads the other's files. An object
+that has ``__getstate__`` and ``__setstate__`` becomes ``{"__apscheduler_class__": reference,
+"__apscheduler_state__": state}``, any other that JSON does not know ``{"__apscheduler_pickle__": base64
+of its pickle}``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
-from mainspring._pickles import loads, ours
+from mainspring._pickles import dumps, loads, ours, state_with_their_names, theirs
 from mainspring.util import obj_to_ref, ref_to_obj
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ def load(file: IO[str]) -> list[Job]:
 
 def _encode(obj: Any) -> dict[str, Any]:
     if hasattr(obj, "__getstate__") and hasattr(obj, "__setstate__"):
-        state = obj.__getstate__()
+        state = state_with_their_names(obj)
         if isinstance(state, Mapping):
             return {
-                "__apscheduler_class__": obj_to_ref(type(obj)),
+                "__apscheduler_class__": theirs(obj_to_ref(type(obj))),
                 "__apscheduler_state__": state,
             }
-    pickled = pickle.dumps(obj, pickle.HIGHEST_PROTOCOL)
+    pickled = dumps(obj, pickle.HIGHEST_PROTOCOL, "apscheduler")
     return {"__apscheduler_pickle__": b64encode(pickled).decode("ascii")}
 
 

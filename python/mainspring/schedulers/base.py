@@ -11,7 +11,7 @@ from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from mainspring._coroutines import is_exit_of_program
-from mainspring._logs import get_logger
+from mainspring._logs import get_logger, message
 from mainspring._mainspring import Engine, NativeJobs
 from mainspring.events import (
     EVENT_JOB_MAX_INSTANCES,
@@ -412,25 +412,34 @@ class BaseScheduler(SchedulerJobs):
         try:
             executor.submit_job(job, run_times)
         except MaxInstancesReachedError:
-            self._logger.warning(
-                'Execution of job "%s" skipped: maximum number of running instances reached (%d) '
-                "(job id: %s)",
-                job,
-                job.max_instances,
-                job.id,
-            )
+            self._log_skipped(job)
             return JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
         except BaseException as exc:
             if is_exit_of_program(exc):
                 raise
             self._logger.exception(
-                'Error submitting job "%s" to executor "%s" (job id: %s)',
-                job,
-                job.executor,
-                job.id,
+                *message(
+                    'Error submitting job "%s" to executor "%s"',
+                    job,
+                    job.executor,
+                    beyond=" (job id: %s)",
+                    of=(job.id,),
+                )
             )
             return None
         return JobSubmissionEvent(EVENT_JOB_SUBMITTED, job.id, alias, run_times)
+
+    def _log_skipped(self, job: Job) -> None:
+        """Log that a due job is not run, since as many runs as it allows are going on."""
+        self._logger.warning(
+            *message(
+                'Execution of job "%s" skipped: maximum number of running instances reached (%d)',
+                job,
+                job.max_instances,
+                beyond=" (job id: %s)",
+                of=(job.id,),
+            )
+        )
 
     def _remove_ended_job(self, job_id: str, alias: str | None) -> None:
         try:

@@ -9,12 +9,11 @@ patched, belong to the hub of that thread.
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from mainspring.schedulers import SchedulerAlreadyRunningError
-from mainspring.schedulers._driven import DrivenScheduler
-from mainspring.schedulers._loops import finish_loop, new_own_loop
+from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
+from mainspring.schedulers._loops import new_own_loop
 
 try:
     import gevent
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ("GeventScheduler",)
 
 
-class GeventScheduler(DrivenScheduler):
+class GeventScheduler(LoopThreadScheduler):
     """Runs on gevent: jobs in greenlets, coroutine jobs on an asyncio loop in a thread of its own.
 
     The hub is that of the thread that calls :meth:`start`; listeners are called there, too. Besides the
@@ -57,7 +56,6 @@ class GeventScheduler(DrivenScheduler):
 
     _hub: Any = None
     _greenlet: Any = None
-    _loop_thread: GeventLoopThread | None = None
 
     def start(self, paused: bool = False) -> Any:
         """Start the scheduler and return.
@@ -67,18 +65,14 @@ class GeventScheduler(DrivenScheduler):
         :raises SchedulerAlreadyRunningError: if the scheduler is running
         :raises RuntimeError: if this is uWSGI without threads
         """
-        if self.running:
-            raise SchedulerAlreadyRunningError
+        super().start(paused)
+        return self._greenlet
+
+    def _find_loops(self) -> None:
         self._hub = gevent.get_hub()
         self._loop_thread = GeventLoopThread()
-        self._bind_loops(self._loop_thread.loop)
-        try:
-            super().start(paused)
-        except BaseException:
-            self._release()
-            raise
         self._greenlet = gevent.spawn(self._loop_thread.ended.wait)
-        return self._greenlet
+        self._bind_loops(self._loop_thread.loop)
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
@@ -109,26 +103,13 @@ class GeventScheduler(DrivenScheduler):
             self._hub.loop.run_callback_threadsafe(gevent.spawn, super()._call_listeners, event)
 
     def _release(self) -> None:
-        self._unbind_loops()
-        thread, self._loop_thread = self._loop_thread, None
-        if thread is not None:
-            thread.stop()
-        greenlet, self._greenlet = self._greenlet, None
-        if greenlet is not None and self._is_here():
-            greenlet.join()
-
-    def _stop_without_loop(self) -> None:
-        super()._stop_without_loop()
-        self._release()
-
-    def _stop_at_exit(self) -> None:
-        super()._stop_at_exit()
-        if self._loop_thread is not None:
-            self._loop_thread.stop()
+        super()._release()
+        if self._greenlet is not None and self._is_here():
+            self._greenlet.join()
 
     def _forget_parent(self) -> None:
         super()._forget_parent()
-        self._hub = self._greenlet = self._loop_thread = None
+        self._hub = self._greenlet = None
 
     def _create_lock(self) -> AbstractContextManager[Any]:
         return RLock()  # type: ignore[no-any-return]
@@ -139,8 +120,8 @@ class GeventScheduler(DrivenScheduler):
         return GeventExecutor()
 
 
-class GeventLoopThread:
-    """An asyncio loop in a native thread, whether or not :mod:`threading` has been patched."""
+class GeventLoopThread(LoopThread):
+    """A native thread, whether or not :mod:`threading` has been patched."""
 
     def __init__(self) -> None:
         self._pool = ThreadPool(1)
@@ -150,17 +131,13 @@ class GeventLoopThread:
 
     def _run(self) -> None:
         try:
-            self.loop.run_forever()
+            super()._run()
         finally:
-            finish_loop(self.loop)
             # Where asyncio is patched this thread's hub closes its sockets, and looks names up in threads.
             gevent.get_hub().threadpool.kill()
             gevent.sleep(0)
 
-    def stop(self) -> None:
-        """Cancel what is left on the loop, close it, and wait for that, but not in its own thread."""
-        with suppress(RuntimeError):  # it is closed
-            self.loop.call_soon_threadsafe(self.loop.stop)
+    def _join(self) -> None:
         if gevent.get_hub() is self._pool.hub:
             self.ended.wait()
             self._pool.kill()

@@ -17,6 +17,7 @@ import asyncio
 from typing import Any
 
 from gevent.event import Event
+from outcome import check
 
 from mainspring.events import (
     EVENT_JOB_ERROR,
@@ -104,11 +105,7 @@ def run_job() -> None:
     greenlet = scheduler.start()
     assert told.wait(30)
     (event,) = events
-    if isinstance(expected, type):
-        assert isinstance(event.exception, expected), event.exception
-    else:
-        assert event.exception is None, event.traceback
-        assert event.retval == expected, event.retval
+    check(event, expected)
     scheduler.shutdown()
     assert greenlet.dead
     assert not scheduler.running

@@ -10,6 +10,7 @@ import sys
 import threading
 from typing import Any
 
+from outcome import check
 from PySide6.QtCore import QCoreApplication, QTimer
 
 from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
@@ -69,11 +70,7 @@ def run_job_and_quit() -> None:
     app = QCoreApplication([])  # which may be made later
     app.exec()
     (event,) = events
-    if isinstance(expected, type):
-        assert isinstance(event.exception, expected), event.exception
-    else:
-        assert event.exception is None, event.traceback
-        assert event.retval == expected, event.retval
+    check(event, expected)
     assert not scheduler.running
 
 

@@ -19,6 +19,8 @@ elif sys.argv[1] == "select":
 
     selectreactor.install()
 
+from outcome import check
+
 from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_SCHEDULER_SHUTDOWN
 from mainspring.executors.pool import ThreadPoolExecutor
 from mainspring.executors.twisted import TwistedExecutor
@@ -117,11 +119,7 @@ def main() -> None:
     reactor_.run()
     ((event, here),) = events
     assert here, "the listener was called elsewhere"
-    if isinstance(expected, type):
-        assert isinstance(event.exception, expected), event.exception
-    else:
-        assert event.exception is None, event.traceback
-        assert event.retval == expected, event.retval
+    check(event, expected)
     assert not scheduler.running
 
 
