@@ -51,6 +51,19 @@ def no_current_loop() -> Iterator[None]:
     asyncio.set_event_loop(None)
 
 
+def plain() -> None:
+    plain.began.set()
+    assert plain.go_on.wait(PATIENCE)
+
+
+plain.began = threading.Event()  # type: ignore[attr-defined]
+plain.go_on = threading.Event()  # type: ignore[attr-defined]
+
+
+async def closer() -> None:
+    closer.closed.set_result(await closer.scheduler.aclose())  # type: ignore[attr-defined]
+
+
 async def sleeper() -> None:
     """Say that it has started, which tests wait for, and never end."""
     sleeper.started.set()  # type: ignore[attr-defined]
@@ -353,6 +366,32 @@ class TestClose:
         await closing
         assert events.of(EVENT_JOB_EXECUTED)[0].retval == "ended"
         assert events.codes()[-1] == EVENT_SCHEDULER_SHUTDOWN
+
+    async def test_waits_for_functions_of_a_store_written_in_python(self) -> None:
+        plain.began.clear()
+        plain.go_on.clear()
+        scheduler = AsyncIOScheduler(timezone="UTC", jobstores={"default": ListJobStore()})
+        events = listen(scheduler)
+        scheduler.start()
+        scheduler.add_job(plain, misfire_grace_time=None)
+        assert await asyncio.to_thread(plain.began.wait, PATIENCE)
+        closing = asyncio.create_task(scheduler.aclose())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not closing.done()
+        plain.go_on.set()
+        assert await closing == []
+        assert events.of(EVENT_JOB_EXECUTED)
+        assert events.codes()[-1] == EVENT_SCHEDULER_SHUTDOWN
+
+    async def test_called_by_a_job_of_a_store_written_in_python(self) -> None:
+        closer.scheduler = scheduler = AsyncIOScheduler(
+            timezone="UTC", jobstores={"default": ListJobStore()}
+        )
+        closer.closed = asyncio.get_running_loop().create_future()
+        scheduler.start()
+        scheduler.add_job(closer, misfire_grace_time=None)
+        assert await asyncio.wait_for(closer.closed, PATIENCE) == []
 
     async def test_deadline(self) -> None:
         sleeper.started = asyncio.Event()

@@ -78,6 +78,8 @@ class BaseExecutor(metaclass=ABCMeta):
     def __init__(self) -> None:
         super().__init__()
         self._instances: defaultdict[str, int] = defaultdict(int)
+        #: Called whenever a submission has ended, in whichever thread that was.
+        self._at_each_end: list[Callable[[], object]] = []
         self._coroutine_runs: set[CoroutineRun[list[JobExecutionEvent]]] = set()
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
@@ -153,6 +155,14 @@ class BaseExecutor(metaclass=ABCMeta):
             self._instances[job_id] -= 1
             if self._instances[job_id] == 0:
                 del self._instances[job_id]
+        for tell in tuple(self._at_each_end):
+            tell()
+
+    def _submissions_under_way(self) -> int:
+        """Return how many jobs have been submitted and have not come to their end."""
+        assert self._lock is not None
+        with self._lock:
+            return sum(self._instances.values())
 
     def _run_here(self, job: Job, run_times: Sequence[datetime]) -> None:
         """Run a submission in the calling thread."""

@@ -6,6 +6,7 @@ import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 from concurrent.futures import wait
+from contextlib import suppress
 from contextvars import Context, copy_context
 from threading import Event, RLock
 from time import monotonic
@@ -363,11 +364,18 @@ class DrivenScheduler(BaseScheduler):
         for run in self._coroutine_runs():
             run.cancel()
 
-    async def _idle(self, but: int = 0) -> None:
-        """Wait until all runs have ended, or all but so many of the engine's."""
-        await self._engine.idle(but)
+    async def _idle(self) -> None:
+        """Wait until all runs have ended that need the loop."""
+        await self._engine.idle()
         while runs := self._coroutine_runs():
             await asyncio.wait([asyncio.wrap_future(run.ended) for run in runs])
+
+    async def _runs_ended(self, but: asyncio.Task[Any] | None) -> None:
+        """Wait until all runs have ended, but for the one of a task."""
+        own = sum(task is but for task, *_ in self._engine.control.running())
+        await self._engine.idle(own)
+        for executor in list(self._executors.values()):
+            await _submissions_ended(executor, but)
 
     async def _end_runs(self, deadline: float | None) -> list[CancelledRun]:
         """Wait for the runs to end, and cancel the coroutine runs that have not at the deadline.
@@ -377,9 +385,8 @@ class DrivenScheduler(BaseScheduler):
         """
         here = asyncio.current_task()
         await asyncio.sleep(0)  # by now a run that has called this is known to be suspended
-        own = sum(task is here for task, *_ in self._engine.control.running())
         try:
-            await asyncio.wait_for(self._idle(own), deadline)
+            await asyncio.wait_for(self._runs_ended(here), deadline)
             return []
         except asyncio.TimeoutError:
             loop = self._coroutine_loop()
@@ -395,7 +402,7 @@ class DrivenScheduler(BaseScheduler):
         inbox = self._engine.coro or self._engine.control
         inbox._drain_all()  # what is due and has not begun would otherwise begin later
         runs = [run for run in inbox.running() if run[0] is not but]
-        python_runs = self._coroutine_runs()
+        python_runs = [run for run in self._coroutine_runs() if run._task is not but or but is None]
         for task, *_ in runs:
             task.cancel()
         for run in python_runs:
@@ -424,6 +431,27 @@ class DrivenScheduler(BaseScheduler):
             for executor in list(self._executors.values())
             for run in tuple(getattr(executor, "_coroutine_runs", ()))
         ]
+
+
+async def _submissions_ended(executor: BaseExecutor, but: asyncio.Task[Any] | None) -> None:
+    """Wait until what an executor was given without the engine has ended, but for the run of a task."""
+    if executor._lock is None:  # it has never been started
+        return
+    changed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def tell() -> None:
+        with suppress(RuntimeError):  # this loop is closed
+            loop.call_soon_threadsafe(changed.set)
+
+    executor._at_each_end.append(tell)
+    try:
+        own = sum(run._task is but for run in executor._coroutine_runs)
+        while executor._submissions_under_way() > own:
+            await changed.wait()
+            changed.clear()
+    finally:
+        executor._at_each_end.remove(tell)
 
 
 def _suspended_job_in_hand(inbox: LoopInbox) -> str | None:
