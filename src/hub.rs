@@ -5,7 +5,7 @@
 //! Python code meanwhile. Nothing of Python is dropped under a lock.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -313,36 +313,48 @@ impl LoopCheck {
 /// Counts the runs that are queued or under way, and tells who waits when there are none.
 #[derive(Default)]
 pub struct Runs {
-    count: Mutex<usize>,
+    count: Mutex<Count>,
     fewer: Condvar,
     /// The most runs that anybody awaits with [`wait_none`], since telling them is not free.
     awaited: AtomicUsize,
     few_enough: Arc<tokio::sync::Notify>,
 }
 
+#[derive(Default)]
+struct Count {
+    runs: usize,
+    /// How many threads wait for fewer: to tell nobody costs a system call, too.
+    waiting: usize,
+}
+
 impl Runs {
     pub fn add(&self, change: isize) {
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        *count = count.saturating_add_signed(change);
-        if change < 0 {
+        let mut count = self.lock();
+        count.runs = count.runs.saturating_add_signed(change);
+        if change < 0 && count.waiting > 0 {
             self.fewer.notify_all();
         }
-        if *count <= self.awaited.load(Ordering::Relaxed) {
+        if count.runs <= self.awaited.load(Ordering::Relaxed) {
             self.few_enough.notify_waiters();
         }
     }
 
     pub fn count(&self) -> usize {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().runs
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there are at most `but` runs, at most for `timeout`; says whether that is so.
     pub fn wait_none(&self, but: usize, timeout: Option<Duration>) -> bool {
         let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        while *count > but {
+        let mut count = self.lock();
+        count.waiting += 1;
+        while count.runs > but {
             count = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
-                Some(left) if left.is_zero() => return false,
+                Some(left) if left.is_zero() => break,
                 Some(left) => match self.fewer.wait_timeout(count, left) {
                     Ok((count, _)) => count,
                     Err(poisoned) => poisoned.into_inner().0,
@@ -350,7 +362,8 @@ impl Runs {
                 None => self.fewer.wait(count).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        true
+        count.waiting -= 1;
+        count.runs <= but
     }
 }
 
