@@ -40,6 +40,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 5
 #: In seconds, for one measurement.
 TIMEOUT = 1_800
+#: Begins what a result says of a measurement that went wrong, in place of figures.
+FAILED = "failed: "
 #: What one measures for oneself is not for the repository.
 LOCAL = Path("benchmarks/results/local")
 
@@ -121,9 +123,10 @@ def run_once(python: str, series: Series, subject: str, scale: float) -> dict[st
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        return {"cannot": f"not done after {TIMEOUT // 60} minutes"}
+        return {"cannot": f"is not done after {TIMEOUT // 60} minutes"}
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command[2:])}\n{done.stderr}")
+        print(" ".join(command[2:]), done.stderr, sep="\n", file=sys.stderr)
+        return {"cannot": f"{FAILED}{done.stderr.splitlines()[-1]}"}
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
@@ -168,6 +171,9 @@ def main() -> None:
         print(report.table(series), flush=True)
         measured.append(series)
     print("\nwritten to", report.save(options.out, environment, options.scale, measured))
+    failed = [text for series in measured for text in series.cannot.values() if FAILED in text]
+    if failed:
+        sys.exit(f"{len(failed)} measurements failed")
 
 
 if __name__ == "__main__":

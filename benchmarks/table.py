@@ -226,7 +226,8 @@ def render(contents: list[dict[str, Any]]) -> str:
             lines.append(f"| {' | '.join([row.title, *cells, ratio(of_row, row)])} |")
     rounds = sorted({series["rounds"] for series in found.values()})
     span = str(rounds[0]) if len(rounds) == 1 else f"{rounds[0]} to {rounds[-1]}"
-    lines += ["", f"Medians of {span} rounds. " + " ".join(f"{text}." for text in titles.values())]
+    rounds_of = f"Medians of {span} rounds" if span != "1" else "One round"
+    lines += ["", f"{rounds_of}. " + " ".join(f"{text}." for text in titles.values())]
     return "\n".join(lines)
 
 

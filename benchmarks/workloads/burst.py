@@ -34,7 +34,7 @@ METRICS = {"run_us": "lower", "longest_stall_ms": "lower"}
 QUICK = {
     ("returns at once", "asyncio"): 2,
     ("suspends once", "asyncio"): 2,
-    ("returns at once", "uvloop"): 2,
+    ("returns at once", "uvloop"): 1,
 }
 
 BEAT = 0.001

@@ -25,7 +25,6 @@ CASES: dict[str, dict[str, Any]] = {
 LOOPS = ("",)
 SIZES = {MAINSPRING: 2_000, APSCHEDULER: 2_000}
 METRICS = {"add_per_s": "higher", "run_per_s": "higher"}
-QUICK = {("interval", ""): 1}
 
 _runs: list[int] = []
 _left = 0

@@ -39,7 +39,7 @@ CASES: dict[str, dict[str, int]] = {
 LOOPS = ("asyncio", "uvloop")
 SIZES = {**sizes(libraries=100, rivals=100), FLOOR: 100}
 METRICS = {"p50_ms": "lower", "p95_ms": "lower", "p99_ms": "lower"}
-QUICK = {("idle loop", "asyncio"): 1, ("beside a busy thread", "asyncio"): 1}
+QUICK = {("idle loop", "asyncio"): 1}
 
 PERIOD = 0.05
 #: More jobs than this take others than mainspring minutes to load.

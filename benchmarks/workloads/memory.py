@@ -19,7 +19,7 @@ LOOPS = ("",)
 SIZES = {**sizes(libraries=20_000, rivals=20_000), MAINSPRING: 200_000}
 METRICS = {"job_bytes": "lower"}
 ROUNDS = 3
-QUICK = {("interval", ""): 1, ("cron", ""): 1}
+QUICK = {("cron", ""): 1}
 
 
 def work() -> None:

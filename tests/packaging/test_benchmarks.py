@@ -2,10 +2,12 @@
 
 import json
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import report, run, table
+from benchmarks import report, run, scaling, table
+from benchmarks.drawing import draw
 from benchmarks.measure import measure
 from benchmarks.subjects import APSCHEDULER, FLOOR_EAGER, MAINSPRING, RIVALS
 from benchmarks.workloads import WORKLOADS
@@ -128,3 +130,35 @@ def test_figures_are_short():
         "1,230",
         "988,000",
     ]
+
+
+def test_the_drawing_has_a_mark_for_each_point():
+    points = [
+        {"kind": kind, "subject": subject, "jobs": jobs, "figures": figures}
+        for kind, figures in (
+            ("lateness", {"p50_ms": 0.3, "p99_ms": 0.6}),
+            ("idle", {"cpu_s_per_10_s": 0.0}),
+            ("sustained", {"p50_ms": 2.0, "p99_ms": 4.0, "core_percent": 2.5}),
+        )
+        for subject in (MAINSPRING, APSCHEDULER)
+        for jobs in (1_000, 10_000)
+    ]
+    points[0]["figures"] = {}  # a measurement that went wrong
+    root = ElementTree.fromstring(draw(scaling.charts(points), "<caption>"))
+    marks = root.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(marks) == sum(len(point["figures"]) for point in points)
+    texts = [text.text for text in root.findall("{http://www.w3.org/2000/svg}text")]
+    assert "<caption>" in texts
+    assert "10k" in texts
+
+
+async def test_points_of_the_scaling_are_measured(monkeypatch):
+    monkeypatch.setattr(scaling, "LATE_RUNS", 2)
+    monkeypatch.setattr(scaling, "IDLE_SECONDS", 1)
+    monkeypatch.setattr(scaling, "RUNS", 2)
+    for kind, metric in (
+        ("lateness", "p99_ms"),
+        ("idle", "cpu_s_per_10_s"),
+        ("sustained", "core_percent"),
+    ):
+        assert metric in await scaling.Point(kind, MAINSPRING, 10).measure()

@@ -184,10 +184,11 @@ fn engine(c: &mut Criterion) {
         let (mut now, mut out) = (START, Vec::new());
         group.bench_function(BenchmarkId::new("sweep_and_finish", format!("{stores}_stores")), |b| {
             b.iter(|| {
-                engine.sweep(at(now), &mut out);
-                for item in out.drain(..) {
-                    if let Item::Run(firing) = item {
-                        shared[firing.store.0 as usize].change(|s| s.finish(firing.key));
+                while engine.sweep(at(now), &mut out).is_some_and(|next| next <= at(now)) || !out.is_empty() {
+                    for item in out.drain(..) {
+                        if let Item::Run(firing) = item {
+                            shared[firing.store.0 as usize].change(|s| s.finish(firing.key));
+                        }
                     }
                 }
                 now += SECOND;
@@ -214,10 +215,10 @@ impl LazyHeap {
         self.heap.push(Reverse((deadline, slot, *generation)));
     }
 
-    fn pop(&mut self) -> Option<u32> {
-        while let Some(Reverse((_, slot, generation))) = self.heap.pop() {
+    fn pop(&mut self) -> Option<(u32, UtcMicros)> {
+        while let Some(Reverse((deadline, slot, generation))) = self.heap.pop() {
             if self.generations[slot as usize] == generation {
-                return Some(slot);
+                return Some((slot, deadline));
             }
         }
         None
@@ -271,6 +272,18 @@ fn timer(c: &mut Criterion) {
                 for _ in 0..count {
                     let Some((slot, due)) = queue.pop_due(UtcMicros::MAX) else { return };
                     queue.set(slot, again(due), slot);
+                }
+            });
+        });
+        group.bench_function("pop_and_set/binary_heap_lazy", |b| {
+            let mut queue = LazyHeap::default();
+            for (slot, &deadline) in (0..).zip(&deadlines) {
+                queue.set(slot, deadline);
+            }
+            b.iter(|| {
+                for _ in 0..count {
+                    let Some((slot, due)) = queue.pop() else { return };
+                    queue.set(slot, again(due));
                 }
             });
         });

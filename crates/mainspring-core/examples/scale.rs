@@ -40,17 +40,17 @@ fn nanos(begin: Instant, count: u32) -> f64 {
     begin.elapsed().as_nanos() as f64 / f64::from(count)
 }
 
-/// Sweeps what is due at `now`, chunk by chunk; returns how many fires there were, and the longest chunk in
-/// microseconds.
-fn sweep(store: &mut MemoryStore<u32>, now: UtcMicros, out: &mut Vec<Item>) -> (u32, f64) {
-    let (mut fires, mut longest) = (0, 0.0_f64);
+/// Sweeps what is due at `now`, pass by pass; returns how many fires there were, and how many microseconds
+/// each pass took, for which it would have held the store's lock.
+fn sweep(store: &mut MemoryStore<u32>, now: UtcMicros, out: &mut Vec<Item>) -> (u32, Vec<f64>) {
+    let (mut fires, mut passes) = (0, Vec::new());
     loop {
         let begin = Instant::now();
         store.sweep(now, PASS, out);
-        longest = longest.max(nanos(begin, 1_000));
         if out.is_empty() {
-            return (fires, longest);
+            return (fires, passes);
         }
+        passes.push(nanos(begin, 1_000));
         for item in out.drain(..) {
             if let Item::Run(firing) = item {
                 fires += 1;
@@ -105,12 +105,15 @@ fn main() {
         store.set_next(key, Some(instant)).expect("a job");
     }
     let begin = Instant::now();
-    let (together, longest_us) = sweep(&mut store, instant, &mut out);
+    let (together, mut passes) = sweep(&mut store, instant, &mut out);
     let together_ns = nanos(begin, together);
     assert_eq!(together, jobs, "each job fires once");
+    // Not the longest: that one has met with whatever else the machine had to do.
+    passes.sort_by(f64::total_cmp);
+    let lock_us = passes[passes.len() * 99 / 100];
 
     println!(
         "{{\"jobs\": {jobs}, \"bytes\": {bytes:.0}, \"add_ns\": {add_ns:.0}, \"spread_ns\": {spread_ns:.0}, \
-         \"together_ns\": {together_ns:.0}, \"longest_lock_us\": {longest_us:.0}, \"change_ns\": {change_ns:.0}}}"
+         \"together_ns\": {together_ns:.0}, \"lock_us\": {lock_us:.0}, \"change_ns\": {change_ns:.0}}}"
     );
 }
