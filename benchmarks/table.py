@@ -247,10 +247,13 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--print", action="store_true", help="instead of writing into README.md")
     options = parser.parse_args()
-    files = options.files or sorted(RESULTS.glob("*.json"))
+    files = options.files or sorted(RESULTS.glob("*-cp*.json"))
     if not files:
         raise SystemExit(f"{RESULTS} has no results: make bench")
-    table = render([json.loads(file.read_text()) for file in files])
+    contents = [json.loads(file.read_text()) for file in files]
+    if any(content["scale"] != 1 for content in contents):
+        raise SystemExit("trials in another size than the workloads' are not for publication")
+    table = render(contents)
     if options.print:
         print(table)
     else:
