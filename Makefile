@@ -11,11 +11,16 @@
 ifndef PYTHON
 PYTHON := $(shell tools/find-pythons --first)
 endif
+# CPython 3.11 for `make bench`, if it is found and is not PYTHON itself.
+PYTHON_311 = $(if $(filter 3.11.%,$(python_version)),,$(shell tools/find-pythons | grep -F 3.11 | head -n 1))
 # Where they are made. VENV is for the tests, with a development build of the package; the release
 # build that a user would get goes into the other two.
 VENV ?= .venv
 VENV_DEMO ?= .venv-demo
 VENV_BENCH ?= .venv-bench
+# For benchmarks: libraries whose names clash with others', and the release build on CPython 3.11.
+VENV_RIVALS ?= .venv-bench-rivals
+VENV_311 ?= .venv-bench-3.11
 
 # rustup's default place, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -109,15 +114,29 @@ fmt: $(VENV)/.installed ## Format Rust and Python in place
 
 # --- Measuring ----------------------------------------------------------------------------------
 
+# Writes benchmarks/results/*.json and the README's table.
 .PHONY: bench
-bench: $(VENV_BENCH)/.installed ## Every workload, more rounds (ARGS: see python -m benchmarks.quick --help)
+bench: $(VENV_BENCH)/.installed $(VENV_RIVALS)/.installed ## All libraries and workloads (hours; ARGS: see python -m benchmarks.run --help)
 	$(call heading,benchmarks)
-	@$(VENV_BENCH)/$(BIN)/python -m benchmarks.quick --rounds 7 $(ARGS)
+	@$(VENV_BENCH)/$(BIN)/python -m benchmarks.run --rivals $(VENV_RIVALS)/$(BIN)/python \
+	    --out benchmarks/results $(ARGS)
+	@$(if $(PYTHON_311),$(MAKE) --no-print-directory bench-3.11)
+	@$(VENV_BENCH)/$(BIN)/python -m benchmarks.table
+
+.PHONY: bench-3.11
+bench-3.11: $(VENV_311)/.installed
+	$(call heading,the burst without eager tasks)
+	@$(VENV_311)/$(BIN)/python -m benchmarks.run --only burst --out benchmarks/results
 
 .PHONY: bench-quick
 bench-quick: $(VENV_BENCH)/.installed ## mainspring, APScheduler and plain asyncio, under 3 minutes
 	$(call heading,benchmarks)
-	@$(VENV_BENCH)/$(BIN)/python -m benchmarks.quick $(ARGS)
+	@$(VENV_BENCH)/$(BIN)/python -m benchmarks.run --quick $(ARGS)
+
+.PHONY: bench-scaling
+bench-scaling: $(VENV_BENCH)/.installed ## Lateness and CPU over the number of jobs, as benchmarks/results/scaling.svg
+	$(call heading,scaling)
+	@$(VENV_BENCH)/$(BIN)/python -m benchmarks.scaling $(ARGS)
 
 .PHONY: bench-core
 bench-core: | rust ## The core alone, with criterion; ARGS picks benchmarks
@@ -139,7 +158,7 @@ $(1)/$(BIN)/python:
 	$$(call heading,virtual environment $(1) from $(PYTHON) ($(python_version)))
 	@tools/make-venv '$(PYTHON)' $(1)
 endef
-$(foreach venv,$(VENV) $(VENV_DEMO) $(VENV_BENCH),$(eval $(call venv_rule,$(venv))))
+$(foreach venv,$(VENV) $(VENV_DEMO) $(VENV_BENCH) $(VENV_RIVALS),$(eval $(call venv_rule,$(venv))))
 
 .PHONY: rust
 rust:
@@ -164,7 +183,22 @@ $(VENV_DEMO)/.installed: $(PACKAGE_SOURCES) | rust $(VENV_DEMO)/$(BIN)/python
 
 $(VENV_BENCH)/.installed: $(PACKAGE_SOURCES) requirements/bench.txt | rust $(VENV_BENCH)/$(BIN)/python
 	$(call heading,release build and installation (a few minutes the first time))
-	@$(VENV_BENCH)/$(BIN)/python -m pip install --quiet -r requirements/bench.txt .
+	@rm -rf $(VENV_BENCH)/wheel
+	@$(VENV_BENCH)/$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(VENV_BENCH)/wheel .
+	@$(VENV_BENCH)/$(BIN)/python -m pip install --quiet -r requirements/bench.txt
+	@$(VENV_BENCH)/$(BIN)/python -m pip install --quiet --force-reinstall $(VENV_BENCH)/wheel/*.whl
+	@touch $@
+
+$(VENV_RIVALS)/.installed: requirements/bench-rivals.txt | $(VENV_RIVALS)/$(BIN)/python
+	$(call heading,other libraries to compare with)
+	@$(VENV_RIVALS)/$(BIN)/python -m pip install --quiet -r requirements/bench-rivals.txt
+	@touch $@
+
+# The wheel of the other environment: one serves all versions of CPython.
+$(VENV_311)/.installed: $(VENV_BENCH)/.installed
+	$(call heading,virtual environment $(VENV_311) from $(PYTHON_311))
+	@tools/make-venv '$(PYTHON_311)' $(VENV_311)
+	@$(VENV_311)/$(BIN)/python -m pip install --quiet -r requirements/bench.txt $(VENV_BENCH)/wheel/*.whl
 	@touch $@
 
 .PHONY: clean

@@ -11,22 +11,29 @@ import inspect
 import json
 from typing import Any
 
+from benchmarks.subjects import Cannot
 from benchmarks.workloads import WORKLOADS
 
 
-def measure(workload: str, case: str, subject: str, loop: str, size: int) -> dict[str, float]:
-    """Runs the case of the workload once for the subject."""
+def measure(workload: str, case: str, subject: str, loop: str, size: int) -> dict[str, Any]:
+    """Runs the case of the workload once for the subject.
+
+    Returns its figures, or {"cannot": reason}.
+    """
     module = WORKLOADS[workload]
     arguments: dict[str, Any] = module.CASES[case]
-    call = module.measure(subject, size, **arguments)
-    if not inspect.iscoroutine(call):
-        figures: dict[str, float] = call
-    elif loop == "uvloop":
-        import uvloop
+    try:
+        call = module.measure(subject, size, **arguments)
+        if not inspect.iscoroutine(call):
+            figures: dict[str, Any] = call
+        elif loop == "uvloop":
+            import uvloop
 
-        figures = uvloop.run(call)
-    else:
-        figures = asyncio.run(call)
+            figures = uvloop.run(call)
+        else:
+            figures = asyncio.run(call)
+    except Cannot as reason:
+        return {"cannot": str(reason)}
     return figures
 
 

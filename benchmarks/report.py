@@ -15,7 +15,7 @@ from benchmarks.subjects import APSCHEDULER, FLOOR, FLOOR_EAGER
 from benchmarks.workloads import WORKLOADS
 
 if TYPE_CHECKING:
-    from benchmarks.quick import Series
+    from benchmarks.run import Series
 
 
 def environment(about: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +62,7 @@ def table(series: Series) -> str:
         medians = {
             subject: statistics.median(figures[metric])
             for subject, figures in series.figures.items()
+            if metric in figures
         }
         rivals = [name for name in (APSCHEDULER, FLOOR, FLOOR_EAGER) if name in medians]
         lines.append(
@@ -78,6 +79,7 @@ def table(series: Series) -> str:
                 f"    {subject:<38} {median:10,.2f} {min(values):10,.2f} {max(values):10,.2f}"
                 + "".join(f" {text:<15}" for text in ratios)
             )
+    lines += [f"    {subject:<38} cannot: {reason}" for subject, reason in series.cannot.items()]
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -1,7 +1,8 @@
 """Who is measured: scheduler libraries by their import name, and the floor beneath them.
 
 A workload gets a subject and must treat all libraries alike, so that it cannot favour one: it asks
-this file for a scheduler and uses the API that both have.
+this file for a scheduler and uses the API that both have. Libraries with another API are behind
+`benchmarks.rivals`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import random
+import statistics
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -21,13 +24,38 @@ FLOOR = "floor"
 #: The floor with eagerly started tasks, which CPython has from 3.12 on.
 FLOOR_EAGER = "floor-eager"
 
+#: APScheduler 4.0.0a6 as it comes, and with its limits and its clean-up out of the way.
+APSCHEDULER4 = "apscheduler4"
+APSCHEDULER4_TUNED = "apscheduler4-tuned"
+AIOCRON = "aiocron"
+#: The scheduler loop of taskiq, with the broker that runs tasks in the same process.
+TASKIQ = "taskiq"
+
+#: They have APScheduler 3's API.
 LIBRARIES = (MAINSPRING, APSCHEDULER)
+FLOORS = (FLOOR, FLOOR_EAGER)
+#: They have an environment of their own, and `benchmarks.rivals` for their APIs.
+RIVALS = (APSCHEDULER4, APSCHEDULER4_TUNED, AIOCRON, TASKIQ)
 
 
-def asyncio_scheduler(library: str) -> Any:
-    """A new AsyncIOScheduler of `library`, in UTC."""
+class Cannot(Exception):  # noqa: N818 - it is an answer, no error
+    """A workload makes no sense for the subject; the message says why."""
+
+
+def sizes(libraries: int, floors: int = 0, rivals: int = 0) -> dict[str, int]:
+    """`SIZES` of a workload that takes all subjects of a kind alike; 0 leaves them out."""
+    kinds = ((LIBRARIES, libraries), (FLOORS, floors), (RIVALS, rivals))
+    return {subject: size for subjects, size in kinds if size for subject in subjects}
+
+
+def asyncio_scheduler(library: str, workers: int = 0) -> Any:
+    """A new AsyncIOScheduler of `library`, in UTC; with a pool of `workers` threads named "pool"."""
     module = importlib.import_module(f"{library}.schedulers.asyncio")
-    return module.AsyncIOScheduler(timezone="UTC")
+    scheduler = module.AsyncIOScheduler(timezone="UTC")
+    if workers:
+        pool = importlib.import_module(f"{library}.executors.pool")
+        scheduler.add_executor(pool.ThreadPoolExecutor(workers), "pool")
+    return scheduler
 
 
 def background_scheduler(library: str, workers: int = 10) -> Any:
@@ -69,3 +97,30 @@ def add_due_together(scheduler: Any, work: Callable[[int], Any], size: int) -> f
     if datetime.now(timezone.utc) > due - timedelta(seconds=0.1):
         raise RuntimeError("adding the jobs took longer than foreseen")
     return due.timestamp()
+
+
+def add_in_bulk(scheduler: Any, jobs: Iterable[dict[str, Any]]) -> None:
+    """Adds jobs, given by the arguments of `add_job`, as fast as the library can."""
+    if hasattr(scheduler, "add_jobs"):
+        scheduler.add_jobs(list(jobs))
+    else:
+        for job in jobs:
+            scheduler.add_job(**job)
+
+
+def add_many(scheduler: Any, work: Callable[..., Any], size: int) -> None:
+    """Adds `size` interval jobs, in no order of their next run, none of which is due within the hour."""
+    draw = random.Random(0)
+    add_in_bulk(
+        scheduler,
+        (
+            {"func": work, "trigger": "interval", "seconds": draw.randint(3_600, 1_000_000)}
+            for _ in range(size)
+        ),
+    )
+
+
+def percentiles(late: Sequence[float]) -> dict[str, float]:
+    """Median and tail of latenesses in seconds, as figures in milliseconds."""
+    cuts = statistics.quantiles(late, n=100, method="inclusive")
+    return {f"p{percent}_ms": cuts[percent - 1] * 1e3 for percent in (50, 95, 99)}

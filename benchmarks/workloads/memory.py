@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
-import time
 from typing import Any
 
-from benchmarks.subjects import APSCHEDULER, MAINSPRING, background_scheduler
+from benchmarks.rivals import rival
+from benchmarks.subjects import LIBRARIES, MAINSPRING, Cannot, background_scheduler, sizes
 
 CASES: dict[str, dict[str, Any]] = {
     "interval": {"trigger": {"trigger": "interval", "hours": 1}},
     "cron": {"trigger": {"trigger": "cron", "hour": 4, "minute": "*/5"}},
 }
 LOOPS = ("",)
-SIZES = {MAINSPRING: 200_000, APSCHEDULER: 20_000}
-METRICS = {"job_bytes": "lower", "add_us": "lower"}
+SIZES = {**sizes(libraries=20_000, rivals=20_000), MAINSPRING: 200_000}
+METRICS = {"job_bytes": "lower"}
+ROUNDS = 3
+QUICK = {("cron", ""): 1}
 
 
 def work() -> None:
@@ -28,6 +31,11 @@ def resident_bytes() -> int:
     if sys.platform == "linux":
         with open("/proc/self/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return peak_bytes()
+
+
+def peak_bytes() -> int:
+    """The largest resident set of this process until now."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -35,18 +43,42 @@ def resident_bytes() -> int:
 
 
 def measure(subject: str, size: int, trigger: dict[str, Any]) -> dict[str, float]:
-    """Adds `size` jobs to a scheduler that is started and paused."""
+    """Growth by `size` jobs of a scheduler that is started and paused, or not started yet."""
+    if subject not in LIBRARIES:
+        return asyncio.run(_measure_rival(subject, size, trigger))
     scheduler = background_scheduler(subject)
     scheduler.start(paused=True)
     for _ in range(100):  # what is made once, on first use
         scheduler.add_job(work, **trigger)
     gc.collect()
     before = resident_bytes()
-    begin = time.perf_counter()
     for _ in range(size):
         scheduler.add_job(work, **trigger)
-    seconds = time.perf_counter() - begin
     gc.collect()
     grown = resident_bytes() - before
     scheduler.shutdown(wait=False)
-    return {"job_bytes": grown / size, "add_us": seconds / size * 1e6}
+    return {"job_bytes": grown / size}
+
+
+async def _measure_rival(subject: str, size: int, trigger: dict[str, Any]) -> dict[str, float]:
+    scheduler = rival(subject)
+    if scheduler.no_jobs:
+        raise Cannot(scheduler.no_jobs)
+    await scheduler.open(work)
+
+    async def add() -> None:
+        if trigger["trigger"] == "cron":
+            await scheduler.add_cron(trigger["hour"], trigger["minute"])
+        else:
+            await scheduler.add_hourly()
+
+    for _ in range(100):
+        await add()
+    gc.collect()
+    before = resident_bytes()
+    for _ in range(size):
+        await add()
+    gc.collect()
+    grown = resident_bytes() - before
+    await scheduler.close()
+    return {"job_bytes": grown / size}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import io
 import logging
 import pickle
@@ -753,3 +754,24 @@ def test_mask_of_no_listener(scheduler: ManualScheduler) -> None:
     assert scheduler._listener_mask() == EVENT_JOB_ADDED | EVENT_JOB_EXECUTED
     scheduler.add_listener(nothing)
     assert scheduler._listener_mask() == EVENT_ALL
+
+
+def test_a_functions_signature_is_read_once_for_all_its_jobs(
+    scheduler: ManualScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # inspect.signature() costs more than all the rest of adding a job.
+    read: list[Any] = []
+    signature = inspect.signature
+
+    def counted(func: Any, **options: Any) -> inspect.Signature:
+        read.append(func)
+        return signature(func, **options)
+
+    def job(number: int) -> None: ...
+
+    monkeypatch.setattr(inspect, "signature", counted)
+    for number in range(50):
+        scheduler.add_job(job, "interval", hours=1, args=[number])
+    with pytest.raises(ValueError, match="not been supplied: number"):
+        scheduler.add_job(job, "interval", hours=1)
+    assert read.count(job) <= 1
