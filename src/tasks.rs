@@ -136,7 +136,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         own_context: Option<&Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        let context = self.inbox.get().inbox.run_context(py, own_context)?;
+        let context = self.env.run_context(&self.inbox.get().inbox, own_context)?;
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;

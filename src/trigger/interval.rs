@@ -41,6 +41,8 @@ const SECOND: i64 = 1_000_000;
 #[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.interval")]
 pub struct IntervalTrigger {
     state: Option<State>,
+    /// Whether `start_date` was left out.
+    from_now: bool,
 }
 
 struct State {
@@ -175,7 +177,7 @@ impl IntervalTrigger {
                           end_date=None, timezone=None, jitter=None)"
     )]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None })
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None, from_now: false })
     }
 
     #[pyo3(signature = (
@@ -201,6 +203,7 @@ impl IntervalTrigger {
         let [start_date, end_date, timezone, jitter] = [start_date, end_date, timezone, jitter]
             .map(|arg| arg.unwrap_or_else(|| py.None().into_bound(py)));
         let timezone = HOME.zone(&timezone, [&start_date, &end_date])?;
+        slf.borrow_mut().from_now = start_date.is_none();
         let parts = Parts {
             interval: interval_micros(py, [weeks, days, hours, minutes, seconds])?,
             start_date: args::convert_to_datetime(&start_date, &timezone, "start_date")?,
@@ -249,7 +252,14 @@ impl IntervalTrigger {
 
     #[setter]
     fn set_start_date<'py>(slf: &Bound<'py, Self>, start_date: Bound<'py, PyAny>) -> PyResult<()> {
+        slf.borrow_mut().from_now = start_date.is_none();
         Self::change(slf, |parts| parts.start_date = start_date)
+    }
+
+    /// Counts from the time now, if `start_date` was left out, as if the trigger were made only now.
+    fn _start_from_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let none = slf.py().None().into_bound(slf.py());
+        if slf.borrow().from_now { Self::change(slf, |parts| parts.start_date = none) } else { Ok(()) }
     }
 
     /// Nothing fires after this; ``None`` for no end.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from mainspring.job import Job
     from mainspring.schedulers.base import BaseScheduler
+    from mainspring.testing import ManualClock
 
 __all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
 
@@ -130,6 +131,8 @@ class BaseExecutor(metaclass=ABCMeta):
         """Take the events of a submission that has been run, and send them to the listeners."""
         self._release_instance(job_id)
         assert self._scheduler is not None
+        if (clock := _clock_of(self._scheduler)) is not None:
+            clock._note_events(self._scheduler, events)
         for event in events:
             self._scheduler._dispatch_event(event)
 
@@ -171,7 +174,10 @@ class BaseExecutor(metaclass=ABCMeta):
     def _context_for(self, job: Job) -> Context:
         """Return a context for one run: a copy of the job's own, or of that of the submission."""
         own: Context | None = getattr(job, "context", None)
-        return copy_context() if own is None else own.copy()
+        context = copy_context() if own is None else own.copy()
+        if (clock := _clock_of(self._scheduler)) is not None:
+            clock._follow_in(context)
+        return context
 
     def _submit_coroutine_job(
         self, job: Job, run_times: Sequence[datetime], loop: asyncio.AbstractEventLoop
@@ -374,7 +380,7 @@ def _runs(
     events: list[JobExecutionEvent] = []
     for run_time in run_times:
         if job.misfire_grace_time is not None:
-            late = datetime.now(timezone.utc) - run_time
+            late = _now(job) - run_time
             if late > timedelta(seconds=job.misfire_grace_time):
                 events.append(JobExecutionEvent(EVENT_JOB_MISSED, job.id, jobstore_alias, run_time))
                 logger.warning('Run time of job "%s" was missed by %s', job, late)
@@ -411,6 +417,18 @@ def _runs(
             )
             logger.info('Job "%s" executed successfully', job)
     return events
+
+
+def _clock_of(scheduler: BaseScheduler | None) -> ManualClock | None:
+    """Return the manual clock of a scheduler, or of what stands for one in a test of an executor."""
+    clock: ManualClock | None = getattr(scheduler, "__dict__", {}).get("_clock")
+    return clock
+
+
+def _now(job: Job) -> datetime:
+    """Return the time by the clock of the job's scheduler; in a child process it has none."""
+    clock = _clock_of(job._scheduler)
+    return datetime.now(timezone.utc) if clock is None else clock.now()
 
 
 def _log_exception(logger: logging.Logger, job: Job, exc: BaseException) -> None:
