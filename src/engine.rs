@@ -112,7 +112,9 @@ impl Engine {
                 s.set_seed(seed);
             }
         });
-        shared.set_waker(Some(Arc::clone(self.handle.waker())));
+        // A manual clock is driven step by step: there is nobody to wake.
+        let waker = self.hub.virtual_time.is_none().then(|| Arc::clone(self.handle.waker()));
+        shared.set_waker(waker);
         let name = alias.to_str()?.to_owned();
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).push((name, id, store.clone().unbind()));
         self.handle.attach(id, shared);

@@ -362,6 +362,8 @@ impl LoopCheck {
 #[derive(Default)]
 pub struct Runs {
     count: Mutex<usize>,
+    /// How many threads wait for `fewer`, changed under the lock of `count`: to tell nobody costs a system call.
+    waiting: AtomicUsize,
     fewer: Condvar,
     /// The most runs that anybody awaits with [`wait_none`], since telling them is not free.
     awaited: AtomicUsize,
@@ -372,7 +374,7 @@ impl Runs {
     pub fn add(&self, change: isize) {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count = count.saturating_add_signed(change);
-        if change < 0 {
+        if change < 0 && self.waiting.load(Ordering::Relaxed) > 0 {
             self.fewer.notify_all();
         }
         if *count <= self.awaited.load(Ordering::Relaxed) {
@@ -388,9 +390,14 @@ impl Runs {
     pub fn wait_none(&self, but: usize, timeout: Option<Duration>) -> bool {
         let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        while *count > but {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let mut in_time = true;
+        while *count > but && in_time {
             count = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
-                Some(left) if left.is_zero() => return false,
+                Some(left) if left.is_zero() => {
+                    in_time = false;
+                    count
+                }
                 Some(left) => match self.fewer.wait_timeout(count, left) {
                     Ok((count, _)) => count,
                     Err(poisoned) => poisoned.into_inner().0,
@@ -398,7 +405,8 @@ impl Runs {
                 None => self.fewer.wait(count).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        true
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        in_time
     }
 }
 

@@ -13,10 +13,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mainspring._mainspring import __version__
-
 if TYPE_CHECKING:
     import mainspring.from_thread  # noqa: F401 - for type checkers, as __getattr__ is not
+    from mainspring._mainspring import __version__
     from mainspring.as_apscheduler import install_as_apscheduler
     from mainspring.events import (
         EVENT_ALL,
@@ -75,8 +74,8 @@ if TYPE_CHECKING:
     from mainspring.triggers.date import DateTrigger
     from mainspring.triggers.interval import IntervalTrigger
 
-version = __version__
-version_info = tuple(int(part) if part.isdigit() else part for part in version.split("."))
+    version: str
+    version_info: tuple[int | str, ...]
 
 #: Where each public name lives. A module is imported when a name of it is first asked for, so that
 #: a program pays only for the schedulers and executors that it uses.
@@ -216,6 +215,12 @@ __all__ = (
 def __getattr__(name: str) -> Any:
     if name == "from_thread":
         return import_module(f"{__name__}.from_thread")
+    if name in ("__version__", "version", "version_info"):
+        # Not before it is asked for: who imports the pytest plugin is spared the compiled module.
+        text: str = import_module(f"{__name__}._mainspring").__version__
+        parts = tuple(int(part) if part.isdigit() else part for part in text.split("."))
+        globals().update(__version__=text, version=text, version_info=parts)
+        return globals()[name]
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

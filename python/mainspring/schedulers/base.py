@@ -30,6 +30,7 @@ from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
 from mainspring.schedulers._fork import prepare_for_forks
+from mainspring.schedulers._frozen import warn_of_frozen_time
 from mainspring.schedulers._jobs import SchedulerJobs
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers._parts import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
@@ -131,6 +132,8 @@ class BaseScheduler(SchedulerJobs):
         if self.state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
         self._check_uwsgi()
+        if self._clock is None:
+            warn_of_frozen_time()
         self._stopped_by_itself = False
         with ExitStack() as undo:
             with self._executors_lock:

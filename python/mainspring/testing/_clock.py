@@ -277,6 +277,20 @@ class ManualClock:
     def _leave(self, loop: AbstractEventLoop) -> None:
         leave(loop)
 
+    async def _rest(self) -> None:
+        """Wait until what goes on by itself has ended or is at rest; nothing that is due is run."""
+        own_time = followed.set(False)
+        try:
+            await Conductor(self, self._time.wall).come_to_rest()
+        finally:
+            followed.reset(own_time)
+
+    def _rest_here(self) -> list[str]:
+        """Do so, and say of each run that has not ended what it waits for."""
+        if any(scheduler._engine.running_jobs for scheduler in self._schedulers):
+            self._block(self._rest)
+        return self.unfinished()
+
     def _is_being_advanced(self) -> bool:
         return self._turn.locked()
 

@@ -239,6 +239,11 @@ class Conductor:
             elif time.wall >= self._until and not time.attention and not self._is_due():
                 return
 
+    async def come_to_rest(self) -> None:
+        """Wait for the runs that go on, while the clock stands."""
+        self._home = asyncio.get_running_loop()
+        await self._settle()
+
     async def let_sleepers_end(self, limit: int | None) -> None:
         """Let time pass for what sleeps, but no job become due, until all runs have ended.
 
