@@ -13,7 +13,7 @@ import pytest
 
 from mainspring.events import EVENT_JOB_EXECUTED, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from mainspring.executors.debug import DebugExecutor
-from mainspring.executors.pool import ThreadPoolExecutor
+from mainspring.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.jobstores.sqlalchemy import SQLAlchemyJobStore
 from mainspring.schedulers.asyncio import AsyncIOScheduler
@@ -24,7 +24,7 @@ from mainspring.triggers.base import BaseTrigger
 from mainspring.triggers.combining import OrTrigger
 from mainspring.triggers.date import DateTrigger
 from mainspring.triggers.interval import IntervalTrigger
-from tests.support import PATIENCE, ListJobStore, ManualScheduler, listen, nothing
+from tests.support import PATIENCE, ListJobStore, ManualScheduler, listen, nothing, return_five
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -553,6 +553,13 @@ class TestStoresExecutorsAndTriggers:
         for job in ("debug", "pool"):
             assert times(clock.runs(job)) == [f"01 0{hour}:00:00" for hour in (1, 2, 3)]
             assert {run.outcome for run in clock.runs(job)} == {"executed"}
+
+    def test_a_process_pool(self, clock, start):
+        clock.patience = PATIENCE
+        scheduler = start(executors={"default": ProcessPoolExecutor(1)})
+        scheduler.add_job(return_five, "interval", hours=1)
+        clock.advance("2h")
+        assert [(run.value, run.outcome) for run in clock.runs()] == [(5, "executed")] * 2
 
     def test_a_trigger_written_in_python(self, clock, start):
         scheduler = start()

@@ -265,7 +265,8 @@ class Conductor:
             await self._lend(place, limit)
         elif place.loop is self._home:
             place.drive(self._time, limit)
-            await asyncio.sleep(0)
+            if not self._is_busy():
+                await asyncio.sleep(0)
         else:
             self._time.hand_over()
             is_here = getattr(place.loop, "_mainspring_is_here", None)
@@ -319,44 +320,55 @@ class Conductor:
 
     async def _settle(self) -> None:
         """Wait until everything is at rest."""
-        if not self._is_busy():
-            self.ledger.forget_parked()
-            return
+        for _ in range(FEW_TURNS):  # nearly always enough, and quicker than to look closely
+            if not self._is_busy():
+                self.ledger.forget_parked()
+                return
+            await asyncio.sleep(0)
+            if self._is_quiet():
+                break
         turn, pause = 0, FIRST_PAUSE
         last, since = None, monotonic()
         while True:
-            await asyncio.sleep(0)
             state = _State(self)
             if state.is_at_rest(self.ledger):
-                # The loop may have been told of something that it has not come to yet.
-                if turn:
+                # A loop that does not tell may have something to do that it has not come to yet.
+                if turn or self._is_quiet():
                     state.enter(self.ledger, parks=False)
                     return
-                turn += 1
-                continue
+            else:
+                signature = state.signature()
+                if signature != last and not state.moves:
+                    last, since = signature, monotonic()
+                elif monotonic() - since > self.clock.patience:
+                    state.enter(self.ledger, parks=True)
+                    return
+                if turn > TURNS:
+                    await wait_in_real_time(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
             turn += 1
-            signature = state.signature()
-            if signature != last and not state.moves:
-                last, since = signature, monotonic()
-            elif monotonic() - since > self.clock.patience:
-                state.enter(self.ledger, parks=True)
-                return
-            if turn > TURNS:
-                await wait_in_real_time(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(0)
+
+    def _is_quiet(self) -> bool:
+        """Tell whether the loop says that it has nothing else to do at once."""
+        ready = getattr(self._home, "_ready", None)
+        return ready is not None and not ready
 
     async def _turns(self) -> None:
         """Let whatever is about to go on on the loop do so, whether it belongs to a run or not."""
         for turn in range(TURNS):
             await asyncio.sleep(0)
-            if turn and not getattr(self._home, "_ready", turn < FEW_TURNS):
+            if self._is_quiet() or (turn >= FEW_TURNS and not hasattr(self._home, "_ready")):
                 return
 
     def _is_busy(self) -> bool:
         """Tell whether a run goes on, or something has been left to a loop to do."""
-        return (self._schedulers is None and self._time.busy) or any(
-            scheduler._engine.running_jobs or self._has_other_runs(scheduler)
-            for scheduler in (self.clock._known if self._schedulers is None else self._schedulers)
+        schedulers = self.clock._known if self._schedulers is None else self._schedulers
+        return (
+            (self._schedulers is None and self._time.busy)
+            or any(s._engine.running_jobs or self._has_other_runs(s) for s in schedulers)
+            # That a run has ended is noted a little later than its end.
+            or any(run.scheduler in schedulers for run in tuple(self.ledger.stuck))
         )
 
     @staticmethod

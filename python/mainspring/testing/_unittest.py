@@ -63,11 +63,14 @@ class SchedulerTestCase(unittest.IsolatedAsyncioTestCase):
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         # In the test itself, since only there an event loop runs, and a failure counts as the test's.
         name = self._testMethodName
+        own = dict(vars(self))  # pytest puts the method there, and takes it away again
         setattr(self, name, self._looked_after(getattr(self, name)))
         try:
             return super().run(result)
         finally:
             delattr(self, name)
+            if name in own:
+                setattr(self, name, own[name])
 
     def _looked_after(self, test: Callable[[], Any]) -> Callable[[], Any]:
         if is_coroutine_test(test):
