@@ -274,6 +274,20 @@ class TestCoroutines:
         assert seen == [START + timedelta(seconds=s) for s in (3600, 3690)]
         assert [run.outcome for run in clock.runs()] == ["executed"]
 
+    def test_a_moment_after_the_end_is_cut_short(self, clock, start):
+        scheduler = start()
+        scheduler.add_job(asyncio.sleep, "interval", hours=1, args=[0.5], id="pauses")
+
+        async def polls() -> None:
+            while True:
+                await asyncio.sleep(0.3)
+
+        assert clock.advance("3h").sleeping == ()
+        assert [run.outcome for run in clock.runs("pauses")] == ["executed"] * 3
+        assert clock.now() == START + timedelta(hours=3)
+        scheduler.add_job(polls)
+        assert len(clock.advance("10s").sleeping) == 1
+
     def test_timeouts_tasks_and_groups_follow_it_too(self, clock, start):
         clock.patience = PATIENCE
         scheduler = start()

@@ -309,6 +309,7 @@ class BaseScheduler(SchedulerJobs):
         if not hasattr(clock, "_make_engine"):
             raise TypeError(f"clock must be a mainspring.testing.ManualClock, not {clock!r}")
         self._clock = clock
+        clock._equip(self)
         self._make_engine()
 
     def _make_engine(self) -> None:

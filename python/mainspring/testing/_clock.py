@@ -303,6 +303,11 @@ class ManualClock:
         finally:
             followed.reset(own_time)
 
+    def _equip(self, scheduler: BaseScheduler) -> None:
+        """Give a scheduler the method by which a test looks at its runs."""
+        if not hasattr(type(scheduler), "runs"):
+            vars(scheduler)["runs"] = partial(self.runs, scheduler=scheduler)
+
     # Inside
 
     def _at(self, micros: int, zone: tzinfo | None = None) -> datetime:

@@ -49,6 +49,8 @@ FEW_TURNS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.005
 #: How often to look after a worker thread that drives, in seconds.
 WORKER_INTERVAL = 0.02
+#: How much of sleeps may be cut short at the end of an advance, in microseconds, and how many of them.
+MOMENT, MOST_CUTS = 1_000_000, 1_000
 #: How often a store may be swept at one instant.
 MOST_SWEEPS = 1_000
 
@@ -204,6 +206,7 @@ class Conductor:
         self._time = clock._time
         self._until = until
         self._sweeps: tuple[int, int] = (0, 0)
+        self._cut_short = self._cuts = 0
         self._processed: dict[BaseScheduler, tuple[object, int | None]] = {}
 
     def schedulers(self) -> tuple[BaseScheduler, ...]:
@@ -236,7 +239,7 @@ class Conductor:
             place = time.next(limit)
             if place is not None:
                 await self._go_on(place, limit)
-            elif time.wall >= self._until and not time.attention and not self._is_due():
+            elif self._is_over() and not await self._end_last_moments():
                 return
 
     async def come_to_rest(self) -> None:
@@ -354,6 +357,28 @@ class Conductor:
         ready = getattr(self._home, "_ready", None)
         return ready is not None and not ready
 
+    def _is_over(self) -> bool:
+        """Tell whether the clock shows what it is to show, and nothing is due."""
+        time = self._time
+        return time.wall >= self._until and not time.attention and not self._is_due()
+
+    async def _end_last_moments(self) -> bool:
+        """End a sleep that would end less than a moment after the advance; tell whether there was one.
+
+        A run that fires at the very end, and merely pauses for a moment, is to have ended then. All
+        that is cut short in this way is no longer than a moment together, nor are there many of them.
+        """
+        timer = self.clock._timers.next()
+        if timer is None or self._cuts >= MOST_CUTS:
+            return False
+        early = timer - self._time.monotonic
+        if self._cut_short + early >= MOMENT:
+            return False
+        self._cut_short += early
+        self._cuts += 1
+        await self._fire_timers(timer)
+        return True
+
     async def _turns(self) -> None:
         """Let whatever is about to go on on the loop do so, whether it belongs to a run or not."""
         for turn in range(TURNS):
@@ -414,8 +439,10 @@ class Conductor:
                 return True
         return False
 
-    async def _fire_timers(self) -> None:
-        for handle, loop in self.clock._timers.take_due(self._time.monotonic):
+    async def _fire_timers(self, until: int | None = None) -> None:
+        """End what sleeps until now, or until a certain time, in microseconds."""
+        until = self._time.monotonic if until is None else until
+        for handle, loop in self.clock._timers.take_due(until):
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(_run, handle)
         await self._turns()
