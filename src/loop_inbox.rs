@@ -135,7 +135,14 @@ impl LoopInbox {
         let tasks = TaskStarter::new(slf, &env)?;
         let end = Instant::now() + BUDGET;
         while let Some((_, item)) = drive.next_on_loop(&here, until) {
-            let submits = matches!(&item, Item::Run(firing) if !Route::unpack(firing.route).coroutine);
+            // An executor written in Python goes on with a run in its own way.
+            let submits = match &item {
+                Item::Run(firing) => {
+                    let executor = env.executor(Route::unpack(firing.route).executor);
+                    !executor.is_ok_and(|executor| executor.native)
+                }
+                _ => false,
+            };
             let handled = handle(&env, &tasks, inbox, Work::Item(item));
             inbox.lay_down();
             env.dispatch_later();

@@ -24,7 +24,15 @@ from mainspring.triggers.base import BaseTrigger
 from mainspring.triggers.combining import OrTrigger
 from mainspring.triggers.date import DateTrigger
 from mainspring.triggers.interval import IntervalTrigger
-from tests.support import PATIENCE, ListJobStore, ManualScheduler, listen, nothing, return_five
+from tests.support import (
+    PATIENCE,
+    ListJobStore,
+    ManualScheduler,
+    coroutine_five,
+    listen,
+    nothing,
+    return_five,
+)
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -468,6 +476,33 @@ class TestOtherSchedulers:
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
+    def test_on_uvloop(self, clock):
+        uvloop = pytest.importorskip("uvloop", reason="uvloop has no wheel for this platform")
+
+        async def main() -> None:
+            async with AsyncIOScheduler(clock=clock, timezone="UTC") as scheduler:
+                scheduler.add_job(sleep_with_timeout, "interval", hours=1)
+                scheduler.add_job(nothing, "interval", hours=1)
+                assert (await clock.aadvance("5h1m")).run_count == 10
+                await asyncio.sleep(0.01)
+
+        loop = uvloop.new_event_loop()
+        loop.run_until_complete(main())
+        loop.close()
+        assert {run.outcome for run in clock.runs()} == {"executed"}
+
+    async def test_tornado(self, clock):
+        pytest.importorskip("tornado", reason="Tornado is not installed")
+        from mainspring.schedulers.tornado import TornadoScheduler
+
+        scheduler = TornadoScheduler(clock=clock, timezone="UTC")
+        scheduler.start()
+        scheduler.add_job(asyncio.sleep, "interval", hours=1, args=[60])
+        scheduler.add_job(nothing, "interval", hours=1)
+        result = await clock.aadvance("5h1m")
+        assert (result.run_count, result.parked, result.sleeping) == (10, (), ())
+        scheduler.shutdown(wait=False)
+
     def test_blocking(self, clock):
         scheduler = BlockingScheduler(clock=clock, timezone="UTC")
         started = listen(scheduler)
@@ -517,6 +552,10 @@ class TestOtherSchedulers:
         assert len(clock.runs("other")) == 3
 
 
+async def sleep_with_timeout() -> None:
+    await asyncio.wait_for(asyncio.sleep(60), 90)
+
+
 class EveryHour(BaseTrigger):
     """A trigger as a user writes one."""
 
@@ -563,8 +602,9 @@ class TestStoresExecutorsAndTriggers:
         )
         scheduler.add_job(return_now, "interval", hours=1, id="debug")
         scheduler.add_job(return_now, "interval", hours=1, id="pool", executor="pool")
+        scheduler.add_job(coroutine_five, "interval", hours=1, id="coroutine", executor="pool")
         clock.advance("3h")
-        for job in ("debug", "pool"):
+        for job in ("debug", "pool", "coroutine"):
             assert times(clock.runs(job)) == [f"01 0{hour}:00:00" for hour in (1, 2, 3)]
             assert {run.outcome for run in clock.runs(job)} == {"executed"}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._mainspring import Engine, VirtualTime
 from mainspring.events import EVENT_JOB_MISSED
+from mainspring.schedulers._host import HostLoop
 from mainspring.schedulers._loops import running_loop
 from mainspring.testing._conductor import Conductor, Ledger
 from mainspring.testing._durations import microseconds
@@ -435,12 +436,12 @@ class ManualClock:
         hosts = [
             scheduler._engine.control
             for scheduler in self._schedulers
-            if (is_here := getattr(scheduler._engine.control.loop, "_mainspring_is_here", None))
-            and is_here()
+            if isinstance(host := scheduler._engine.control.loop, HostLoop)
+            and (host._mainspring_is_here() or not host.is_running())
         ]
         try:
             while hosts and not wait((future,), HOST_INTERVAL).done:
-                # This thread is the host's, and would do that if it were not for this test.
+                # This is the host's thread, or there is none yet; it would do that but for this test.
                 for inbox in hosts:
                     inbox._drain_all()
             return future.result()

@@ -31,6 +31,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainspring._mainspring import LoopInbox, WorkerPool
+from mainspring.executors.base import CoroutineRun
 from mainspring.schedulers._driven import DrivenScheduler
 from mainspring.schedulers.base import STATE_RUNNING
 from mainspring.testing._loop_time import wait_in_real_time
@@ -132,8 +133,13 @@ class _State:
                 _Unknown(sweeper, 1, "?", "a job store, or a run that keeps its thread")
             )
         for alias, executor in list(scheduler._executors.items()):
-            runs = len(executor._coroutine_runs) if hasattr(executor, "_coroutine_runs") else 0
-            for run in tuple(getattr(executor, "_coroutine_runs", ())):
+            coroutine_runs = [
+                run
+                for run in tuple(getattr(executor, "_coroutine_runs", ()))
+                if isinstance(run, CoroutineRun) and hasattr(run, "_task")
+            ]
+            runs = len(coroutine_runs)
+            for run in coroutine_runs:
                 if run._task is None:
                     self.moves = True
                 else:

@@ -69,6 +69,13 @@ class Timers:
             return next((e[0] for e in self._heap if e[4] is future and not e[2].cancelled()), None)
 
 
+class _Timer(asyncio.TimerHandle):
+    """A timer that its loop knows nothing of."""
+
+    def cancel(self) -> None:
+        asyncio.Handle.cancel(self)
+
+
 class _Overlay:
     """The overlaid methods of one loop."""
 
@@ -79,6 +86,7 @@ class _Overlay:
         self.clock: ManualClock | None = None
         self._time = loop.time
         self._call_at = loop.call_at
+        self._call_later = loop.call_later
 
     def put_on(self) -> None:
         for name in ("time", "call_at", "call_later"):
@@ -105,6 +113,8 @@ class _Overlay:
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
+        if self._followed() is None:  # asyncio makes call_at() of this, uvloop this of call_at()
+            return self._call_later(delay, callback, *args, context=context)
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(
@@ -117,7 +127,7 @@ class _Overlay:
         clock = self._followed()
         if clock is None:
             return self._call_at(when, callback, *args, context=context)
-        handle = asyncio.TimerHandle(when, callback, args, self._loop, context)
+        handle = _Timer(when, callback, args, self._loop, context)
         # asyncio.sleep() has its future as the first argument of the callback.
         clock._timers.add(round(when * 1e6), handle, self._loop, args[0] if args else None)
         return handle
