@@ -78,10 +78,12 @@ if TYPE_CHECKING:
     version_info: tuple[int | str, ...]
 
 #: Where each public name lives. A module is imported when a name of it is first asked for, so that
-#: a program pays only for the schedulers and executors that it uses.
+#: a program pays only for the schedulers and executors that it uses, and one that is tested with
+#: pytest, which imports the plugin, for nothing.
 _HOMES = {
     name: home
     for home, names in {
+        "_mainspring": ("__version__",),
         "as_apscheduler": ("install_as_apscheduler",),
         "events": (
             "EVENT_ALL",
@@ -215,12 +217,11 @@ __all__ = (
 def __getattr__(name: str) -> Any:
     if name == "from_thread":
         return import_module(f"{__name__}.from_thread")
-    if name in ("__version__", "version", "version_info"):
-        # Not before it is asked for: who imports the pytest plugin is spared the compiled module.
-        text: str = import_module(f"{__name__}._mainspring").__version__
-        parts = tuple(int(part) if part.isdigit() else part for part in text.split("."))
-        globals().update(__version__=text, version=text, version_info=parts)
-        return globals()[name]
+    if name == "version":
+        return __getattr__("__version__")
+    if name == "version_info":
+        parts = __getattr__("__version__").split(".")
+        return tuple(int(part) if part.isdigit() else part for part in parts)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

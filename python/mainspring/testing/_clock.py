@@ -16,10 +16,11 @@ from mainspring._mainspring import Engine, VirtualTime
 from mainspring.events import EVENT_JOB_MISSED
 from mainspring.schedulers._host import HostLoop
 from mainspring.schedulers._loops import running_loop
-from mainspring.testing._conductor import Conductor, Ledger
+from mainspring.testing._conductor import Conductor
 from mainspring.testing._durations import microseconds
 from mainspring.testing._loop_time import LoopTime, Timers, follow, followed, leave
 from mainspring.testing._runs import Advance, Run, unexpected
+from mainspring.testing._state import Ledger
 from mainspring.testing._sweeper import ManualSweeper
 from mainspring.util import astimezone
 

@@ -25,18 +25,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainspring._mainspring import LoopInbox, WorkerPool
-from mainspring.executors.base import CoroutineRun
 from mainspring.schedulers._driven import DrivenScheduler
 from mainspring.schedulers.base import STATE_RUNNING
 from mainspring.testing._loop_time import wait_in_real_time
-from mainspring.testing._rest import Waits, waits_for
+from mainspring.testing._rest import Waits
 from mainspring.testing._runs import UnfinishedRun
+from mainspring.testing._state import Ledger, State, Stuck
 from mainspring.testing._sweeper import ManualSweeper
 
 if TYPE_CHECKING:
@@ -54,145 +53,6 @@ WORKER_INTERVAL = 0.02
 MOMENT, MOST_CUTS = 1_000_000, 1_000
 #: How often a store may be swept at one instant.
 MOST_SWEEPS = 1_000
-
-
-@dataclass(eq=False)
-class Stuck:
-    """A run that keeps its worker thread."""
-
-    scheduler: BaseScheduler
-    job_id: str
-    at: datetime
-
-
-class Ledger:
-    """The runs of a clock's schedulers that are not waited for."""
-
-    def __init__(self) -> None:
-        #: The tasks that are parked, and the futures they were found to wait for.
-        self.tasks: dict[asyncio.Future[Any], object] = {}
-        #: The runs that keep their worker threads.
-        self.stuck: list[Stuck] = []
-        #: By scheduler, by executor and job, or by stuck run: how many runs of which no more is known.
-        self.others: dict[object, int] = {}
-
-    def forget_stuck(self, runs: list[Stuck]) -> None:
-        for run in runs:
-            with suppress(ValueError):
-                self.stuck.remove(run)
-
-    def forget_parked(self) -> None:
-        self.tasks.clear()
-        self.others.clear()
-
-
-@dataclass(frozen=True)
-class _Unknown:
-    """A number of runs of which no more is known than that they have not ended."""
-
-    key: object
-    count: int
-    job_id: str
-    what: str
-    time: datetime | None = None
-
-
-class _State:
-    """What goes on at one moment."""
-
-    def __init__(self, conductor: Conductor) -> None:
-        #: Whether something is about to go on by itself.
-        self.moves = False
-        self.tasks: list[tuple[asyncio.Future[Any], str, datetime | None, Waits]] = []
-        self.unknown: list[_Unknown] = []
-        for scheduler in conductor.watched():
-            self._read(conductor, scheduler)
-
-    def _read(self, conductor: Conductor, scheduler: BaseScheduler) -> None:
-        engine = scheduler._engine
-        stuck = [run for run in tuple(conductor.ledger.stuck) if run.scheduler is scheduler]
-        self.unknown += [
-            _Unknown(run, 1, run.job_id, "what it does in its worker thread", run.at)
-            for run in stuck
-        ]
-        left = engine.running_jobs - len(stuck)
-        for inbox in filter(None, (engine.control, engine.coro)):
-            self.moves |= not inbox.empty
-            for task, job_id, _, times in inbox.running():
-                left -= 1
-                self._read_task(conductor, task, job_id, times[0] if times else None)
-        if left < 0:  # a run has ended of which that is not noted yet
-            self.moves = True
-        elif left > 0:
-            self.unknown.append(
-                _Unknown(scheduler, left, "?", "a worker thread, or its event loop")
-            )
-        sweeper = scheduler._sweeper
-        if isinstance(sweeper, ManualSweeper) and sweeper.is_sweeping:
-            self.unknown.append(
-                _Unknown(sweeper, 1, "?", "a job store, or a run that keeps its thread")
-            )
-        for alias, executor in list(scheduler._executors.items()):
-            coroutine_runs = [
-                run
-                for run in tuple(getattr(executor, "_coroutine_runs", ()))
-                if isinstance(run, CoroutineRun) and hasattr(run, "_task")
-            ]
-            runs = len(coroutine_runs)
-            for run in coroutine_runs:
-                if run._task is None:
-                    self.moves = True
-                else:
-                    self._read_task(conductor, run._task, f"of executor {alias!r}", None)
-            for job_id, count in list(getattr(executor, "_instances", {}).items()):
-                own = min(runs, count)
-                runs -= own
-                if count > own:
-                    self.unknown.append(
-                        _Unknown((executor, job_id), count - own, job_id, f"executor {alias!r}")
-                    )
-
-    def _read_task(
-        self, conductor: Conductor, task: asyncio.Future[Any], job_id: str, time: datetime | None
-    ) -> None:
-        try:
-            waits = waits_for(task, conductor.clock._timers.waits_until)
-        except RuntimeError:  # another thread's loop has changed what was being read
-            waits = None
-        if waits is None:
-            self.moves = True
-        else:
-            self.tasks.append((task, job_id, time, waits))
-
-    def is_at_rest(self, ledger: Ledger) -> bool:
-        """Tell whether all that goes on waits for the clock or is known to be parked."""
-        return (
-            not self.moves
-            and all(
-                waits.until is not None or ledger.tasks.get(task) is waits.future
-                for task, _, _, waits in self.tasks
-            )
-            and all(known.count <= ledger.others.get(known.key, 0) for known in self.unknown)
-        )
-
-    def enter(self, ledger: Ledger, parks: bool) -> None:
-        """Take note of what is parked still, or from now on."""
-        ledger.tasks = {
-            task: waits.future
-            for task, _, _, waits in self.tasks
-            if waits.until is None and (parks or ledger.tasks.get(task) is waits.future)
-        }
-        ledger.others = {
-            known.key: known.count if parks else min(known.count, ledger.others.get(known.key, 0))
-            for known in self.unknown
-        }
-
-    def signature(self) -> object:
-        """Return something that is different when anything has changed."""
-        return (
-            [(id(task), id(waits.future)) for task, _, _, waits in self.tasks],
-            [(id(known.key), known.count) for known in self.unknown],
-        )
 
 
 class Conductor:
@@ -229,6 +89,9 @@ class Conductor:
                 if scheduler not in schedulers and scheduler._engine.running_jobs
             ]
         return schedulers
+
+    def _state(self) -> State:
+        return State(self.watched(), self.ledger, self.clock._timers)
 
     async def run(self) -> None:
         """Move the clock."""
@@ -339,18 +202,18 @@ class Conductor:
         turn, pause = 0, FIRST_PAUSE
         last, since = None, monotonic()
         while True:
-            state = _State(self)
-            if state.is_at_rest(self.ledger):
+            state = self._state()
+            if state.is_at_rest():
                 # A loop that does not tell may have something to do that it has not come to yet.
                 if turn or self._is_quiet():
-                    state.enter(self.ledger, parks=False)
+                    state.enter(parks=False)
                     return
             else:
                 signature = state.signature()
                 if signature != last and not state.moves:
                     last, since = signature, monotonic()
                 elif monotonic() - since > self.clock.patience:
-                    state.enter(self.ledger, parks=True)
+                    state.enter(parks=True)
                     return
                 if turn > TURNS:
                     await wait_in_real_time(pause)
@@ -492,7 +355,7 @@ class Conductor:
 
     def unfinished(self) -> list[UnfinishedRun]:
         """Return the runs that have not ended."""
-        state = _State(self)
+        state = self._state()
         runs = [
             UnfinishedRun(job_id, waits.what, time, self._when(waits))
             for task, job_id, time, waits in state.tasks
