@@ -1,12 +1,13 @@
 //! `Engine`: the timer thread and the dispatch of one scheduler, as Python sees them.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mainspring_core::clock::{Clock, SystemClock};
 use mainspring_core::dispatch::StoreId;
 use mainspring_core::engine::EngineHandle;
+use mainspring_core::job::JobId;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -21,13 +22,17 @@ use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
 use crate::python;
 use crate::record::executor_number;
+use crate::run_log::Logbook;
 use crate::store::NativeStore;
+use crate::virtual_time::VirtualTime;
 
 /// Timer thread and dispatch of one scheduler.
 #[pyclass(module = "mainspring._mainspring", frozen, weakref)]
 pub struct Engine {
     hub: Arc<Hub>,
-    handle: EngineHandle,
+    handle: Arc<EngineHandle>,
+    /// Whether the engine is started where a manual clock, and no thread, drives it.
+    is_driven: AtomicBool,
     control: Py<LoopInbox>,
     coro: Mutex<Option<Py<LoopInbox>>>,
     stores: Mutex<Vec<(String, StoreId, Py<NativeStore>)>>,
@@ -51,17 +56,24 @@ impl Engine {
 
 #[pymethods]
 impl Engine {
+    /// The engine of `scheduler`, on the system's clock or on one that is moved by hand.
     #[new]
-    fn new(scheduler: &Bound<'_, PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (scheduler, time=None))]
+    fn new(scheduler: &Bound<'_, PyAny>, time: Option<&Bound<'_, VirtualTime>>) -> PyResult<Self> {
         let py = scheduler.py();
         let weak = python::weak_reference(py)?.call1((scheduler,))?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock))?);
-        let handle = EngineHandle::new(clock, Arc::new(HubDispatch(Arc::clone(&hub))));
+        let drive = time.map(|time| Arc::clone(&time.get().drive));
+        let clock: Arc<dyn Clock> = match &drive {
+            Some(drive) => Arc::clone(&drive.clock) as Arc<dyn Clock>,
+            None => Arc::new(SystemClock::new()),
+        };
+        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock), drive)?);
+        let handle = Arc::new(EngineHandle::new(clock, Arc::new(HubDispatch(Arc::clone(&hub)))));
         let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
         Ok(Self {
             hub,
             handle,
+            is_driven: AtomicBool::new(false),
             control: Py::new(py, control)?,
             coro: Mutex::default(),
             stores: Mutex::default(),
@@ -103,8 +115,16 @@ impl Engine {
     fn attach_store(&self, alias: &Bound<'_, PyString>, store: &Bound<'_, NativeStore>) -> PyResult<()> {
         let shared = Arc::clone(store.get().shared());
         let id = self.hub.add_store(Arc::clone(&shared), alias.clone().unbind());
-        shared.change(|s| s.set_id(id));
-        shared.set_waker(Some(Arc::clone(self.handle.waker())));
+        let seed = self.hub.virtual_time.as_ref().map(|(drive, _)| drive.next_seed());
+        shared.change(|s| {
+            s.set_id(id);
+            if let Some(seed) = seed {
+                s.set_seed(seed);
+            }
+        });
+        // A manual clock is driven step by step: there is nobody to wake.
+        let waker = self.hub.virtual_time.is_none().then(|| Arc::clone(self.handle.waker()));
+        shared.set_waker(waker);
         let name = alias.to_str()?.to_owned();
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).push((name, id, store.clone().unbind()));
         self.handle.attach(id, shared);
@@ -152,10 +172,15 @@ impl Engine {
         keep_for_ever(slf.into_any().unbind());
     }
 
-    /// Starts the timer thread. The engine keeps its scheduler alive while it runs.
+    /// Starts the timer thread, or has the manual clock drive the engine. The engine keeps its scheduler alive while it runs.
     fn start(&self, py: Python<'_>, paused: bool) -> PyResult<()> {
         self.hub.hold_scheduler(py, true);
         self.handle.set_paused(paused);
+        if let Some((drive, _)) = &self.hub.virtual_time {
+            self.is_driven.store(true, Ordering::SeqCst);
+            drive.add(&self.hub, &self.handle);
+            return Ok(());
+        }
         py.detach(|| self.handle.start()).map_err(to_py)
     }
 
@@ -166,6 +191,11 @@ impl Engine {
 
     /// Stops the timer thread and waits for its end.
     fn stop(&self, py: Python<'_>) {
+        if let Some((drive, _)) = &self.hub.virtual_time {
+            if self.is_driven.swap(false, Ordering::SeqCst) {
+                drive.remove(&self.hub);
+            }
+        }
         py.detach(|| {
             self.handle.stop();
             self.hub.loop_check.join();
@@ -193,10 +223,39 @@ impl Engine {
         self.hub.listener_mask.store(mask, Ordering::Relaxed);
     }
 
-    /// Whether the timer thread lives.
+    /// Whether the timer thread lives, or a manual clock drives the engine.
     #[getter]
     fn running(&self) -> bool {
-        self.handle.is_running()
+        self.is_driven.load(Ordering::SeqCst) || self.handle.is_running()
+    }
+
+    /// The runs on a manual clock so far, from the `first` on, of one job or of all: number, job id, scheduled
+    /// and start time in microseconds since the epoch, how it ended, what it returned or raised.
+    #[pyo3(signature = (job_id=None, first=0))]
+    fn runs<'py>(&self, py: Python<'py>, job_id: Option<&str>, first: usize) -> Logbook<'py> {
+        let log = self.hub.virtual_time.as_ref().map(|(_, log)| log);
+        log.map_or_else(Vec::new, |log| log.read(py, job_id, first))
+    }
+
+    /// Takes note of a run that an executor written in Python has made.
+    fn note_run(
+        &self,
+        job_id: &str,
+        scheduled: &Bound<'_, PyAny>,
+        started: &Bound<'_, PyAny>,
+        outcome: &str,
+        value: Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        if let Some((_, log)) = &self.hub.virtual_time {
+            log.note(&JobId::from(job_id), instant(scheduled)?, instant(started)?, outcome, value);
+        }
+        Ok(())
+    }
+
+    /// How many runs there have been on a manual clock.
+    #[getter]
+    fn run_count(&self) -> usize {
+        self.hub.virtual_time.as_ref().map_or(0, |(_, log)| log.len())
     }
 
     /// How many runs are queued or under way.

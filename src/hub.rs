@@ -19,6 +19,8 @@ use crate::fork::Origin;
 use crate::inbox::{Inbox, Work};
 use crate::pool::{Pool, Task};
 use crate::record::{Route, Store};
+use crate::run_log::RunLog;
+use crate::virtual_time::Drive;
 
 /// How long a loop may leave its inbox alone before it is looked after.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -47,8 +49,26 @@ pub struct Hub {
     pub runs: Runs,
     pub loop_check: LoopCheck,
     pub clock: Arc<dyn Clock>,
+    /// What drives the engine, and who ran, where the clock is one that is moved by hand.
+    pub virtual_time: Option<(Arc<Drive>, RunLog)>,
     /// The process that the hub works in; in a child forked from that, nothing of it is to be run or told.
     pub origin: Origin,
+}
+
+/// Where an item is handled.
+pub enum Place {
+    Inbox(Arc<Inbox>),
+    Pool(Arc<Pool>),
+}
+
+impl Place {
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Inbox(a), Self::Inbox(b)) => Arc::ptr_eq(a, b),
+            (Self::Pool(a), Self::Pool(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
 }
 
 /// A native store and the alias it goes by.
@@ -66,7 +86,11 @@ struct Scheduler {
 
 impl Hub {
     /// A hub for the scheduler that the weak reference `scheduler` leads to.
-    pub fn new(scheduler: Py<PyAny>, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+    pub fn new(
+        scheduler: Py<PyAny>,
+        clock: Arc<dyn Clock>,
+        drive: Option<Arc<Drive>>,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             stores: RwLock::default(),
             executors: RwLock::default(),
@@ -78,6 +102,7 @@ impl Hub {
             runs: Runs::default(),
             loop_check: LoopCheck::default(),
             clock,
+            virtual_time: drive.map(|drive| (drive, RunLog::default())),
             origin: Origin::here(),
         })
     }
@@ -144,6 +169,11 @@ impl Hub {
         executors.get(number as usize).cloned().flatten()
     }
 
+    /// Whether a loop has something to do that a run or an event has left to it.
+    pub fn has_work_for_loops(&self) -> bool {
+        !self.control.is_empty() || !self.coroutines().is_empty()
+    }
+
     pub fn set_coroutines(&self, inbox: Option<Arc<Inbox>>) {
         *self.coroutines.write().unwrap_or_else(PoisonError::into_inner) = inbox;
     }
@@ -182,11 +212,29 @@ impl Hub {
 
     /// Sends one firing to where it runs.
     pub fn send(self: &Arc<Self>, firing: Firing) {
-        self.deliver(&mut vec![Item::Run(firing)]);
+        match &self.virtual_time {
+            Some((drive, _)) if drive.drives(self) => drive.put_first(self, Item::Run(firing)),
+            _ => self.deliver(&mut vec![Item::Run(firing)]),
+        }
+    }
+
+    /// Where an item goes, as [`Hub::deliver`] would send it.
+    pub fn place_of(&self, item: &Item) -> Place {
+        if let Item::Run(firing) = item {
+            let route = Route::unpack(firing.route);
+            if let Some(pool) = self.executor(route.executor).and_then(|executor| executor.pool) {
+                let coroutines = self.coroutines();
+                return match route.coroutine && coroutines.has_loop() {
+                    true => Place::Inbox(coroutines),
+                    false => Place::Pool(pool),
+                };
+            }
+        }
+        Place::Inbox(Arc::clone(&self.control))
     }
 
     /// Sorts a batch by where its items go, and sends them there.
-    fn deliver(self: &Arc<Self>, batch: &mut Vec<Item>) {
+    pub fn deliver(self: &Arc<Self>, batch: &mut Vec<Item>) {
         // What comes to the same loop keeps its order, but that a job's end is told before its last run, as
         // APScheduler does where a run does not begin with its submission.
         let mut control = Vec::new();
@@ -245,7 +293,7 @@ impl Hub {
                 .into_iter()
                 .filter_map(|task| match task {
                     Task::Run(_, firing) => Some(Work::Item(Item::Run(firing))),
-                    Task::Call(..) => None,
+                    Task::Call(..) | Task::Drive(_) => None,
                 })
                 .collect();
             if !refused.is_empty() {

@@ -21,11 +21,13 @@ mod pool;
 mod python;
 mod record;
 mod report;
+mod run_log;
 mod runner;
 mod store;
 mod tasks;
 mod thread_loop;
 mod trigger;
+mod virtual_time;
 mod wake;
 
 use pyo3::prelude::*;
@@ -56,6 +58,8 @@ mod _mainspring {
     use crate::pool::{WorkerPool, join_pools};
     #[pymodule_export]
     use crate::store::NativeStore;
+    #[pymodule_export]
+    use crate::virtual_time::VirtualTime;
 
     #[pymodule_export]
     use crate::trigger::{

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use mainspring_core::UtcMicros;
 use mainspring_core::dispatch::Item;
 use pyo3::exceptions::{PyAttributeError, PyNotImplementedError, PyRuntimeError};
 use pyo3::intern;
@@ -18,13 +19,14 @@ use crate::engine::Engine;
 use crate::exit::Inside;
 use crate::fields::{self, Seen};
 use crate::fork::Origin;
-use crate::hub::Hub;
+use crate::hub::{Hub, Place};
 use crate::inbox::{Binding, Inbox, Suspended, Work};
 use crate::python;
 use crate::record::Route;
 use crate::report::{Env, code};
 use crate::runner::{self, Run};
 use crate::tasks::{Resume, TaskStarter};
+use crate::virtual_time::{Drive, VirtualTime};
 use crate::wake::WakeThread;
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
@@ -103,25 +105,7 @@ impl LoopInbox {
                 }
                 // What only tells of something is not worth a look at the clock.
                 let brief = matches!(&work, Work::Item(Item::Ended { .. }));
-                match work {
-                    Work::Item(Item::Run(firing)) if Route::unpack(firing.route).coroutine => {
-                        let executor = env.executor(Route::unpack(firing.route).executor);
-                        if !executor.is_ok_and(|executor| executor.native) {
-                            runner::handle_item(&env, Item::Run(firing));
-                        } else if let Some(run) = Run::begin(&env, firing) {
-                            inbox.take_in_hand(&run.firing);
-                            env.never_fails(run.submission_event(&env, code::JOB_SUBMITTED));
-                            tasks.run(run)?;
-                        }
-                    }
-                    Work::Item(item) => runner::handle_item(&env, item),
-                    Work::NoticesDropped(count) => env.never_fails(runner::notices_dropped(&env, count)),
-                    Work::Event(event) => env.never_fails(env.dispatch(event.bind(py))),
-                    Work::Await(run, awaitable) => {
-                        inbox.take_in_hand(&run.firing);
-                        tasks.go_on(*run, Ok(awaitable.into_bound(py)))?;
-                    }
-                }
+                handle(&env, &tasks, inbox, work)?;
                 inbox.lay_down();
                 if let Err(interrupt) = env.interrupted() {
                     env.dispatch_later();
@@ -140,6 +124,36 @@ impl LoopInbox {
                 }
             }
         }
+    }
+
+    /// Drives a manual clock up to `until` for as long as what is due belongs to this loop and ends at once.
+    fn drive_some(slf: &Bound<'_, Self>, drive: &Drive, until: UtcMicros) -> PyResult<()> {
+        let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
+        let Some(env) = Env::at_loop(slf.py(), hub, inbox) else { return Ok(()) };
+        let here = Place::Inbox(Arc::clone(inbox));
+        let suspended = inbox.lock_tasks().len();
+        let tasks = TaskStarter::new(slf, &env)?;
+        let end = Instant::now() + BUDGET;
+        while let Some((_, item)) = drive.next_on_loop(&here, until) {
+            // An executor written in Python goes on with a run in its own way.
+            let submits = match &item {
+                Item::Run(firing) => {
+                    let executor = env.executor(Route::unpack(firing.route).executor);
+                    !executor.is_ok_and(|executor| executor.native)
+                }
+                _ => false,
+            };
+            let handled = handle(&env, &tasks, inbox, Work::Item(item));
+            inbox.lay_down();
+            env.dispatch_later();
+            handled?;
+            env.interrupted()?;
+            let goes_on = inbox.lock_tasks().len() != suspended || hub.has_work_for_loops();
+            if submits || goes_on || Instant::now() >= end {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Takes the inbox off its loop. What is queued stays queued.
@@ -194,6 +208,30 @@ impl LoopInbox {
         inbox.watch_begins();
         Ok(())
     }
+}
+
+/// Handles one piece of work on the loop's thread. Fails only with the user's interrupt.
+fn handle<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, work: Work) -> PyResult<()> {
+    match work {
+        Work::Item(Item::Run(firing)) if Route::unpack(firing.route).coroutine => {
+            let executor = env.executor(Route::unpack(firing.route).executor);
+            if !executor.is_ok_and(|executor| executor.native) {
+                runner::handle_item(env, Item::Run(firing));
+            } else if let Some(run) = Run::begin(env, firing) {
+                inbox.take_in_hand(&run.firing);
+                env.never_fails(run.submission_event(env, code::JOB_SUBMITTED));
+                tasks.run(run)?;
+            }
+        }
+        Work::Item(item) => runner::handle_item(env, item),
+        Work::NoticesDropped(count) => env.never_fails(runner::notices_dropped(env, count)),
+        Work::Event(event) => env.never_fails(env.dispatch(event.bind(env.py))),
+        Work::Await(run, awaitable) => {
+            inbox.take_in_hand(&run.firing);
+            tasks.go_on(*run, Ok(awaitable.into_bound(env.py)))?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets the loop watch the wake descriptor; `false` where it cannot.
@@ -387,6 +425,18 @@ impl LoopInbox {
             Self::drain_some(slf, || true)?;
         }
         Ok(())
+    }
+
+    /// Drives a manual clock up to the wall-clock time `until`, in microseconds since the epoch, for as long as
+    /// what is due belongs to this loop and ends at once. On the loop's thread only.
+    fn drive(slf: &Bound<'_, Self>, time: &Bound<'_, VirtualTime>, until: i64) -> PyResult<()> {
+        Self::drive_some(slf, &time.get().drive, UtcMicros::clamped(until))
+    }
+
+    /// Whether no work is queued.
+    #[getter]
+    fn empty(&self) -> bool {
+        self.inbox.is_empty()
     }
 
     fn _register(slf: &Bound<'_, Self>) -> PyResult<()> {

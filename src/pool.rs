@@ -8,6 +8,7 @@
 
 use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -17,12 +18,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::fork::Origin;
-use crate::hub::Hub;
+use crate::hub::{Hub, Place};
 use crate::python;
 use crate::report;
 use crate::report::Env;
 use crate::runner;
 use crate::thread_loop::ThreadLoop;
+use crate::virtual_time::Segment;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);
 
@@ -32,6 +34,8 @@ pub enum Task {
     Run(Arc<Hub>, Firing),
     /// Call a function with arguments.
     Call(Py<PyAny>, Py<PyTuple>),
+    /// Drive the engines of a manual clock, for as long as their runs are this pool's.
+    Drive(Segment),
 }
 
 #[derive(Default)]
@@ -56,9 +60,15 @@ pub struct Pool {
     /// The process in which the workers live.
     origin: Origin,
     initializer: Option<(Py<PyAny>, Py<PyTuple>)>,
+    /// How many workers are kept by runs that a manual clock does not wait for.
+    pub stuck: AtomicUsize,
 }
 
 impl Pool {
+    pub fn max_workers(&self) -> usize {
+        self.max_workers
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,6 +184,16 @@ impl WorkerPool {
         &self.pool
     }
 
+    pub fn of(pool: Arc<Pool>) -> Self {
+        Self { pool }
+    }
+
+    /// Lends the drive of a manual clock to a worker; `false` when the pool is shut down.
+    pub fn drive(slf: &Bound<'_, Self>, segment: Segment) -> PyResult<bool> {
+        Self::ensure_spare(slf)?;
+        Ok(slf.get().pool.push(vec![Task::Drive(segment)]).is_empty())
+    }
+
     /// Starts a worker if none is to spare.
     ///
     /// Fails only when there is no worker at all: with one, the work is merely done later. Or with an interrupt.
@@ -227,6 +247,7 @@ impl WorkerPool {
             prefix: thread_name_prefix.to_owned(),
             origin: Origin::here(),
             initializer: initializer.map(|f| (f, initargs)),
+            stuck: AtomicUsize::new(0),
         });
         remember(&pool);
         Ok(Self { pool })
@@ -289,6 +310,29 @@ impl WorkerPool {
                     match &env {
                         Some(env) => runner::run_in_worker(env, firing, &mut thread_loop),
                         None => hub.finish(&firing),
+                    }
+                }
+                Task::Drive(segment) => {
+                    let place = Place::Pool(Arc::clone(pool));
+                    while let Some((hub, firing)) = segment.next(&place) {
+                        if env.as_ref().is_none_or(|env| !Arc::ptr_eq(&env.hub, &hub)) {
+                            env = Env::in_worker(py, &hub);
+                        }
+                        match &env {
+                            Some(env) => runner::run_in_worker(env, firing, &mut thread_loop),
+                            None => hub.finish(&firing),
+                        }
+                        if !pool.origin.is_here() || hub.has_work_for_loops() {
+                            break;
+                        }
+                        if attached.elapsed() > LONGEST_HOLD {
+                            env = None;
+                            py.detach(|| ());
+                            attached = Instant::now();
+                        }
+                    }
+                    if pool.origin.is_here() {
+                        segment.end(py, &place)?;
                     }
                 }
                 Task::Call(function, args) => {

@@ -117,6 +117,15 @@ impl<'py> Env<'py> {
         Self { after_its_loop: true, ..self }
     }
 
+    /// A context for one run, see [`Inbox::run_context`]. On a manual clock its own context follows that, too.
+    pub fn run_context(&self, inbox: &Inbox, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let context = inbox.run_context(self.py, own)?;
+        if own.is_some() && self.hub.virtual_time.is_some() {
+            self.scheduler.call_method1(intern!(self.py, "_follow_clock"), (&context,))?;
+        }
+        Ok(context)
+    }
+
     pub fn wants(&self, code: u32) -> bool {
         self.mask & code != 0
     }

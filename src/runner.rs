@@ -23,8 +23,10 @@ use crate::loop_inbox::SHUT_DOWN;
 use crate::python;
 use crate::record::Route;
 use crate::report::{Env, Outcome, code};
+use crate::run_log::Logged;
 use crate::thread_loop::ThreadLoop;
 use crate::trigger::PythonJitter;
+use crate::virtual_time::OnBehalf;
 
 /// A firing on its way through its run times.
 pub struct Run {
@@ -33,6 +35,8 @@ pub struct Run {
     /// The job as it was when the run began.
     pub seen: Seen,
     index: usize,
+    /// Its place among the runs that a test may look at.
+    logged: Option<Logged>,
 }
 
 impl Run {
@@ -43,7 +47,7 @@ impl Run {
             env.hub.finish(&firing);
         }
         let (store, seen) = run?;
-        Some(Self { firing, store, seen, index: 0 })
+        Some(Self { firing, store, seen, index: 0, logged: None })
     }
 
     pub fn run_times(&self) -> &[UtcMicros] {
@@ -77,8 +81,15 @@ impl Run {
         while let Some(&at) = self.run_times().get(self.index) {
             let now = env.hub.clock.now();
             match policy::missed_by(at, now, self.firing.misfire_grace_seconds) {
-                Some(late) => self.settle(env, Outcome::Missed(late)),
+                Some(late) => {
+                    if let Some((_, log)) = &env.hub.virtual_time {
+                        log.missed(&self.seen.id, at, now);
+                    }
+                    self.settle(env, Outcome::Missed(late));
+                }
                 None => {
+                    self.logged =
+                        env.hub.virtual_time.as_ref().map(|(_, l)| l.started(&self.seen.id, at, now));
                     env.never_fails(self.log_start(env, at));
                     return Some(at);
                 }
@@ -93,6 +104,9 @@ impl Run {
         self.index += 1;
         if !env.hub.origin.is_here() {
             return;
+        }
+        if let (Some((_, log)), Some(run)) = (&env.hub.virtual_time, self.logged.take()) {
+            log.ended(env.py, run, &outcome);
         }
         if self.index == self.run_times().len() {
             env.hub.finish_in(&self.store.store, &self.firing);
@@ -162,7 +176,7 @@ pub fn run_in_worker(env: &Env<'_>, firing: Firing, thread_loop: &mut ThreadLoop
     let _here = InThisThread::enter(hub, &run.seen.id);
     env.never_fails(run.submission_event(env, code::JOB_SUBMITTED));
     while run.next_in_time(env).is_some() {
-        let context = hub.control.run_context(py, run.seen.record.context.as_ref());
+        let context = env.run_context(&hub.control, run.seen.record.context.as_ref());
         env.never_fails(thread_loop.before_run(env));
         let result = context.and_then(|context| run.seen.record.call_in(&context));
         env.never_fails(thread_loop.after_run(py));
@@ -224,7 +238,12 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
     let firing = Firing { store, key, route: 0, misfire_grace_seconds: None, run_times };
     // A run that owns no instance slot, to tell of the job.
     let Some((store, seen)) = peek(env, &firing) else { return };
-    let run = Run { firing, store, seen, index: 0 };
+    let run = Run { firing, store, seen, index: 0, logged: None };
+    if let Some((_, log)) = &env.hub.virtual_time {
+        for &at in run.run_times() {
+            log.skipped(&run.seen.id, at, env.hub.clock.now());
+        }
+    }
     let log = || env.scheduler.call_method1(intern!(env.py, "_log_skipped"), (run.job(env)?,)).map(drop);
     env.never_fails(log());
     env.never_fails(run.submission_event(env, code::JOB_MAX_INSTANCES));
@@ -298,7 +317,9 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
     let Some(seen) = Seen::read(&shared, key) else { return };
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
+    let answers = env.hub.virtual_time.as_ref().map(|(drive, _)| OnBehalf::of(drive));
     let answer = policy::due(&seen.trigger, seen.policy, due, now, &mut jitter);
+    drop(answers);
     match jitter.or_raised(answer) {
         Ok(answer) => {
             let ends = answer.next.is_none();

@@ -147,7 +147,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         own_context: Option<&Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        let context = self.inbox.get().inbox.run_context(py, own_context)?;
+        let context = self.env.run_context(&self.inbox.get().inbox, own_context)?;
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;
@@ -257,7 +257,7 @@ impl Resume {
     fn nobody_asks(&self, task: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = task.py();
         let hub = &self.inbox.get().hub;
-        if hub.mask() & code::JOB_EXECUTED != 0 {
+        if hub.mask() & code::JOB_EXECUTED != 0 || hub.virtual_time.is_some() {
             return Ok(false);
         }
         let executor = {

@@ -13,10 +13,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mainspring._mainspring import __version__
-
 if TYPE_CHECKING:
     import mainspring.from_thread  # noqa: F401 - for type checkers, as __getattr__ is not
+    from mainspring._mainspring import __version__
     from mainspring.as_apscheduler import install_as_apscheduler
     from mainspring.events import (
         EVENT_ALL,
@@ -75,14 +74,16 @@ if TYPE_CHECKING:
     from mainspring.triggers.date import DateTrigger
     from mainspring.triggers.interval import IntervalTrigger
 
-version = __version__
-version_info = tuple(int(part) if part.isdigit() else part for part in version.split("."))
+    version: str
+    version_info: tuple[int | str, ...]
 
 #: Where each public name lives. A module is imported when a name of it is first asked for, so that
-#: a program pays only for the schedulers and executors that it uses.
+#: a program pays only for the schedulers and executors that it uses, and one that is tested with
+#: pytest, which imports the plugin, for nothing.
 _HOMES = {
     name: home
     for home, names in {
+        "_mainspring": ("__version__",),
         "as_apscheduler": ("install_as_apscheduler",),
         "events": (
             "EVENT_ALL",
@@ -216,6 +217,11 @@ __all__ = (
 def __getattr__(name: str) -> Any:
     if name == "from_thread":
         return import_module(f"{__name__}.from_thread")
+    if name == "version":
+        return __getattr__("__version__")
+    if name == "version_info":
+        parts = __getattr__("__version__").split(".")
+        return tuple(int(part) if part.isdigit() else part for part in parts)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyTuple};
 
+use crate::convert::zone::TimeZone;
 use crate::convert::{Std, is_datetime, wrong_type};
+use crate::virtual_time;
 
 /// A trigger's Python module, where it looks up `get_localzone` and `datetime`: so that whoever replaces
 /// those names there, as tools that freeze time do, is obeyed as in APScheduler.
@@ -30,9 +32,12 @@ impl Home {
         self.module(py)?.getattr(intern!(py, "get_localzone"))?.call0()
     }
 
-    /// The time now in `tzinfo`.
+    /// The time now in `tzinfo`; on behalf of a scheduler with a manual clock, that clock's.
     pub fn now<'py>(&self, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = tzinfo.py();
+        if let Some(now) = virtual_time::now_here() {
+            return TimeZone::of(tzinfo)?.datetime(py, now);
+        }
         let datetime = self.module(py)?.getattr(intern!(py, "datetime"))?;
         datetime.call_method1(intern!(py, "now"), (tzinfo,))
     }
@@ -42,8 +47,12 @@ impl Home {
         Ok(!self.module(py)?.getattr(intern!(py, "datetime"))?.is(&Std::get(py)?.datetime))
     }
 
-    /// The date today on the machine's own clock.
-    pub fn today<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// The date today on the machine's own clock; on a manual clock, in `tzinfo`.
+    pub fn today<'py>(&self, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = tzinfo.py();
+        if let Some(now) = virtual_time::now_here() {
+            return TimeZone::of(tzinfo)?.datetime(py, now)?.call_method0(intern!(py, "date"));
+        }
         self.module(py)?.getattr(intern!(py, "date"))?.call_method0(intern!(py, "today"))
     }
 

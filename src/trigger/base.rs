@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::convert::Std;
+use crate::virtual_time;
 
 /// Base class of all triggers, and the one to derive your own from.
 ///
@@ -79,9 +80,13 @@ pub fn apply_jitter<'py>(
     py.import("mainspring.util")?.getattr("datetime_utc_add")?.call1((next_fire_time, delay))
 }
 
-/// `random.uniform(0, longest)`: Python's generator, so that `random.seed` governs it.
+/// `random.uniform(0, longest)`: Python's generator, so that `random.seed` governs it. On behalf of a scheduler
+/// with a manual clock that clock's seed does.
 pub fn draw_seconds<'py>(longest: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = longest.py();
+    if let Some(drawn) = virtual_time::drawn_here(longest.extract().unwrap_or(0.0)) {
+        return Ok(drawn.into_pyobject(py)?.into_any());
+    }
     py.import(intern!(py, "random"))?.call_method1(intern!(py, "uniform"), (0, longest))
 }
 

@@ -53,6 +53,8 @@ const ARGUMENTS: [&str; 11] = [
 #[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.calendarinterval")]
 pub struct CalendarIntervalTrigger {
     state: Option<State>,
+    /// Whether `start_date` was left out.
+    from_now: bool,
 }
 
 struct State {
@@ -163,7 +165,7 @@ impl CalendarIntervalTrigger {
                           start_date=None, end_date=None, timezone=None, jitter=None)"
     )]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None })
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None, from_now: false })
     }
 
     #[pyo3(signature = (
@@ -192,7 +194,9 @@ impl CalendarIntervalTrigger {
             .map(|arg| arg.unwrap_or_else(|| py.None().into_bound(py)));
         let timezone =
             if timezone.is_truthy()? { args::astimezone(&timezone)? } else { HOME.local_zone(py)? };
-        let start_date = if start_date.is_none() { HOME.today(py)? } else { args::asdate(&start_date)? };
+        slf.borrow_mut().from_now = start_date.is_none();
+        let start_date =
+            if start_date.is_none() { HOME.today(&timezone)? } else { args::asdate(&start_date)? };
         let time =
             [hour, minute, second].map(|part| part.map_or(Ok(0), |part| count(&part, "the time of day")));
         let [hour, minute, second] = time;
@@ -271,7 +275,18 @@ impl CalendarIntervalTrigger {
     #[setter]
     fn set_start_date(slf: &Bound<'_, Self>, start_date: &Bound<'_, PyAny>) -> PyResult<()> {
         let start_date = civil_date(start_date, "start_date")?;
+        slf.borrow_mut().from_now = false;
         Self::change(slf, |parts| parts.start_date = start_date)
+    }
+
+    /// Starts today, if `start_date` was left out, as if the trigger were made only now.
+    fn _start_from_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.borrow().from_now {
+            let today = HOME.today(&slf.getattr("timezone")?)?;
+            let start_date = civil_date(&today, "start_date")?;
+            return Self::change(slf, |parts| parts.start_date = start_date);
+        }
+        Ok(())
     }
 
     /// Nothing fires after this date; ``None`` for no end.

@@ -25,6 +25,8 @@ const ARGUMENTS: [&str; 2] = ["run_date", "timezone"];
 #[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.date")]
 pub struct DateTrigger {
     state: Option<State>,
+    /// Whether `run_date` was left out.
+    from_now: bool,
 }
 
 struct State {
@@ -64,7 +66,7 @@ impl DateTrigger {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs), text_signature = "(run_date=None, timezone=None)")]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None })
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None, from_now: false })
     }
 
     #[pyo3(signature = (run_date=None, timezone=None, **unknown))]
@@ -82,6 +84,7 @@ impl DateTrigger {
             None => none,
         };
         let zone = || if zone.is_none() { HOME.local_zone(py) } else { Ok(zone.clone()) };
+        slf.borrow_mut().from_now = run_date.is_none();
         let run_date = match run_date {
             None => HOME.now(&zone()?)?,
             Some(date) if args::is_aware(&date)? => date,
@@ -101,7 +104,18 @@ impl DateTrigger {
     #[setter]
     fn set_run_date(slf: &Bound<'_, Self>, run_date: Bound<'_, PyAny>) -> PyResult<()> {
         let state = State::new(run_date)?;
-        slf.borrow_mut().state = Some(state);
+        let mut this = slf.borrow_mut();
+        (this.state, this.from_now) = (Some(state), false);
+        Ok(())
+    }
+
+    /// Fires at the time now, if `run_date` was left out, as if the trigger were made only now.
+    fn _start_from_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.borrow().from_now {
+            let zone = slf.getattr("run_date")?.getattr("tzinfo")?;
+            let state = State::new(HOME.now(&zone)?)?;
+            slf.borrow_mut().state = Some(state);
+        }
         Ok(())
     }
 

@@ -43,6 +43,8 @@ const UNITS: [i64; 5] = [7 * 86_400 * SECOND, 86_400 * SECOND, 3_600 * SECOND, 6
 #[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.interval")]
 pub struct IntervalTrigger {
     state: Option<State>,
+    /// Whether `start_date` was left out.
+    from_now: bool,
 }
 
 struct State {
@@ -162,7 +164,8 @@ impl IntervalTrigger {
     pub fn from_core(py: Python<'_>, core: &Arc<Trigger>, zone: &Arc<TimeZone>) -> PyResult<Py<PyAny>> {
         let (core, zone) = (Arc::clone(core), Arc::clone(zone));
         let state = State { core, zone, start_date: None, end_date: None, jitter: None };
-        let filled = PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: Some(state) });
+        let filled = PyClassInitializer::from(BaseTrigger);
+        let filled = filled.add_subclass(Self { state: Some(state), from_now: true });
         Ok(Py::new(py, filled)?.into_any())
     }
 
@@ -214,7 +217,7 @@ impl IntervalTrigger {
                           end_date=None, timezone=None, jitter=None)"
     )]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None })
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None, from_now: false })
     }
 
     #[pyo3(signature = (
@@ -240,6 +243,7 @@ impl IntervalTrigger {
         let [start_date, end_date, timezone, jitter] = [start_date, end_date, timezone, jitter]
             .map(|arg| arg.unwrap_or_else(|| py.None().into_bound(py)));
         let timezone = HOME.zone(&timezone, [&start_date, &end_date])?;
+        slf.borrow_mut().from_now = start_date.is_none();
         let parts = Parts {
             interval: interval_micros(py, [weeks, days, hours, minutes, seconds])?,
             start_date: args::convert_to_datetime(&start_date, &timezone, "start_date")?,
@@ -288,7 +292,14 @@ impl IntervalTrigger {
 
     #[setter]
     fn set_start_date<'py>(slf: &Bound<'py, Self>, start_date: Bound<'py, PyAny>) -> PyResult<()> {
+        slf.borrow_mut().from_now = start_date.is_none();
         Self::change(slf, |parts| parts.start_date = start_date)
+    }
+
+    /// Counts from the time now, if `start_date` was left out, as if the trigger were made only now.
+    fn _start_from_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let none = slf.py().None().into_bound(slf.py());
+        if slf.borrow().from_now { Self::change(slf, |parts| parts.start_date = none) } else { Ok(()) }
     }
 
     /// Nothing fires after this; ``None`` for no end.

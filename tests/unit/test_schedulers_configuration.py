@@ -189,7 +189,9 @@ class TestUnknownOptions:
         assert caught[0].filename == __file__
 
     def test_option_like_no_other(self) -> None:
-        with pytest.warns(UserWarning, match=r"'qwxz'; it has no effect \(known: executors, "):
+        with pytest.warns(
+            UserWarning, match=r"'qwxz'; it has no effect \(known: clock, executors, "
+        ):
             ManualScheduler(timezone="UTC", qwxz=1)
 
     def test_job_defaults(self) -> None:

@@ -2,7 +2,8 @@
 //!
 //! [`Engine::sweep`] is a plain state machine: no thread, no clock, no lock of its own. Three things drive
 //! it: [`EngineHandle`]'s timer thread, a test or testing kit with a
-//! [`ManualClock`](crate::clock::ManualClock), and a user's own scheduler that asks for one sweep at a time.
+//! [`ManualClock`](crate::clock::ManualClock) that calls [`EngineHandle::sweep`], and a user's own scheduler
+//! that asks for one sweep at a time.
 //!
 //! Ground rules of the timer thread:
 //! - it never runs code of the host and never waits for it, so the host's locks cannot delay it;
@@ -115,15 +116,18 @@ struct Shared {
 }
 
 impl Shared {
-    /// One pass and its dispatch; returns the next deadline, or `None` while paused.
-    fn pass(&self, now: UtcMicros, batch: &mut Vec<Item>) -> Option<UtcMicros> {
+    /// One pass without its dispatch; returns the next deadline, or `None` while paused.
+    fn sweep(&self, now: UtcMicros, batch: &mut Vec<Item>) -> Option<UtcMicros> {
         if self.paused.load(Ordering::SeqCst) {
             return None;
         }
-        let next = {
-            let _sweeping = Sweeping::begin();
-            self.lock().sweep(now, batch)
-        };
+        let _sweeping = Sweeping::begin();
+        self.lock().sweep(now, batch)
+    }
+
+    /// One pass and its dispatch; returns the next deadline, or `None` while paused.
+    fn pass(&self, now: UtcMicros, batch: &mut Vec<Item>) -> Option<UtcMicros> {
+        let next = self.sweep(now, batch);
         if !batch.is_empty() {
             self.dispatch.dispatch(batch);
             batch.clear();
@@ -301,6 +305,12 @@ impl EngineHandle {
                 next => return next,
             }
         }
+    }
+
+    /// Makes one pass in the calling thread, which hands over by itself what is appended to `batch`. Returns
+    /// the next deadline, not after `now` when more is due; `None` when there is none or the engine is paused.
+    pub fn sweep(&self, now: UtcMicros, batch: &mut Vec<Item>) -> Option<UtcMicros> {
+        self.shared.sweep(now, batch)
     }
 
     fn lock_thread(&self) -> MutexGuard<'_, Option<TimerThread>> {

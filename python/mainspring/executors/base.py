@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from inspect import isawaitable
@@ -36,10 +36,14 @@ if TYPE_CHECKING:
 
     from mainspring.job import Job
     from mainspring.schedulers.base import BaseScheduler
+    from mainspring.testing import ManualClock
 
 __all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
 
 T = TypeVar("T")
+
+#: The time by the manual clock of a scheduler in another process.
+_told_time: ContextVar[datetime | None] = ContextVar("mainspring told time", default=None)
 
 #: Yields what a job's functions return to be awaited, takes in the results, returns the events.
 _Runs: TypeAlias = "Generator[Awaitable[Any], Any, list[JobExecutionEvent]]"
@@ -139,6 +143,8 @@ class BaseExecutor(metaclass=ABCMeta):
         """Take the events of a submission that has been run, and send them to the listeners."""
         self._release_instance(job_id)
         assert self._scheduler is not None
+        if (clock := clock_of(self._scheduler)) is not None:
+            clock._note_events(self._scheduler, events)
         for event in events:
             self._scheduler._dispatch_event(event)
 
@@ -188,7 +194,10 @@ class BaseExecutor(metaclass=ABCMeta):
     def _context_for(self, job: Job) -> Context:
         """Return a context for one run: a copy of the job's own, or of that of the submission."""
         own: Context | None = getattr(job, "context", None)
-        return copy_context() if own is None else own.copy()
+        context = copy_context() if own is None else own.copy()
+        if (clock := clock_of(self._scheduler)) is not None:
+            clock._follow_in(context)
+        return context
 
     def _submit_coroutine_job(
         self, job: Job, run_times: Sequence[datetime], loop: asyncio.AbstractEventLoop
@@ -422,7 +431,7 @@ def _runs(
     events: list[JobExecutionEvent] = []
     for run_time in run_times:
         if job.misfire_grace_time is not None:
-            late = datetime.now(timezone.utc) - run_time
+            late = _now(job) - run_time
             if late > timedelta(seconds=job.misfire_grace_time):
                 events.append(JobExecutionEvent(EVENT_JOB_MISSED, job.id, jobstore_alias, run_time))
                 logger.warning('Run time of job "%s" was missed by %s', job, late)
@@ -459,6 +468,29 @@ def _runs(
             )
             logger.info('Job "%s" executed successfully', job)
     return events
+
+
+def clock_of(scheduler: BaseScheduler | None) -> ManualClock | None:
+    """Return the manual clock of a scheduler, or of what stands for one in a test of an executor."""
+    clock: ManualClock | None = getattr(scheduler, "__dict__", {}).get("_clock")
+    return clock
+
+
+def _now(job: Job) -> datetime:
+    """Return the time by the clock of the job's scheduler; in a child process it has none."""
+    clock = clock_of(job._scheduler)
+    if clock is not None:
+        return clock.now()
+    return _told_time.get() or datetime.now(timezone.utc)
+
+
+def run_job_at(now: datetime, *args: Any) -> list[JobExecutionEvent]:
+    """Do what :func:`run_job` does in another process, which does not know the scheduler's clock."""
+    told = _told_time.set(now)
+    try:
+        return run_job(*args)
+    finally:
+        _told_time.reset(told)
 
 
 def _log_exception(logger: logging.Logger, job: Job, exc: BaseException) -> None:

@@ -10,7 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._mainspring import WorkerPool, keep_for_ever
-from mainspring.executors.base import BaseExecutor, run_job
+from mainspring.executors.base import BaseExecutor, clock_of, run_job, run_job_at
 
 if TYPE_CHECKING:
     from mainspring.events import JobExecutionEvent
@@ -43,7 +43,12 @@ class BasePoolExecutor(BaseExecutor):
             else:
                 self._run_job_success(job.id, future.result())
 
-        future = self._pool.submit(run_job, job, job._jobstore_alias, run_times, self._logger.name)
+        arguments = (job, job._jobstore_alias, run_times, self._logger.name)
+        clock = clock_of(self._scheduler)
+        if clock is None:
+            future = self._pool.submit(run_job, *arguments)
+        else:
+            future = self._pool.submit(run_job_at, clock.now(), *arguments)
         future.add_done_callback(take_outcome)
 
     def shutdown(self, wait: bool = True) -> None:

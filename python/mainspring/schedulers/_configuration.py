@@ -89,12 +89,12 @@ def warn_of_unknown(given: Collection[str], known: Collection[str], where: str) 
             hint = f"did you mean {nearest[0]!r}?" if nearest else "it has no effect"
             warnings.warn(
                 f"{where}: unknown option {name!r}; {hint} (known: {', '.join(sorted(known))})",
-                stacklevel=_frames_to_caller(),
+                stacklevel=frames_to_caller(),
             )
 
 
-def _frames_to_caller() -> int:
-    """Count the frames from :func:`warn_of_unknown` to the first one outside this package."""
+def frames_to_caller() -> int:
+    """Count the frames from the function that calls this to the first one outside this package."""
     package = __name__.partition(".")[0]
     level = 1
     frame = sys._getframe(1)

@@ -40,6 +40,7 @@ _JOB_HOOKS = frozenset(
     (
         "_create_plugin_instance",
         "_create_trigger",
+        "_first_fire_time",
         "_lookup_job",
         "_lookup_jobstore",
         "_now",
@@ -66,6 +67,8 @@ class DrivenScheduler(BaseScheduler):
     _context: Context
     #: The last loop that coroutine jobs ran on, for runs that go on after a shutdown.
     _last_loop: AbstractEventLoop | None = None
+    #: The loop that shows the time of the scheduler's clock to its jobs.
+    _clocked_loop: AbstractEventLoop | None = None
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
     _has_told_of_idle_loop = False
@@ -93,6 +96,8 @@ class DrivenScheduler(BaseScheduler):
     ) -> None:
         """Use these loops from now on, and have every run see a context, or else that of now."""
         self._context = copy_context() if context is None else context
+        self._follow_clock(self._context)
+        self._leave_clock()
         self._has_told_of_idle_loop = False
         self._last_loop = coroutines or control
         self._engine.control.bind(control, self._context)
@@ -100,9 +105,19 @@ class DrivenScheduler(BaseScheduler):
         if coroutines is not None:
             self._engine.coro = LoopInbox(self._engine)
             self._engine.coro.bind(coroutines, self._context)
+        if self._clock is not None and isinstance(self._last_loop, AbstractEventLoop):
+            self._clock._follow_on(self._last_loop)
+            self._clocked_loop = self._last_loop
+
+    def _leave_clock(self) -> None:
+        """Let the loop that coroutine jobs ran on have its own time again."""
+        loop, self._clocked_loop = self._clocked_loop, None
+        if loop is not None and self._clock is not None:
+            self._clock._leave(loop)
 
     def _unbind_loops(self) -> None:
         self._guess = None
+        self._leave_clock()
         self._engine.control.unbind()
         if self._engine.coro is not None:
             self._engine.coro.unbind()
@@ -114,7 +129,7 @@ class DrivenScheduler(BaseScheduler):
 
     def _open_native_jobs(self) -> None:
         """Let jobs be dealt with without Python code, where none of it is anybody's own."""
-        if self.state == STATE_STOPPED or self._guess is not None:
+        if self.state == STATE_STOPPED or self._guess is not None or self._clock is not None:
             return
         mine = type(self)
         if _JOB_HOOKS.isdisjoint(vars(self)) and all(
@@ -347,10 +362,19 @@ class DrivenScheduler(BaseScheduler):
         here = running_loop()
         if loop is None or (here is not None and here in (loop, self._engine.control.loop)):
             return
+        if self._has_idle_clock() and loop.is_running():
+            assert self._clock is not None
+            ending = asyncio.run_coroutine_threadsafe(self._clock._let_runs_end(self, None), loop)
+            ending.result()
+            self._cancel_runs()  # what is parked would never end
         while not self._engine.wait_idle(LOOP_CHECK_INTERVAL) and self._can_end_runs(loop):
             pass
         while self._can_end_runs(loop) and (runs := self._coroutine_runs()):
             wait([run.ended for run in runs], LOOP_CHECK_INTERVAL)
+
+    def _has_idle_clock(self) -> bool:
+        """Tell whether runs that sleep would do so for ever, since nobody moves their clock."""
+        return self._clock is not None and not self._clock._is_being_advanced()
 
     def _can_end_runs(self, loop: AbstractEventLoop) -> bool:
         """Tell whether the runs can still come to their end, on the loop of the coroutine jobs."""
@@ -386,6 +410,10 @@ class DrivenScheduler(BaseScheduler):
         here = asyncio.current_task()
         await asyncio.sleep(0)  # by now a run that has called this is known to be suspended
         try:
+            if self._has_idle_clock():
+                assert self._clock is not None
+                await self._clock._let_runs_end(self, deadline)
+                deadline = 0
             await asyncio.wait_for(self._runs_ended(here), deadline)
             return []
         except asyncio.TimeoutError:

@@ -271,7 +271,7 @@ class SchedulerJobs(SchedulerParts):
         if rescheduled is not None:
             return rescheduled
         new = self._create_trigger(trigger, trigger_args)
-        next_run_time = new.get_next_fire_time(None, self._now())
+        next_run_time = self._first_fire_time(new)
         return self.modify_job(job_id, jobstore, trigger=new, next_run_time=next_run_time)
 
     def pause_job(self, job_id: str, jobstore: str | None = None) -> Job:
@@ -297,7 +297,7 @@ class SchedulerJobs(SchedulerParts):
         if resumed is not None:
             return resumed
         with self._hold_job(job_id, jobstore) as (job, alias):
-            next_run_time = job.trigger.get_next_fire_time(None, self._now())
+            next_run_time = self._first_fire_time(job.trigger)
             if next_run_time:
                 return self.modify_job(job_id, alias, next_run_time=next_run_time)
             self.remove_job(job.id, alias)
@@ -499,7 +499,7 @@ class SchedulerJobs(SchedulerParts):
             )
         replacements = {k: v for k, v in self._job_defaults.items() if not hasattr(job, k)}
         if not hasattr(job, "next_run_time"):
-            replacements["next_run_time"] = job.trigger.get_next_fire_time(None, self._now())
+            replacements["next_run_time"] = self._first_fire_time(job.trigger)
         job._modify(**replacements)
         with self._store_lock(jobstore_alias):
             try:
@@ -527,6 +527,10 @@ class SchedulerJobs(SchedulerParts):
     @abstractmethod
     def _now(self) -> datetime:
         """Return the current time in the scheduler's zone."""
+
+    @abstractmethod
+    def _first_fire_time(self, trigger: BaseTrigger) -> datetime | None:
+        """Return the first fire time of a trigger from now on."""
 
     @abstractmethod
     def _store_has_changed(self, alias: str | None) -> None:

@@ -30,6 +30,7 @@ from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
 from mainspring.schedulers._fork import prepare_for_forks
+from mainspring.schedulers._frozen import warn_of_frozen_time
 from mainspring.schedulers._jobs import SchedulerJobs
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers._parts import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
@@ -38,9 +39,12 @@ from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from contextvars import Context
 
     from mainspring._mainspring import WorkerPool
     from mainspring.job import Job
+    from mainspring.testing import ManualClock
+    from mainspring.triggers.base import BaseTrigger
 
 __all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
 
@@ -63,6 +67,8 @@ class BaseScheduler(SchedulerJobs):
           (default true) and ``max_instances`` (default 1) of jobs that are added without
         - ``jobstores``, ``executors`` (dictionaries): alias to an instance, or to a dictionary
           of arguments with ``type`` (a plugin alias) or ``class`` (a class or reference to one)
+        - ``clock`` (a :class:`~mainspring.testing.ManualClock`, or a reference to one): in tests, what
+          to go by instead of the system's clock; stays until another one is given
 
     An option that is not known gives a warning.
     """
@@ -75,13 +81,14 @@ class BaseScheduler(SchedulerJobs):
         "job_defaults",
         "executors",
         "jobstores",
+        "clock",
     )
+    #: A clock that is moved by hand, in place of the system's.
+    _clock: ManualClock | None = None
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         super().__init__()
-        self._engine = Engine(self)
-        self._native_jobs = NativeJobs(self._engine)
-        self._sweeper = StoreSweeper(self)
+        self._make_engine()
         self.configure(gconfig, **options)
         prepare_for_forks(self)
 
@@ -125,6 +132,8 @@ class BaseScheduler(SchedulerJobs):
         if self.state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
         self._check_uwsgi()
+        if self._clock is None:
+            warn_of_frozen_time()
         self._stopped_by_itself = False
         with ExitStack() as undo:
             with self._executors_lock:
@@ -149,6 +158,8 @@ class BaseScheduler(SchedulerJobs):
         self._logger.info("Scheduler started")
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
         if self.running:  # a listener may have shut it down again
+            if self._clock is not None:
+                self._clock._attach(self)
             self._start_timer_thread(paused)
         if self.state == STATE_RUNNING:
             self.wakeup()
@@ -175,6 +186,8 @@ class BaseScheduler(SchedulerJobs):
         """Do the first part of a shutdown: from now on no job is started."""
         self.state = STATE_STOPPED
         self._native_jobs.close()
+        if self._clock is not None:
+            self._clock._detach(self)
         self._engine.stop()
         self._sweeper.stop()
 
@@ -257,6 +270,9 @@ class BaseScheduler(SchedulerJobs):
         self._logger = maybe_ref(config.pop("logger", None)) or get_logger("scheduler")
         self.timezone = astimezone(config.pop("timezone", None)) or get_localzone()
         self.jobstore_retry_interval = float(config.pop("jobstore_retry_interval", 10))
+        clock = maybe_ref(config.pop("clock", None))
+        if clock is not None and clock is not self._clock:
+            self._use_clock(clock)
 
         job_defaults = config.get("job_defaults", {})
         warn_of_unknown(job_defaults, JOB_DEFAULTS, f"{type(self).__name__} job_defaults")
@@ -289,6 +305,29 @@ class BaseScheduler(SchedulerJobs):
         ):
             self.add_jobstore(store, alias)
 
+    def _use_clock(self, clock: ManualClock) -> None:
+        """Go by a clock that is moved by hand from now on."""
+        if not hasattr(clock, "_make_engine"):
+            raise TypeError(f"clock must be a mainspring.testing.ManualClock, not {clock!r}")
+        self._clock = clock
+        clock._equip(self)
+        self._make_engine()
+
+    def _make_engine(self) -> None:
+        if self._clock is None:
+            self._engine = Engine(self)
+            self._sweeper = StoreSweeper(self)
+        else:
+            self._engine = self._clock._make_engine(self)
+            self._sweeper = self._clock._make_sweeper(self)
+        self._native_jobs = NativeJobs(self._engine)
+        self._engine.set_listener_mask(self._listener_mask())
+
+    def _follow_clock(self, context: Context) -> None:
+        """Have what runs in a context see the time of the scheduler's clock."""
+        if self._clock is not None:
+            self._clock._follow_in(context)
+
     def _create_default_executor(self) -> BaseExecutor:
         """Make the executor of a scheduler that was given none under the alias ``default``."""
         return ThreadPoolExecutor()
@@ -316,11 +355,8 @@ class BaseScheduler(SchedulerJobs):
             self._stopped_by_itself = True
         self._make_locks()
         self._sweeper.leave_to_parent()
-        self._sweeper = StoreSweeper(self)
         self._engine.leave_to_parent()
-        self._engine = Engine(self)
-        self._native_jobs = NativeJobs(self._engine)
-        self._engine.set_listener_mask(self._listener_mask())
+        self._make_engine()
         for executor in self._executors.values():
             executor._forget_parent()
         for store in self._jobstores.values():
@@ -412,6 +448,8 @@ class BaseScheduler(SchedulerJobs):
         try:
             executor.submit_job(job, run_times)
         except MaxInstancesReachedError:
+            if self._clock is not None:
+                self._clock._note_skipped(self, job.id, run_times)
             self._log_skipped(job)
             return JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
         except BaseException as exc:
@@ -448,7 +486,24 @@ class BaseScheduler(SchedulerJobs):
             self._logger.debug("Job %s was removed while it was due", job_id)
 
     def _now(self) -> datetime:
+        if self._clock is not None:
+            return self._clock._now(self.timezone)
         return datetime.now(self.timezone)
+
+    def _create_trigger(
+        self, trigger: BaseTrigger | str | None, trigger_args: dict[str, Any]
+    ) -> BaseTrigger:
+        if self._clock is None:
+            return super()._create_trigger(trigger, trigger_args)
+        created = self._clock._on_behalf(super()._create_trigger, trigger, trigger_args)
+        self._clock._start_from_now(created)
+        return created
+
+    def _first_fire_time(self, trigger: BaseTrigger) -> datetime | None:
+        now = self._now()
+        if self._clock is None:
+            return trigger.get_next_fire_time(None, now)
+        return self._clock._on_behalf(trigger.get_next_fire_time, None, now)
 
     def _is_paused(self) -> bool:
         return self.state == STATE_PAUSED

@@ -136,6 +136,11 @@ impl<P> MemoryStore<P> {
         self.id = id;
     }
 
+    /// Has the jitter of the store's jobs follow from `seed` from now on.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.jitter = SplitMix64::new(seed);
+    }
+
     /// How many jobs the store holds, retired ones not counted.
     pub fn len(&self) -> usize {
         self.index.len()
