@@ -51,6 +51,12 @@ class Signal:
 
 plain, coroutine = Signal(), Signal()
 
+def renew_signals():
+    # A worker of the parent may have held the lock of one when the process forked.
+    plain.event, coroutine.event = threading.Event(), threading.Event()
+
+os.register_at_fork(after_in_child=renew_signals)
+
 def add_jobs(scheduler, jobstore="default"):
     scheduler.add_job(plain.plain, "interval", seconds=0.005, id="plain", jobstore=jobstore, **TIMES)
     scheduler.add_job(
