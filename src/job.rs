@@ -333,10 +333,19 @@ impl Job {
         Ok(PyTuple::new(py, names)?.unbind())
     }
 
-    /// What a linked job reads through its shared record is not its own to visit.
+    /// What a linked job reads through its record is not its own to visit, unless it is the last to hold that.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(state) = self.state.try_lock() else { return Ok(()) };
         visit.call(&state.scheduler)?;
+        if let Some(record) = state.link.as_ref().map(|link| &link.seen.record) {
+            if Arc::strong_count(record) == 1 {
+                visit.call(&record.func)?;
+                visit.call(&record.args)?;
+                visit.call(&record.kwargs)?;
+                visit.call(&record.trigger)?;
+                visit.call(&record.context)?;
+            }
+        }
         let fields = state.fields();
         visit.call(&fields.func)?;
         visit.call(&fields.args)?;
@@ -347,7 +356,7 @@ impl Job {
 
     fn __clear__(&self) {
         let mut state = self.lock();
-        let old = (state.scheduler.take(), std::mem::take(&mut state.fields));
+        let old = (state.scheduler.take(), state.link.take(), std::mem::take(&mut state.fields));
         drop(state);
         drop(old);
     }

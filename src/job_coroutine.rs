@@ -63,6 +63,10 @@ impl JobCoroutine {
         if matches!(result, Ok(PySendResult::Next(_))) {
             return result;
         }
+        if result.is_err() && self.coroutine.bind(py).getattr(intern!(py, "cr_running"))?.is_truthy()? {
+            // It was asked for a step in the midst of one.
+            return result;
+        }
         self.ended.store(true, Ordering::Relaxed);
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(run) = waiting {
@@ -134,7 +138,6 @@ impl JobCoroutine {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(_inside) = Inside::enter() else { return Ok(()) };
         self.coroutine.call_method0(py, intern!(py, "close")).map(drop)
     }
 

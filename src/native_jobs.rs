@@ -90,19 +90,49 @@ fn or_ordinary<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Opti
 }
 
 impl Open {
-    /// Whether another default executor has been set for the loop since the last look, which only the ordinary
-    /// way takes notice of.
-    fn has_new_executor(&self, py: Python<'_>) -> PyResult<bool> {
-        let Some(event_loop) = &self.event_loop else { return Ok(false) };
-        let found = event_loop.bind(py).getattr(intern!(py, "_default_executor"))?;
-        let mut known = self.default_executor.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref().is_some_and(|known| known.is(&found)) {
-            return Ok(false);
+    /// What is known of a scheduler; `None` where its defaults are none that a job can have.
+    fn of(scheduler: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        let py = scheduler.py();
+        let given = scheduler.getattr("_job_defaults")?;
+        let default = |name: &str| given.get_item(name);
+        let grace = default("misfire_grace_time")?;
+        let defaults = RunPolicy {
+            misfire_grace_seconds: spec::positive(&grace),
+            coalesce: default("coalesce")?.extract()?,
+            max_instances: spec::positive(&default("max_instances")?).unwrap_or(0),
+        };
+        if defaults.max_instances == 0 || (defaults.misfire_grace_seconds.is_none() && !grace.is_none()) {
+            return Ok(None);
         }
-        let old = known.replace(found.unbind());
-        drop(known);
-        drop(old);
-        Ok(true)
+        let event_loop = scheduler.call_method0("_coroutine_loop")?;
+        let default_executor = event_loop.getattr_opt("_default_executor")?;
+        Ok(Some(Self {
+            defaults,
+            zone: TimeZone::of(&scheduler.getattr("timezone")?)?,
+            stores: scheduler.getattr("_jobstores")?.cast_into::<PyDict>()?.unbind(),
+            trigger_classes: scheduler.getattr("_trigger_classes")?.cast_into::<PyDict>()?.unbind(),
+            is_enabled_for: scheduler.getattr("_logger")?.getattr("isEnabledFor")?.unbind(),
+            event_loop: default_executor.is_some().then(|| event_loop.unbind()),
+            default_executor: Mutex::new(default_executor.map(Bound::unbind)),
+            base_module: py.import("mainspring.schedulers.base")?.into_any().unbind(),
+            records: spec::Records::default(),
+            crons: crons::Crons::default(),
+        }))
+    }
+
+    /// The default executor of the loop.
+    fn executor<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match &self.event_loop {
+            Some(event_loop) => event_loop.bind(py).getattr(intern!(py, "_default_executor")).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether that is another one than was known, which only the ordinary way takes notice of.
+    fn has_new_executor(&self, py: Python<'_>) -> PyResult<bool> {
+        let Some(found) = self.executor(py)? else { return Ok(false) };
+        let known = self.default_executor.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(known.as_ref().is_none_or(|known| !known.is(&found)))
     }
 
     /// The fire time after now of a trigger that needs no Python; the outer `None` where it does.
@@ -253,30 +283,23 @@ impl NativeJobs {
         Self { engine, open: Mutex::default() }
     }
 
-    /// Opens this way for a scheduler that is running and whose methods are all its own.
+    /// Opens this way for a scheduler that is running and whose methods are all its own; not where something
+    /// of it is so odd that the ordinary way must say so.
     fn open(&self, scheduler: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = scheduler.py();
-        let defaults = scheduler.getattr("_job_defaults")?;
-        let default = |name: &str| defaults.get_item(name);
-        let event_loop = scheduler.call_method0("_coroutine_loop")?;
-        let default_executor = event_loop.getattr_opt("_default_executor")?;
-        let open = Open {
-            defaults: RunPolicy {
-                misfire_grace_seconds: default("misfire_grace_time")?.extract()?,
-                coalesce: default("coalesce")?.extract()?,
-                max_instances: default("max_instances")?.extract()?,
-            },
-            zone: TimeZone::of(&scheduler.getattr("timezone")?)?,
-            stores: scheduler.getattr("_jobstores")?.cast_into::<PyDict>()?.unbind(),
-            trigger_classes: scheduler.getattr("_trigger_classes")?.cast_into::<PyDict>()?.unbind(),
-            is_enabled_for: scheduler.getattr("_logger")?.getattr("isEnabledFor")?.unbind(),
-            event_loop: default_executor.is_some().then(|| event_loop.unbind()),
-            default_executor: Mutex::new(default_executor.map(Bound::unbind)),
-            base_module: py.import("mainspring.schedulers.base")?.into_any().unbind(),
-            records: spec::Records::default(),
-            crons: crons::Crons::default(),
-        };
-        self.replace(Some(Arc::new(open)));
+        let open = or_ordinary(scheduler.py(), Open::of(scheduler))?;
+        self.replace(open.map(Arc::new));
+        Ok(())
+    }
+
+    /// Takes note of the loop's default executor, which jobs run in from now on.
+    fn note_executor(&self, py: Python<'_>) -> PyResult<()> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(open) = open else { return Ok(()) };
+        let found = open.executor(py)?.map(Bound::unbind);
+        let mut known = open.default_executor.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *known, found);
+        drop(known);
+        drop(old);
         Ok(())
     }
 
@@ -429,13 +452,14 @@ impl NativeJobs {
         let Some((open, engine)) = self.opened(py, code::JOB_MODIFIED) else { return Ok(None) };
         let rescheduled = || {
             let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
-            let Some(seen) = found.seen() else { return Ok(None) };
             let clock = Clock::new(engine);
             let arguments = spec::arguments(trigger_args)?;
             let Some(new) = spec::NewTrigger::new(py, &open, &clock, Some(trigger), &arguments)? else {
                 return Ok(None);
             };
             let Some(next) = open.next(py, &clock, &new.core)? else { return Ok(None) };
+            // Only now, when no Python code runs any more that might change the job.
+            let Some(seen) = found.seen() else { return Ok(None) };
             let same = new.object.is_none() && seen.record.trigger.is_none();
             let record = match (&new.zone, &seen.record.zone) {
                 (Some(new), Some(old)) if same && Arc::ptr_eq(new, old) => Arc::clone(&seen.record),

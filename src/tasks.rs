@@ -182,6 +182,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             inbox: self.inbox.clone().unbind(),
             address,
             task_is_ours: !task.is(awaitable),
+            interrupt: Mutex::default(),
             run: Mutex::new(Some(run)),
         };
         let resume = Bound::new(py, resume)?;
@@ -225,6 +226,8 @@ pub struct Resume {
     address: usize,
     /// Whether the task was made here; else the job's function returned it.
     task_is_ours: bool,
+    /// What arrived in the last step and is to end the program.
+    interrupt: Mutex<Option<PyErr>>,
     pub run: Mutex<Option<Run>>,
 }
 
@@ -236,7 +239,16 @@ impl Resume {
         let task = inbox.lock_tasks().get(&this.address).map(|suspended| suspended.task.clone_ref(py));
         let Some(task) = task.filter(|_| hub.origin.is_here()) else { return Ok(()) };
         let task = task.bind(py);
-        if returned && this.nobody_asks(task)? {
+        let unheard = returned
+            && this.nobody_asks(task).unwrap_or_else(|error| {
+                // Whatever it is, the run is told of in the ordinary way; a Ctrl-C goes on after that.
+                if report::is_exit(py, &error) {
+                    let old = this.interrupt.lock().unwrap_or_else(PoisonError::into_inner).replace(error);
+                    drop(old);
+                }
+                false
+            });
+        if unheard {
             let old = inbox.lock_tasks().remove(&this.address);
             drop(old);
             if let Some(run) = this.take_run() {
@@ -313,7 +325,9 @@ impl Resume {
         let tasks = TaskStarter::new(inbox, &env)?;
         tasks.settle(&mut run, tasks.result_of(&task))?;
         tasks.run(run)?;
-        env.interrupted()
+        env.interrupted()?;
+        let interrupt = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
+        interrupt.map_or(Ok(()), Err)
     }
 }
 

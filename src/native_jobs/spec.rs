@@ -17,7 +17,7 @@ use crate::convert::zone::TimeZone;
 use crate::convert::{instant, is_datetime};
 use crate::python;
 use crate::record::{FuncRef, Record, Route, executor_number};
-use crate::trigger::{BaseTrigger, CronTrigger, DateTrigger, IntervalTrigger};
+use crate::trigger::{BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};
 
 /// The most records that are known at once.
 const MOST_KNOWN: usize = 256;
@@ -204,6 +204,16 @@ impl NewTrigger {
                 _ => return Ok(None),
             },
         };
+        let ours = [
+            py.get_type::<IntervalTrigger>(),
+            py.get_type::<CronTrigger>(),
+            py.get_type::<DateTrigger>(),
+            py.get_type::<CalendarIntervalTrigger>(),
+        ];
+        if !ours.iter().any(|ours| class.is(ours)) {
+            // One of somebody else's is made once only.
+            return Ok(None);
+        }
         let made = |core| Self { core, zone: Some(Arc::clone(&open.zone)), object: None };
         let make = || {
             let all = PyDict::new(py);
@@ -263,21 +273,24 @@ impl Records {
         let is_plain =
             args.is_empty() && kwargs.is_none() && name.is_none() && trigger.is_none() && zone.is_some();
         let address = func.as_ptr() as usize;
-        if let Some(known) = self.known(address).filter(|_| is_plain) {
-            let (record, route) = known;
-            let same_zone = matches!((&record.zone, &zone), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
-            let same_executor =
-                record.executor.is(&executor) || record.executor.bind(py).to_str()? == executor.to_str()?;
-            if same_zone && same_executor && record.func.is(func) {
-                return Ok(Some((record, route)));
-            }
-        }
         let kwargs = match kwargs.map(|kwargs| kwargs.cast_exact::<PyDict>()) {
             None => None,
             Some(Ok(kwargs)) => Some(kwargs.copy()?),
             Some(Err(_)) => return Ok(None),
         };
         let Some(function) = Function::of(func, &args, kwargs.as_ref())? else { return Ok(None) };
+        if let Some((record, route)) = self.known(address).filter(|_| is_plain) {
+            let same_zone = matches!((&record.zone, &zone), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
+            let same_executor =
+                record.executor.is(&executor) || record.executor.bind(py).to_str()? == executor.to_str()?;
+            // A function can be given another code and another name.
+            let same_function = record.func.is(func)
+                && record.name.is(&function.name)
+                && Route::unpack(route).coroutine == function.coroutine;
+            if same_zone && same_executor && same_function {
+                return Ok(Some((record, route)));
+            }
+        }
         let name = match name {
             None => function.name,
             Some(name) => match nonempty(name)? {
@@ -363,7 +376,8 @@ fn policy(defaults: RunPolicy, given: &Given<'_, '_>) -> PyResult<Option<RunPoli
     Ok(Some(policy))
 }
 
-fn positive(given: &Bound<'_, PyAny>) -> Option<u32> {
+/// A positive whole number of 32 bits.
+pub fn positive(given: &Bound<'_, PyAny>) -> Option<u32> {
     given.cast_exact::<PyInt>().ok()?.extract().ok().filter(|number| *number > 0)
 }
 

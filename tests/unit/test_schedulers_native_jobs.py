@@ -21,6 +21,7 @@ from mainspring import AsyncIOScheduler, BackgroundScheduler
 from mainspring.events import EVENT_ALL, EVENT_JOB_ADDED, EVENT_JOB_MODIFIED, EVENT_JOB_REMOVED
 from mainspring.job import Job
 from mainspring.jobstores.base import ConflictingIdError, JobLookupError
+from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.triggers.combining import OrTrigger
 from mainspring.triggers.cron import CronTrigger
 from mainspring.triggers.date import DateTrigger
@@ -89,6 +90,7 @@ def short(scheduler: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch) -> Ba
     """A scheduler on which only the short way leads anywhere."""
     for hook in ("_real_add_job", "_lookup_job", "_create_trigger", "_remove_from_store"):
         monkeypatch.setattr(scheduler, hook, MagicMock(side_effect=AssertionError(hook)))
+    scheduler._native_jobs.open(scheduler)  # which those had closed
     return scheduler
 
 
@@ -348,6 +350,7 @@ class TestWhatIsUsualIsShort:
         scheduler = AsyncIOScheduler(timezone="UTC")
         scheduler.start(paused=True)
         monkeypatch.setattr(scheduler, "_real_add_job", MagicMock(side_effect=AssertionError))
+        scheduler._native_jobs.open(scheduler)
         scheduler.add_job(coroutine, "interval", hours=1)
         scheduler.shutdown()
 
@@ -369,6 +372,21 @@ class TestWhatIsSharedBetweenJobs:
         assert found is not None
         assert found.kwargs == {"odd": 1}
         assert second.kwargs == {}
+
+    def test_host_of_a_job_that_it_keeps_is_collected(self) -> None:
+        class Host:
+            def method(self) -> None: ...
+
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.start(paused=True)
+        host = Host()
+        host.job = scheduler.add_job(host.method, "interval", hours=1)  # type: ignore[attr-defined]
+        reference = weakref.ref(host)
+        host.job.remove()  # type: ignore[attr-defined]
+        del host
+        gc.collect()
+        assert reference() is None
+        scheduler.shutdown()
 
     def test_function_goes_with_its_last_job(self, scheduler: BackgroundScheduler) -> None:
         def local() -> None: ...
@@ -430,6 +448,73 @@ class TestWhoWantsToKnow:
         scheduler.add_job(nothing, "interval", hours=1)
         assert called
         scheduler.shutdown()
+
+    @pytest.mark.parametrize("hook", ["_real_add_job", "_create_trigger", "_lookup_job"])
+    def test_hooks_of_a_scheduler_that_runs(
+        self, scheduler: BackgroundScheduler, hook: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original = getattr(scheduler, hook)
+        with monkeypatch.context() as patches:
+            replacement = MagicMock(side_effect=original)
+            patches.setattr(scheduler, hook, replacement)
+            scheduler.add_job(nothing, "interval", hours=1, id="a")
+            scheduler.get_job("a")
+            replacement.assert_called_once()
+        scheduler.add_job(nothing, "interval", hours=1, id="b")
+        replacement.assert_called_once()
+
+    def test_time_zone_that_is_changed(self, scheduler: BackgroundScheduler) -> None:
+        scheduler.timezone = BERLIN
+        job = scheduler.add_job(nothing, "cron", hour=3)
+        assert job.next_run_time is not None
+        assert job.next_run_time.tzinfo is BERLIN
+
+    @pytest.mark.parametrize(
+        "defaults", [{"max_instances": 0}, {"max_instances": -1}, {"misfire_grace_time": 2**33}]
+    )
+    def test_defaults_that_no_job_can_have(self, defaults: dict[str, int]) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC", job_defaults=defaults)
+        scheduler.start(paused=True)
+        with pytest.raises(TypeError, match="positive integer"):
+            scheduler.add_job(nothing, "interval", hours=1)
+        scheduler.shutdown()
+
+    def test_store_with_its_own_lookup(self) -> None:
+        looked_up: list[str] = []
+
+        class Own(MemoryJobStore):
+            def lookup_job(self, job_id: str) -> Job | None:
+                looked_up.append(job_id)
+                return super().lookup_job(job_id)
+
+        scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": Own()})
+        scheduler.start(paused=True)
+        scheduler.add_job(nothing, "interval", hours=1, id="a")
+        scheduler.pause_job("a")
+        assert looked_up
+        scheduler.shutdown()
+
+    def test_trigger_of_ones_own_is_made_once(self, scheduler: BackgroundScheduler) -> None:
+        made: list[Any] = []
+
+        class Own(IntervalTrigger):
+            def __init__(self, **options: Any) -> None:
+                made.append(options)
+                super().__init__(**options)
+
+        with pytest.MonkeyPatch.context() as patches:
+            patches.setitem(scheduler._trigger_classes, "own", Own)
+            scheduler.add_job(nothing, "own", hours=1)
+        assert len(made) == 1
+
+    def test_function_that_is_changed(self, scheduler: BackgroundScheduler) -> None:
+        def changing() -> None: ...
+
+        scheduler.add_job(changing)
+        changing.__code__ = one.__code__
+        with pytest.raises(ValueError, match="have not been supplied"):
+            scheduler.add_job(changing)
+        scheduler.remove_all_jobs()
 
     def test_methods_that_others_call(self) -> None:
         called: list[str] = []

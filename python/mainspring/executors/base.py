@@ -272,6 +272,8 @@ class CoroutineRun(Generic[T]):
     :raises RuntimeError: if the loop is closed
     """
 
+    _task: asyncio.Task[T] | None = None
+
     def __init__(
         self,
         coroutine: Coroutine[Any, Any, T],
@@ -284,7 +286,9 @@ class CoroutineRun(Generic[T]):
         self._coroutine = coroutine
         self._loop = loop
         self._not_begun = not_begun
-        self._task: asyncio.Task[T] | None = None
+        self._has_begun = False
+        #: What the coroutine has returned, in a tuple: its task may be cancelled all the same.
+        self._returned: tuple[T, ...] = ()
         try:
             loop.call_soon_threadsafe(self._start, context=context)
         except RuntimeError:
@@ -297,23 +301,45 @@ class CoroutineRun(Generic[T]):
             self._loop.call_soon_threadsafe(self._cancel)
 
     def _start(self) -> None:
-        self._task = self._loop.create_task(self._coroutine)
-        self._task.add_done_callback(self._end)
+        steps = self._steps()
+        try:
+            self._task = self._loop.create_task(steps)
+        except BaseException as exc:  # of a task factory
+            steps.close()
+            self._coroutine.close()
+            self.ended.set_exception(exc)
+            if not isinstance(exc, Exception):
+                raise
+        else:
+            self._task.add_done_callback(self._end)
+
+    async def _steps(self) -> T:
+        self._has_begun = True
+        result = await self._coroutine
+        self._returned = (result,)
+        return result
 
     def _cancel(self) -> None:
-        assert self._task is not None
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def _end(self, task: asyncio.Task[T]) -> None:
-        if task.cancelled():
-            if self._not_begun is None:
-                self.ended.set_exception(asyncio.CancelledError())
-            else:
-                self.ended.set_result(self._not_begun())
-        elif (exc := task.exception()) is not None:
+        try:
+            result = self._result_of(task)
+        except BaseException as exc:
             self.ended.set_exception(exc)
         else:
-            self.ended.set_result(task.result())
+            self.ended.set_result(result)
+
+    def _result_of(self, task: asyncio.Task[T]) -> T:
+        if task.cancelled():
+            if self._returned:
+                return self._returned[0]
+            if not self._has_begun:
+                self._coroutine.close()
+                if self._not_begun is not None:
+                    return self._not_begun()
+        return task.result()
 
 
 def returns_awaitable(func: Any) -> bool:

@@ -19,13 +19,14 @@ from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers import CancelledRun
 from mainspring.schedulers._guess import LoopGuess
 from mainspring.schedulers._loops import leave_to_parent, running_loop
-from mainspring.schedulers._native import native_pool, native_store
+from mainspring.schedulers._native import looks_up_natively, native_pool, native_store
 from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
 from mainspring.util import asbool
 
 if TYPE_CHECKING:
     from mainspring.executors.base import BaseExecutor, CoroutineRun
     from mainspring.job import Job
+    from mainspring.jobstores.base import BaseJobStore
 
 #: How often a thread that waits for runs looks whether their loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
@@ -54,6 +55,8 @@ _JOB_HOOKS = frozenset(
         "remove_job",
     )
 )
+#: What is looked at when the short way to native jobs is opened.
+_READ_ONCE = _JOB_HOOKS | {"_job_defaults", "_logger", "timezone"}
 
 
 class DrivenScheduler(BaseScheduler):
@@ -132,10 +135,28 @@ class DrivenScheduler(BaseScheduler):
         if self.state == STATE_STOPPED or self._guess is not None or self._clock is not None:
             return
         mine = type(self)
-        if _JOB_HOOKS.isdisjoint(vars(self)) and all(
-            getattr(mine, hook) is getattr(DrivenScheduler, hook) for hook in _JOB_HOOKS
+        if (
+            _JOB_HOOKS.isdisjoint(vars(self))
+            and all(getattr(mine, hook) is getattr(DrivenScheduler, hook) for hook in _JOB_HOOKS)
+            and all(looks_up_natively(store) for _, store in self._stores())
         ):
             self._native_jobs.open(self)
+        else:
+            self._native_jobs.close()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in _READ_ONCE:
+            self._open_native_jobs()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in _READ_ONCE:
+            self._open_native_jobs()
+
+    def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
+        super()._start_jobstore(store, alias)
+        self._open_native_jobs()
 
     def _make_locks(self) -> None:
         super()._make_locks()
@@ -164,6 +185,7 @@ class DrivenScheduler(BaseScheduler):
 
     def _real_add_job(self, job: Job, jobstore_alias: str, replace_existing: bool) -> None:
         self._choose_pools(at_start=False)
+        self._native_jobs.note_executor()
         super()._real_add_job(job, jobstore_alias, replace_existing)
 
     def _stop_processing(self) -> None:

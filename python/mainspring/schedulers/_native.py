@@ -32,6 +32,12 @@ def native_store(store: BaseJobStore) -> NativeStore | None:
     return core if isinstance(core, NativeStore) else None
 
 
+def looks_up_natively(store: BaseJobStore) -> bool:
+    """Tell whether a native store has no method of its own to look a job up with."""
+    own = type(store).lookup_job is not MemoryJobStore.lookup_job
+    return native_store(store) is None or not (own or "lookup_job" in vars(store))
+
+
 def batches_updates(store: BaseJobStore) -> TypeGuard[PersistentJobStore]:
     """Tell whether a store may save many jobs at once, since it has no methods of its own to save one."""
     return _batches_updates(type(store)) and _SAVE_METHODS.isdisjoint(vars(store))
