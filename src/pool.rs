@@ -327,7 +327,7 @@ impl WorkerPool {
                         }
                         if attached.elapsed() > LONGEST_HOLD {
                             env = None;
-                            py.detach(|| ());
+                            py.detach(give_way);
                             attached = Instant::now();
                         }
                     }
@@ -347,11 +347,17 @@ impl WorkerPool {
             }
             if attached.elapsed() > LONGEST_HOLD {
                 env = None;
-                py.detach(|| ());
+                py.detach(give_way);
                 attached = Instant::now();
             }
         }
     }
+}
+
+/// Lets others have Python, which a moment without it does not: whoever waits is woken when it is released, finds it
+/// taken again, and waits for the switch interval anew (5 ms) before asking for it. To be called detached.
+fn give_way() {
+    std::thread::sleep(Duration::from_micros(1));
 }
 
 /// Waits for the workers to end, but for the calling one.
