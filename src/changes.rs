@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyInt, PyString};
 use crate::fields::Fields;
 use crate::job::Job;
 use crate::python;
-use crate::record::{FuncRef, is_async_generator_function};
+use crate::record::{FuncRef, Record, Route, executor_number, is_async_generator_function};
 
 /// Changes to put in force. A field that is `None` stays as it is.
 #[derive(Default)]
@@ -196,6 +196,32 @@ impl Changes {
             || self.trigger.is_some()
             || self.executor.is_some()
             || self.context.is_some()
+    }
+
+    /// Whether the function, its arguments or the trigger change, on which other things depend.
+    pub fn touches_call_or_trigger(&self) -> bool {
+        self.func.is_some()
+            || self.func_ref.is_some()
+            || self.args.is_some()
+            || self.kwargs.is_some()
+            || self.trigger.is_some()
+    }
+
+    /// The record and the route that all other changes make of a job's.
+    pub fn record(&self, py: Python<'_>, record: &Record, route: u32) -> PyResult<(Record, u32)> {
+        let mut new = record.clone_ref(py);
+        let mut route = Route::unpack(route);
+        if let Some(name) = &self.name {
+            new.name = name.clone_ref(py);
+        }
+        if let Some(executor) = &self.executor {
+            new.executor = executor.clone_ref(py);
+            route.executor = executor_number(executor.bind(py).to_str()?);
+        }
+        if let Some(context) = &self.context {
+            new.context = context.as_ref().map(|context| context.clone_ref(py));
+        }
+        Ok((new, route.pack()))
     }
 
     /// The policy that changes make of `policy`.

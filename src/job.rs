@@ -259,7 +259,7 @@ impl Job {
         key: JobKey,
         changes: &Changes,
     ) -> PyResult<bool> {
-        if changes.touches_record() {
+        if changes.touches_call_or_trigger() {
             let mut fields = self.fields(py)?;
             drop(changes.write_to(py, &mut fields));
             let job = new_job(py, fields, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
@@ -274,12 +274,23 @@ impl Job {
             // The old record is dropped here, after the store's lock is released.
             return Ok(changed.map(drop).is_ok());
         }
-        // Most changes leave the record alone.
         let next = match &changes.next_run_time {
             Some(Some(at)) => Some(Some(convert::instant(at.bind(py))?)),
             Some(None) => Some(None),
             None => None,
         };
+        if changes.touches_record() {
+            let Some(seen) = Seen::read(store, key) else { return Ok(false) };
+            let (record, route) = changes.record(py, &seen.record, seen.route)?;
+            let policy = changes.policy(seen.policy);
+            let changed: Result<_, mainspring_core::Error> = store.change(|s| {
+                let old = s.update(key, seen.trigger, policy, route, Arc::new(record))?;
+                next.map_or(Ok(()), |next| s.set_next(key, next))?;
+                Ok(old)
+            });
+            return Ok(changed.map(drop).is_ok());
+        }
+        // Most changes leave the record alone.
         let changed: Result<(), mainspring_core::Error> = store.change(|s| {
             s.change_policy(key, |policy| changes.policy(policy))?;
             next.map_or(Ok(()), |next| s.set_next(key, next))
