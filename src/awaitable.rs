@@ -11,12 +11,12 @@
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3_async_runtimes::tokio::get_current_locals;
 
 use crate::exit::Inside;
 use crate::fork::Origin;
+use crate::once::intern;
+use crate::python::get_running_loop;
 
 /// The runtime of a process.
 struct Runtime {
@@ -53,7 +53,7 @@ pub fn awaitable<F>(py: Python<'_>, future: F) -> PyResult<Bound<'_, PyAny>>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let event_loop = get_current_locals(py)?.event_loop(py);
+    let event_loop = get_running_loop(py)?.call0()?;
     let promise = event_loop.call_method0(intern!(py, "create_future"))?;
     let tell = event_loop.getattr(intern!(py, "call_soon_threadsafe"))?.unbind();
     let resolve = wrap_pyfunction!(resolve, py)?.unbind();

@@ -10,13 +10,12 @@ pub mod zone;
 use mainspring_core::UtcMicros;
 use mainspring_core::trigger::{CivilDate, CivilMicros};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
 use self::zone::TimeZone;
 use crate::error::to_py;
+use crate::once::{Once, intern};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -35,7 +34,7 @@ pub struct Std {
 
 impl Std {
     pub fn get(py: Python<'_>) -> PyResult<&Self> {
-        static STD: PyOnceLock<Std> = PyOnceLock::new();
+        static STD: Once<Std> = Once::new();
         STD.get_or_try_init(py, || {
             let module = py.import("datetime")?;
             let class = |name| -> PyResult<Py<PyType>> { Ok(module.getattr(name)?.cast_into()?.unbind()) };

@@ -7,12 +7,12 @@ use mainspring_core::job::{JobId, JobKey, RunPolicy};
 use mainspring_core::store::NewJob;
 use mainspring_core::trigger::Trigger;
 use pyo3::exceptions::PyAttributeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::convert;
 use crate::convert::zone::TimeZone;
+use crate::once::intern;
 use crate::record::{self, FuncRef, Record, Route, Store};
 use crate::trigger;
 

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use mainspring_core::clock::Clock;
 use mainspring_core::dispatch::{Dispatch, Firing, Item, StoreId};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::fork::Origin;
 use crate::inbox::{Inbox, Work};
+use crate::once::intern;
 use crate::pool::{Pool, Task};
 use crate::record::{Route, Store};
 use crate::run_log::RunLog;

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use mainspring_core::dispatch::{Firing, Item, StoreId};
 use mainspring_core::job::JobKey;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 
+use crate::once::intern;
 use crate::python;
 use crate::runner::Run;
 use crate::tasks::Resume;

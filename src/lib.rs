@@ -16,6 +16,7 @@ mod job;
 mod job_coroutine;
 mod loop_inbox;
 mod native_jobs;
+mod once;
 mod pickled;
 mod pool;
 mod python;
@@ -69,6 +70,7 @@ mod _mainspring {
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::once::fill_cells_of_pyo3(m.py())?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -20,7 +20,6 @@ use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::store::{MemoryStore, NewJob};
 use mainspring_core::trigger::Trigger;
 use pyo3::exceptions::PyException;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
@@ -31,6 +30,7 @@ use crate::convert::zone::TimeZone;
 use crate::engine::Engine;
 use crate::fields::Seen;
 use crate::job::Job;
+use crate::once::intern;
 use crate::record::{Record, Store};
 use crate::report::{INFO, code};
 use crate::store::NativeStore;

@@ -1,16 +1,17 @@
 //! The Python objects that the binding calls, imported on first use and kept.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyAny;
+
+use crate::once::Once;
 
 macro_rules! imports {
     ($($(#[$doc:meta])* $name:ident = $module:literal . $attribute:literal;)*) => {$(
         $(#[$doc])*
         pub fn $name<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> {
-            static OBJECT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-            // The borrow lives as long as the cell, which is static.
-            OBJECT.import(py, $module, $attribute).map(|object| &*object)
+            static OBJECT: Once<Py<PyAny>> = Once::new();
+            let import = || py.import($module)?.getattr($attribute).map(Bound::unbind);
+            OBJECT.get_or_try_init(py, import).map(|object| object.bind(py))
         }
     )*};
 }

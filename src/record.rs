@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mainspring_core::store::SharedStore;
 use mainspring_core::trigger::Trigger;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple};
 
 use crate::convert::zone::TimeZone;
+use crate::once::intern;
 use crate::{python, trigger};
 
 /// A native store of the binding.

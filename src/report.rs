@@ -12,7 +12,6 @@ use mainspring_core::UtcMicros;
 use mainspring_core::dispatch::StoreId;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
@@ -20,6 +19,7 @@ use crate::fields::{self, Seen};
 use crate::hub::{Attached, Hub};
 use crate::inbox::{Inbox, Work};
 use crate::job::Job;
+use crate::once::intern;
 use crate::python;
 use crate::runner::Run;
 

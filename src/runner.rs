@@ -11,7 +11,6 @@ use mainspring_core::dispatch::{Firing, Item, StoreId};
 use mainspring_core::job::JobKey;
 use mainspring_core::policy::{self, RunTimes};
 use mainspring_core::store::HostVerdict;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -20,6 +19,7 @@ use crate::fields::Seen;
 use crate::hub::Attached;
 use crate::inbox::{Inbox, Work};
 use crate::loop_inbox::SHUT_DOWN;
+use crate::once::intern;
 use crate::python;
 use crate::record::Route;
 use crate::report::{Env, Outcome, code};

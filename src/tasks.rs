@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -11,6 +10,7 @@ use crate::exit::Inside;
 use crate::inbox::Suspended;
 use crate::job_coroutine::JobCoroutine;
 use crate::loop_inbox::LoopInbox;
+use crate::once::intern;
 use crate::python;
 use crate::report::{self, Env, INFO, Outcome, code};
 use crate::runner::{self, Run};

@@ -9,12 +9,11 @@
 
 use std::sync::{Arc, Weak};
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::hub::Hub;
+use crate::once::{Once, intern};
 use crate::python;
 use crate::report::Env;
 
@@ -94,7 +93,7 @@ fn local_of<'py>(policy: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
 
 /// The event loop policy of the process, without asking for one to be made.
 fn current_policy(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
-    static NAMESPACE: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    static NAMESPACE: Once<Py<PyDict>> = Once::new();
     let namespace = NAMESPACE.get_or_try_init(py, || {
         let events = py.import("asyncio.events")?;
         Ok::<_, PyErr>(events.dict().unbind())

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use mainspring_core::UtcMicros;
 use mainspring_core::trigger::{JitterSource, Trigger};
 use pyo3::exceptions::PySystemError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -29,6 +28,7 @@ pub use self::date::DateTrigger;
 use self::host::PythonTrigger;
 pub use self::interval::IntervalTrigger;
 use crate::convert::zone::TimeZone;
+use crate::once::intern;
 
 /// Draws jitter from Python's `random.uniform`, so that `random.seed` governs it.
 pub struct PythonJitter<'py> {

@@ -12,7 +12,6 @@ use mainspring_core::error::Error;
 use mainspring_core::trigger::zone::Resolution;
 use mainspring_core::trigger::{CivilMicros, HostZone, Zone};
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::{
@@ -20,6 +19,7 @@ use super::{
     in_range, instant, instant_by_python, is_datetime, wrong_type,
 };
 use crate::error::{host_error, to_py};
+use crate::once::intern;
 
 /// More than there are keys: Python keeps one object a key, more only come from `ZoneInfo.no_cache()` and
 /// `ZoneInfo.clear_cache()`.

@@ -1,9 +1,9 @@
 //! What a job's function is called, whether it takes its arguments, and whether it gives a coroutine.
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
 
+use crate::once::intern;
 use crate::python;
 use crate::record::{is_async_generator_function, is_coroutine_function};
 

@@ -7,7 +7,6 @@ use mainspring_core::UtcMicros;
 use mainspring_core::job::RunPolicy;
 use mainspring_core::store::NewJob;
 use mainspring_core::trigger::Trigger;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString, PyTuple};
 
@@ -15,6 +14,7 @@ use super::callables::Function;
 use super::{Clock, Open, ids, trigger};
 use crate::convert::zone::TimeZone;
 use crate::convert::{instant, is_datetime};
+use crate::once::intern;
 use crate::python;
 use crate::record::{FuncRef, Record, Route, executor_number};
 use crate::trigger::{BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};

@@ -2,25 +2,24 @@
 
 use mainspring_core::UtcMicros;
 use pyo3::exceptions::{PyAttributeError, PyOverflowError, PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyTuple};
 
 use crate::convert::zone::TimeZone;
 use crate::convert::{Std, is_datetime, wrong_type};
+use crate::once::{Once, intern};
 use crate::virtual_time;
 
 /// A trigger's Python module, where it looks up `get_localzone` and `datetime`: so that whoever replaces
 /// those names there, as tools that freeze time do, is obeyed as in APScheduler.
 pub struct Home {
     name: &'static str,
-    module: PyOnceLock<Py<PyModule>>,
+    module: Once<Py<PyModule>>,
 }
 
 impl Home {
     pub const fn new(name: &'static str) -> Self {
-        Self { name, module: PyOnceLock::new() }
+        Self { name, module: Once::new() }
     }
 
     fn module<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyModule>> {
@@ -76,7 +75,7 @@ impl Home {
 }
 
 fn util<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyModule>> {
-    static UTIL: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    static UTIL: Once<Py<PyModule>> = Once::new();
     Ok(UTIL.get_or_try_init(py, || Ok::<_, PyErr>(py.import("mainspring.util")?.unbind()))?.bind(py))
 }
 

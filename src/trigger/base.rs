@@ -1,11 +1,11 @@
 //! `BaseTrigger`: what a trigger is to Python.
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::convert::Std;
+use crate::once::intern;
 use crate::virtual_time;
 
 /// Base class of all triggers, and the one to derive your own from.

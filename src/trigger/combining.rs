@@ -5,7 +5,6 @@ use std::sync::Arc;
 use mainspring_core::trigger::{Combination, Trigger};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
@@ -14,6 +13,7 @@ use super::base::{self, BaseTrigger};
 use super::{HostZones, PythonJitter, core_trigger_in, trigger_zone};
 use crate::convert::zone::TimeZone;
 use crate::error::to_py;
+use crate::once::intern;
 
 /// Base class of the triggers that are made of others.
 ///

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mainspring_core::trigger::HostTrigger;
 use mainspring_core::{Error, UtcMicros};
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::HostZones;
 use crate::convert::zone::TimeZone;
 use crate::error::host_error;
+use crate::once::intern;
 
 /// Calls the `get_next_fire_time` of a Python object.
 ///
