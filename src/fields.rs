@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::job::{JobId, JobKey, RunPolicy};
-use mainspring_core::store::NewJob;
+use mainspring_core::store::{MemoryStore, NewJob};
 use mainspring_core::trigger::Trigger;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
@@ -109,15 +109,18 @@ impl Seen {
 
     /// Reads the entry under `key`; `None` when it has left the store.
     pub fn read(store: &Store, key: JobKey) -> Option<Self> {
-        store.read(|s| {
-            s.get_retired(key).map(|view| Self {
-                id: Arc::clone(view.id),
-                record: Arc::clone(view.payload),
-                trigger: Arc::clone(view.trigger),
-                policy: view.policy,
-                route: view.route,
-                next: view.next,
-            })
+        store.read(|s| Self::get(s, key))
+    }
+
+    /// The same of a store that is locked.
+    pub fn get(store: &MemoryStore<Arc<Record>>, key: JobKey) -> Option<Self> {
+        store.get_retired(key).map(|view| Self {
+            id: Arc::clone(view.id),
+            record: Arc::clone(view.payload),
+            trigger: Arc::clone(view.trigger),
+            policy: view.policy,
+            route: view.route,
+            next: view.next,
         })
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use mainspring_core::clock::Clock;
 use mainspring_core::dispatch::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::store::GivenBack;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -205,8 +206,16 @@ impl Hub {
         if !self.origin.is_here() {
             return;
         }
-        // The payload, if this was the last use of it, is dropped after the store's lock is released.
-        drop(store.change(|s| s.finish(firing.key)));
+        drop(store.finish(firing.key));
+        self.runs.add(-1);
+    }
+
+    /// The same for one of many, after which somebody [settles](mainspring_core::store::SharedStore::settle) the store.
+    pub fn give_back_in(&self, store: &Store, firing: &Firing) {
+        if !self.origin.is_here() {
+            return;
+        }
+        store.give_back(GivenBack::Slot(firing.key));
         self.runs.add(-1);
     }
 

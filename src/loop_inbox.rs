@@ -86,6 +86,7 @@ impl LoopInbox {
             }
             return Ok(());
         };
+        let env = env.for_many();
         let end = Instant::now() + BUDGET;
         let mut chunk = Chunk { inbox, origin: hub.origin, work: VecDeque::new() };
         let tasks = TaskStarter::new(slf, &env)?;
@@ -95,6 +96,7 @@ impl LoopInbox {
                 env.dispatch_later();
                 return env.interrupted();
             }
+            env.read_ahead(&chunk.work);
             while let Some(work) = chunk.work.pop_front() {
                 if !wanted() {
                     // The loop was taken away meanwhile, by a thread that has looked into the queue already.

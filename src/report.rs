@@ -4,12 +4,15 @@
 //! level cost one comparison.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::StoreId;
+use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::job::JobKey;
+use mainspring_core::store::GivenBack;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
@@ -52,6 +55,9 @@ pub struct Env<'py> {
     scheduler_logger: OnceCell<Logger<'py>>,
     executors: RefCell<Vec<(u32, Rc<ExecutorHere<'py>>)>>,
     store: RefCell<Option<(StoreId, Attached)>>,
+    /// Whether runs give their slots back together, in [`Env::settle`].
+    settles_together: bool,
+    ahead: RefCell<Ahead>,
     interrupt: Cell<Option<PyErr>>,
     later: RefCell<Vec<Bound<'py, PyAny>>>,
 }
@@ -95,6 +101,8 @@ impl<'py> Env<'py> {
             scheduler_logger: OnceCell::new(),
             executors: RefCell::default(),
             store: RefCell::default(),
+            settles_together: false,
+            ahead: RefCell::default(),
             interrupt: Cell::new(None),
             later: RefCell::default(),
         })
@@ -109,12 +117,21 @@ impl<'py> Env<'py> {
     /// The same in a worker thread, where a scheduler may not want its listeners called either.
     pub fn in_worker(py: Python<'py>, hub: &Arc<Hub>) -> Option<Self> {
         let defers_events = hub.events_on_loop.load(Ordering::Relaxed);
-        Self::new(py, hub).map(|env| Self { defers_events, ..env })
+        let mut env = Self::new(py, hub)?;
+        env.defers_events = defers_events;
+        Some(env)
     }
 
     /// The same for runs that are cancelled because their loop has come to its end.
-    pub fn after_its_loop(self) -> Self {
-        Self { after_its_loop: true, ..self }
+    pub fn after_its_loop(mut self) -> Self {
+        self.after_its_loop = true;
+        self
+    }
+
+    /// The same for many runs, one after the other.
+    pub fn for_many(mut self) -> Self {
+        self.settles_together = true;
+        self
     }
 
     /// A context for one run, see [`Inbox::run_context`]. On a manual clock its own context follows that, too.
@@ -182,8 +199,60 @@ impl<'py> Env<'py> {
             }
         }
         let attached = self.hub.attached(id)?;
+        self.settle();
         *self.store.borrow_mut() = Some((id, attached.clone()));
         Some(attached)
+    }
+
+    /// Reads the jobs of the runs among `work`, as far as they are in the store of the first.
+    pub fn read_ahead(&self, work: &VecDeque<Work>) {
+        let firing = |work| match work {
+            &Work::Item(Item::Run(ref firing)) => Some(firing),
+            _ => None,
+        };
+        let Some(id) = work.iter().find_map(firing).map(|firing| firing.store) else { return };
+        let Some(attached) = self.store(id) else { return };
+        let changes = attached.store.changes();
+        let keys = work.iter().filter_map(firing).filter(|firing| firing.store == id).map(|f| f.key);
+        let seen = attached.store.read(|s| keys.filter_map(|key| Some((key, Seen::get(s, key)?))).collect());
+        let old = self.ahead.replace(Ahead { store: id, changes, seen });
+        drop(old);
+    }
+
+    /// A job as it is now.
+    pub fn seen(&self, attached: &Attached, store: StoreId, key: JobKey) -> Option<Seen> {
+        let known = self.ahead.borrow_mut().take(attached, store, key);
+        known.or_else(|| Seen::read(&attached.store, key))
+    }
+
+    /// Gives back the instance slot of a firing.
+    pub fn finish_in(&self, attached: &Attached, firing: &Firing) {
+        if self.settles(attached) {
+            self.hub.give_back_in(&attached.store, firing);
+        } else {
+            self.hub.finish_in(&attached.store, firing);
+        }
+    }
+
+    /// Gives back the key of a job that has ended.
+    pub fn release_in(&self, attached: &Attached, key: JobKey) {
+        attached.store.give_back(GivenBack::Key(key));
+        if !self.settles(attached) {
+            attached.store.settle();
+        }
+    }
+
+    fn settles(&self, attached: &Attached) -> bool {
+        let store = self.store.borrow();
+        self.settles_together && store.as_ref().is_some_and(|(_, s)| Arc::ptr_eq(&s.store, &attached.store))
+    }
+
+    /// Tells the store that was looked up last what the runs have given back.
+    pub fn settle(&self) {
+        let store = self.store.borrow().as_ref().map(|(_, attached)| Arc::clone(&attached.store));
+        if let Some(store) = store.filter(|_| self.settles_together && self.hub.origin.is_here()) {
+            store.settle();
+        }
     }
 
     /// Hands an event to the scheduler, which tells its listeners. What a listener raises the scheduler logs.
@@ -224,6 +293,32 @@ impl<'py> Env<'py> {
     /// Fails with the Ctrl-C that arrived, which must reach the user's program.
     pub fn interrupted(&self) -> PyResult<()> {
         self.interrupt.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Env<'_> {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+/// Jobs of one store that were read together, in the order of their runs.
+#[derive(Default)]
+struct Ahead {
+    store: StoreId,
+    /// [`SharedStore::changes`](mainspring_core::store::SharedStore::changes) before they were read.
+    changes: u64,
+    seen: VecDeque<(JobKey, Seen)>,
+}
+
+impl Ahead {
+    /// Takes a job out, if nothing has been changed in its store since it was read.
+    fn take(&mut self, attached: &Attached, store: StoreId, key: JobKey) -> Option<Seen> {
+        if store != self.store || attached.store.changes() != self.changes {
+            return None;
+        }
+        let is_next = self.seen.front().is_some_and(|(known, _)| *known == key);
+        if is_next { self.seen.pop_front().map(|(_, seen)| seen) } else { None }
     }
 }
 

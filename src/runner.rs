@@ -109,7 +109,7 @@ impl Run {
             log.ended(env.py, run, &outcome);
         }
         if self.index == self.run_times().len() {
-            env.hub.finish_in(&self.store.store, &self.firing);
+            env.finish_in(&self.store, &self.firing);
         }
         env.never_fails(self.report(env, at, outcome));
     }
@@ -259,7 +259,7 @@ pub fn notices_dropped(env: &Env<'_>, count: u64) -> PyResult<()> {
 /// The store and the job that a firing is about.
 fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Attached, Seen)> {
     let attached = env.store(firing.store)?;
-    let seen = Seen::read(&attached.store, firing.key)?;
+    let seen = env.seen(&attached, firing.store, firing.key)?;
     Some((attached, seen))
 }
 
@@ -267,11 +267,9 @@ fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Attached, Seen)> {
 fn ended(env: &Env<'_>, store: StoreId, key: JobKey) -> PyResult<()> {
     let Some(attached) = env.store(store) else { return Ok(()) };
     let tells = env.wants(code::JOB_REMOVED) || env.logs_info()?;
-    let (id, payload) = attached.store.change(|s| {
-        let id = s.get_retired(key).filter(|_| tells).map(|job| Arc::clone(job.id));
-        (id, s.release(key))
-    });
-    drop(payload);
+    let id = || attached.store.read(|s| s.get_retired(key).map(|job| Arc::clone(job.id)));
+    let id = if tells { id() } else { None };
+    env.release_in(&attached, key);
     let Some(id) = id else { return Ok(()) };
     let id = || PyString::new(env.py, &id);
     if env.wants(code::JOB_REMOVED) {

@@ -20,6 +20,8 @@ pub struct TaskStarter<'a, 'py> {
     inbox: &'a Bound<'py, LoopInbox>,
     env: &'a Env<'py>,
     event_loop: Option<Bound<'py, PyAny>>,
+    /// Copies the context that jobs without one of their own run in.
+    copy_context: Option<Bound<'py, PyAny>>,
     /// Arguments for an eagerly started `asyncio.Task`; `None` where the interpreter cannot, or the loop
     /// has a task factory of its own.
     eager: Option<Bound<'py, PyDict>>,
@@ -33,15 +35,17 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let py = env.py;
         let bound = inbox.get().inbox.lock_bound();
         let event_loop = bound.as_ref().map(|bound| bound.locals.event_loop(py));
+        let context = bound.as_ref().map(|bound| bound.locals.context(py));
         let eager = bound.as_ref().and_then(|bound| bound.eager.as_ref().map(|e| e.bind(py).clone()));
         drop(bound);
+        let copy_context = context.map(|context| context.getattr(intern!(py, "copy"))).transpose()?;
         let has_factory = match &event_loop {
             Some(event_loop) => !event_loop.call_method0(intern!(py, "get_task_factory"))?.is_none(),
             None => false,
         };
         let eager = eager.filter(|_| !has_factory);
         let takes_context = !has_factory && py.version_info() >= (3, 11);
-        Ok(Self { inbox, env, event_loop, eager, takes_context })
+        Ok(Self { inbox, env, event_loop, copy_context, eager, takes_context })
     }
 
     /// Runs a coroutine function's firing. Fails only with the user's interrupt.
@@ -147,7 +151,10 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         own_context: Option<&Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        let context = self.env.run_context(&self.inbox.get().inbox, own_context)?;
+        let context = match &self.copy_context {
+            Some(copy) if own_context.is_none() => copy.call0()?,
+            _ => self.env.run_context(&self.inbox.get().inbox, own_context)?,
+        };
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;

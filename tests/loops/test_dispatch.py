@@ -7,6 +7,7 @@ import contextvars
 import functools
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -273,6 +274,52 @@ def test_many_jobs_at_once_each_run_once_and_let_the_loop_breathe(
         assert turns_while_running > 0
 
     loop.set_debug(False)
+    on(loop, scenario)
+
+
+def test_a_run_sees_what_another_of_the_same_instant_has_changed(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        ran: list[str] = []
+        done = asyncio.Event()
+
+        async def first() -> None:
+            scheduler.modify_job("second", args=["changed"])
+
+        async def second(word: str) -> None:
+            ran.append(word)
+            done.set()
+
+        now = datetime.now(timezone.utc)
+        scheduler.pause()
+        scheduler.add_job(first, "interval", hours=1, next_run_time=now, misfire_grace_time=None)
+        times: dict[str, Any] = {"hours": 1, "next_run_time": now, "misfire_grace_time": None}
+        scheduler.add_job(second, "interval", args=["as it was"], id="second", **times)
+        scheduler.resume()
+        await done.wait()
+        assert ran == ["changed"]
+
+    on(loop, scenario)
+
+
+def test_what_an_ended_job_held_is_let_go_of_without_a_further_call(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    class Argument:
+        pass
+
+    async def job(argument: Argument) -> None:
+        pass
+
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        gone = asyncio.Event()
+        argument = Argument()
+        weakref.finalize(argument, loop.call_soon_threadsafe, gone.set)
+        scheduler.add_job(job, args=[argument])
+        del argument
+        await gone.wait()
+
     on(loop, scenario)
 
 

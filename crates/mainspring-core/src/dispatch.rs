@@ -6,7 +6,7 @@ use crate::policy::RunTimes;
 use crate::time::UtcMicros;
 
 /// Which of a scheduler's stores a message is about; numbers are given by whoever attaches the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StoreId(pub u32);
 
 /// A submission: one instance of a job, admitted, with the run times it is for.

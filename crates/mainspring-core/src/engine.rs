@@ -154,7 +154,11 @@ impl Shared {
             }
             let next = self.pass(now, &mut batch);
             let time = match next {
-                Some(next) if next <= now => continue,
+                Some(next) if next <= now => {
+                    // Whoever was given work may have been put on this processor.
+                    std::thread::yield_now();
+                    continue;
+                }
                 Some(next) => self.until(next),
                 None => LONGEST_SLEEP,
             };

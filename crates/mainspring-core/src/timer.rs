@@ -9,12 +9,27 @@ use crate::time::UtcMicros;
 const ARITY: usize = 4;
 const ABSENT: u32 = u32::MAX;
 
+/// Deadline, sequence number and slot in one number, since heaps compare more than they do anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    deadline: UtcMicros,
-    sequence: u32,
-    slot: u32,
+struct Entry(u128);
+
+impl Entry {
+    fn new(deadline: UtcMicros, sequence: u32, slot: u32) -> Self {
+        let deadline = deadline.get() as u64 ^ SIGN;
+        Self(u128::from(deadline) << 64 | u128::from(sequence) << 32 | u128::from(slot))
+    }
+
+    fn deadline(self) -> UtcMicros {
+        UtcMicros::clamped(((self.0 >> 64) as u64 ^ SIGN) as i64)
+    }
+
+    fn slot(self) -> u32 {
+        self.0 as u32
+    }
 }
+
+/// Puts negative numbers before the others when they are compared as unsigned ones.
+const SIGN: u64 = 1 << 63;
 
 /// Deadlines of slots, earliest first.
 #[derive(Debug, Default)]
@@ -48,13 +63,13 @@ impl TimerQueue {
 
     /// The earliest deadline.
     pub fn next_deadline(&self) -> Option<UtcMicros> {
-        self.heap.first().map(|e| e.deadline)
+        self.heap.first().map(|e| e.deadline())
     }
 
     /// Gives `slot` the deadline `deadline`, in place of one it may have. Among equal deadlines the lower
     /// `sequence` comes first.
     pub fn set(&mut self, slot: u32, deadline: UtcMicros, sequence: u32) {
-        let entry = Entry { deadline, sequence, slot };
+        let entry = Entry::new(deadline, sequence, slot);
         match self.index_of(slot) {
             Some(index) => {
                 let earlier = entry < self.heap[index];
@@ -88,16 +103,23 @@ impl TimerQueue {
     /// Takes out the earliest slot whose deadline is not after `now`, with that deadline.
     pub fn pop_due(&mut self, now: UtcMicros) -> Option<(u32, UtcMicros)> {
         let first = *self.heap.first()?;
-        if first.deadline > now {
+        let (slot, deadline) = (first.slot(), first.deadline());
+        if deadline > now {
             return None;
         }
-        self.cancel(first.slot);
-        Some((first.slot, first.deadline))
+        self.position[slot as usize] = ABSENT;
+        if let Some(last) = self.heap.pop().filter(|last| *last != first) {
+            // It came from the bottom and most likely belongs there again.
+            let hole = self.sink_hole();
+            self.heap[hole] = last;
+            self.sift_up(hole);
+        }
+        Some((slot, deadline))
     }
 
     /// Every slot whose deadline is not after `now`, in no order.
     pub fn due(&self, now: UtcMicros) -> impl Iterator<Item = u32> {
-        self.heap.iter().filter(move |e| e.deadline <= now).map(|e| e.slot)
+        self.heap.iter().filter(move |e| e.deadline() <= now).map(|e| e.slot())
     }
 
     /// Forgets every deadline.
@@ -128,10 +150,7 @@ impl TimerQueue {
 
     fn sift_down(&mut self, mut index: usize) {
         let entry = self.heap[index];
-        loop {
-            let first = index * ARITY + 1;
-            let end = (first + ARITY).min(self.heap.len());
-            let Some(child) = (first..end).min_by_key(|&c| self.heap[c]) else { break };
+        while let Some(child) = self.earliest_child(index) {
             if entry <= self.heap[child] {
                 break;
             }
@@ -141,10 +160,34 @@ impl TimerQueue {
         self.place(index, entry);
     }
 
+    /// Moves the earliest of the children into the first place, of its children into its place, and so on;
+    /// returns the last place that was left.
+    fn sink_hole(&mut self) -> usize {
+        let mut hole = 0;
+        while let Some(child) = self.earliest_child(hole) {
+            self.place(hole, self.heap[child]);
+            hole = child;
+        }
+        hole
+    }
+
+    fn earliest_child(&self, index: usize) -> Option<usize> {
+        let first = index * ARITY + 1;
+        match self.heap.get(first..first + ARITY) {
+            Some(&[a, b, c, d]) => {
+                // All of them are there: no branches.
+                let left = if b < a { (b, 1) } else { (a, 0) };
+                let right = if d < c { (d, 3) } else { (c, 2) };
+                Some(first + if right.0 < left.0 { right.1 } else { left.1 })
+            }
+            _ => (first..self.heap.len()).min_by_key(|&c| self.heap[c]),
+        }
+    }
+
     fn place(&mut self, index: usize, entry: Entry) {
         self.heap[index] = entry;
         // A heap of u32::MAX entries would need 64 GiB; slots are u32, so the index fits.
-        self.position[entry.slot as usize] = index as u32;
+        self.position[entry.slot() as usize] = index as u32;
     }
 }
 

@@ -367,7 +367,7 @@ impl Both {
             assert!(self.store.set_next(job.key, Some(at(0))).is_err());
             let refused = self.store.update(job.key, job.schedule.trigger(), job.policy, 9, 9_999);
             assert!(refused.is_err());
-            let payloads: Vec<_> = self.store.take_discarded().into_iter().filter_map(|d| d.1).collect();
+            let payloads = self.store.take_discarded().payloads;
             assert_eq!(payloads, [9_999]);
         }
         if job.freed {

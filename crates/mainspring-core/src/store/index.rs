@@ -43,15 +43,16 @@ impl Index {
         found.map(|place| place.slot)
     }
 
-    /// Adds the slot of a job whose id is not here.
-    pub fn insert(&mut self, id: &str, slot: u32) {
+    /// Adds the slot of a job whose id is not here. Returns what [`Index::remove`] wants to know.
+    pub fn insert(&mut self, id: &str, slot: u32) -> u32 {
         let hash = self.hash(id);
         self.places.insert_unique(spread(hash), Place { hash, slot }, |place| spread(place.hash));
+        hash
     }
 
-    /// Removes a slot, whose job has this id.
-    pub fn remove(&mut self, id: &str, slot: u32) {
-        if let Ok(found) = self.places.find_entry(spread(self.hash(id)), |place| place.slot == slot) {
+    /// Removes a slot, for whose job [`Index::insert`] returned this hash.
+    pub fn remove(&mut self, hash: u32, slot: u32) {
+        if let Ok(found) = self.places.find_entry(spread(hash), |place| place.slot == slot) {
             found.remove();
         }
     }
@@ -79,13 +80,13 @@ mod tests {
     #[test]
     fn finds_what_was_inserted_and_not_removed() {
         let ids: Vec<String> = (0..10_000).map(|n| format!("job-{n}")).collect();
-        let slot_of = |id: &str| ids.iter().position(|known| known == id).map(|n| n as u32);
+        let mut hashes = Vec::new();
         let mut index = Index::default();
         for (slot, id) in (0..).zip(&ids) {
-            index.insert(id, slot);
+            hashes.push(index.insert(id, slot));
         }
-        for id in ids.iter().step_by(2) {
-            index.remove(id, slot_of(id).unwrap());
+        for (slot, hash) in (0..).zip(&hashes).step_by(2) {
+            index.remove(*hash, slot);
         }
         assert_eq!(index.len(), 5_000);
         for (slot, id) in (0..).zip(&ids) {

@@ -84,6 +84,8 @@ struct Entry<P> {
     policy: RunPolicy,
     route: u32,
     sequence: u32,
+    /// What the index knows the id by.
+    hash: u32,
     running: u32,
     /// Out of the index; waits for its runs and, if `ending`, for the notice of its end.
     retired: bool,
@@ -113,8 +115,29 @@ pub struct MemoryStore<P> {
     discarded: Discarded<P>,
 }
 
-/// Triggers, and payloads, that left a store and that only the caller may drop.
-pub type Discarded<P> = Vec<(Arc<Trigger>, Option<P>)>;
+/// Triggers of the host, and payloads, that left a store and that only the caller may drop.
+#[derive(Debug)]
+pub struct Discarded<P> {
+    /// Triggers.
+    pub triggers: Vec<Arc<Trigger>>,
+    /// Payloads.
+    pub payloads: Vec<P>,
+}
+
+impl<P> Default for Discarded<P> {
+    fn default() -> Self {
+        Self { triggers: Vec::new(), payloads: Vec::new() }
+    }
+}
+
+/// What somebody owned and needs no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenBack {
+    /// An instance slot: see [`MemoryStore::finish`].
+    Slot(JobKey),
+    /// The key that came with [`Item::Ended`]: see [`MemoryStore::release`].
+    Key(JobKey),
+}
 
 impl<P> MemoryStore<P> {
     /// An empty store. `seed` governs the jitter of its jobs.
@@ -127,7 +150,7 @@ impl<P> MemoryStore<P> {
             queue: TimerQueue::new(),
             sequence: 0,
             jitter: SplitMix64::new(seed),
-            discarded: Vec::new(),
+            discarded: Discarded::default(),
         }
     }
 
@@ -187,7 +210,7 @@ impl<P> MemoryStore<P> {
         if let Some(next) = job.next {
             self.queue.set(slot, next, sequence);
         }
-        self.index.insert(&job.id, slot);
+        let hash = self.index.insert(&job.id, slot);
         let place = &mut self.slots[slot as usize];
         place.entry = Some(Entry {
             id: job.id,
@@ -197,6 +220,7 @@ impl<P> MemoryStore<P> {
             policy: job.policy,
             route: job.route,
             sequence,
+            hash,
             running: 0,
             retired: false,
             ending: false,
@@ -282,7 +306,8 @@ impl<P> MemoryStore<P> {
         let entry = match self.live_mut(key) {
             Ok(entry) => entry,
             Err(error) => {
-                self.discarded.push((trigger, Some(payload)));
+                self.discard(trigger);
+                self.discarded.payloads.push(payload);
                 return Err(error);
             }
         };
@@ -386,6 +411,18 @@ impl<P> MemoryStore<P> {
     pub fn release(&mut self, key: JobKey) -> Option<P> {
         self.entry_mut(key)?.ending = false;
         self.free_if_done(key)
+    }
+
+    /// Takes back what was owned; payloads that this sets free wait in
+    /// [`take_discarded`](Self::take_discarded).
+    pub fn take_back(&mut self, given_back: impl IntoIterator<Item = GivenBack>) {
+        for given in given_back {
+            let payload = match given {
+                GivenBack::Slot(key) => self.finish(key),
+                GivenBack::Key(key) => self.release(key),
+            };
+            self.discarded.payloads.extend(payload);
+        }
     }
 
     /// Takes what the host worked out, at `now`, for a job that came with [`Item::HostDue`] as due at
@@ -496,7 +533,7 @@ impl<P> MemoryStore<P> {
     fn retire(&mut self, slot: u32) {
         let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
         entry.retired = true;
-        self.index.remove(&entry.id, slot);
+        self.index.remove(entry.hash, slot);
     }
 
     fn free_if_done(&mut self, key: JobKey) -> Option<P> {
@@ -517,7 +554,7 @@ impl<P> MemoryStore<P> {
     /// Drops a trigger, unless that may run code of the host.
     fn discard(&mut self, trigger: Arc<Trigger>) {
         if trigger.needs_host() {
-            self.discarded.push((trigger, None));
+            self.discarded.triggers.push(trigger);
         }
     }
 

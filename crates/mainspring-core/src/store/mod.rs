@@ -4,7 +4,7 @@ mod index;
 mod memory;
 mod shared;
 
-pub use memory::{Discarded, HostVerdict, JobView, MemoryStore, NewJob};
+pub use memory::{Discarded, GivenBack, HostVerdict, JobView, MemoryStore, NewJob};
 pub use shared::SharedStore;
 
 use crate::dispatch::Item;

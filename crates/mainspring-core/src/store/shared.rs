@@ -3,25 +3,45 @@
 //! Ground rules: the lock is held for the length of one operation and never while code of the host runs;
 //! whatever the operation takes out of the store is dropped by the caller after the lock is released. The
 //! engine is woken after the lock is released, too.
+//!
+//! Whoever ends many runs need not wait for the lock with each: what is [given back](SharedStore::give_back)
+//! waits in `given_back`, whose lock is held for single moves, and reaches the store with the next operation,
+//! before that. So nobody sees the difference, but payloads are dropped a little later.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::{MemoryStore, Sweep};
+use super::{Discarded, GivenBack, MemoryStore, Sweep};
 use crate::dispatch::Item;
 use crate::engine::Waker;
+use crate::job::JobKey;
 use crate::time::UtcMicros;
+
+/// How often the engine looks whether those who wait for the lock have had it.
+const TURNS_LEFT: usize = 1_000;
 
 /// A [`MemoryStore`] behind a lock.
 #[derive(Debug)]
 pub struct SharedStore<P> {
     store: Mutex<MemoryStore<P>>,
+    given_back: Mutex<Vec<GivenBack>>,
+    /// How often [`SharedStore::change`] has been called.
+    changes: AtomicU64,
+    /// How many threads wait for the lock of `store`, but for the engine's.
+    waiting: AtomicUsize,
     waker: Mutex<Option<Arc<Waker>>>,
 }
 
 impl<P> SharedStore<P> {
     /// Shares `store`.
     pub fn new(store: MemoryStore<P>) -> Self {
-        Self { store: Mutex::new(store), waker: Mutex::new(None) }
+        Self {
+            store: Mutex::new(store),
+            given_back: Mutex::default(),
+            changes: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            waker: Mutex::new(None),
+        }
     }
 
     /// Names the engine to wake when an earlier deadline comes, or none. It is woken at once, too, for the
@@ -35,14 +55,42 @@ impl<P> SharedStore<P> {
 
     /// Reads the store. `read` must not call the host.
     pub fn read<R>(&self, read: impl FnOnce(&MemoryStore<P>) -> R) -> R {
-        read(&self.lock())
+        self.operate(|store| read(store))
     }
 
     /// Changes the store, and wakes the engine if it sleeps past the store's next deadline. `change` must
     /// not call the host, and must return what it takes out of the store.
     pub fn change<R>(&self, change: impl FnOnce(&mut MemoryStore<P>) -> R) -> R {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.operate(change)
+    }
+
+    /// Gives back one instance slot of the job, at once: see [`MemoryStore::finish`].
+    pub fn finish(&self, key: JobKey) -> Option<P> {
+        self.operate(|store| store.finish(key))
+    }
+
+    /// Gives back what is owned without waiting for the store, which [`SharedStore::settle`] or any other
+    /// operation tells of it.
+    pub fn give_back(&self, given: GivenBack) {
+        self.lock_given_back().push(given);
+    }
+
+    /// Tells the store what was given back, and drops what nobody needs any more.
+    pub fn settle(&self) {
+        if !self.lock_given_back().is_empty() {
+            self.operate(|_| ());
+        }
+    }
+
+    /// A number that is another one after every [`SharedStore::change`], to know by what was read before.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    fn operate<R>(&self, change: impl FnOnce(&mut MemoryStore<P>) -> R) -> R {
         // Dropped after the lock is released, on the way out.
-        let _discarded;
+        let _discarded: Discarded<P>;
         let (result, deadline) = {
             let mut store = self.lock();
             let result = change(&mut store);
@@ -58,15 +106,43 @@ impl<P> SharedStore<P> {
         result
     }
 
+    /// Locks the store, which then knows all that was given back.
     fn lock(&self) -> MutexGuard<'_, MemoryStore<P>> {
         // A panic inside an operation is a bug, but one that must not take every later call with it.
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        let store = match self.store.try_lock() {
+            Ok(store) => store,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.waiting.fetch_add(1, Ordering::SeqCst);
+                let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+                store
+            }
+        };
+        self.up_to_date(store)
+    }
+
+    fn up_to_date<'a>(&self, mut store: MutexGuard<'a, MemoryStore<P>>) -> MutexGuard<'a, MemoryStore<P>> {
+        store.take_back(self.lock_given_back().drain(..));
+        store
+    }
+
+    fn lock_given_back(&self) -> MutexGuard<'_, Vec<GivenBack>> {
+        self.given_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<P: Send> Sweep for SharedStore<P> {
     fn sweep(&self, now: UtcMicros, limit: usize, out: &mut Vec<Item>) -> Option<UtcMicros> {
-        self.lock().sweep(now, limit, out)
+        // A sweep of many passes would take the lock again before whoever waits is awake.
+        for _ in 0..TURNS_LEFT {
+            if self.waiting.load(Ordering::SeqCst) == 0 {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        self.up_to_date(store).sweep(now, limit, out)
     }
 }
 
@@ -78,7 +154,7 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::job::RunPolicy;
-    use crate::trigger::{HostTrigger, Trigger};
+    use crate::trigger::{DateTrigger, HostTrigger, Trigger};
 
     /// Notes when it is dropped, and whether the store was locked then.
     #[derive(Debug)]
@@ -117,6 +193,60 @@ mod tests {
         assert_eq!(locked.get(), None);
         store.change(|s| s.remove("a")).unwrap();
         assert_eq!(locked.get(), Some(&false));
+    }
+
+    const DUE: UtcMicros = UtcMicros::MIN;
+
+    /// A store with a job that is due at once and may run once at a time, and its key.
+    fn due_once() -> (SharedStore<&'static str>, JobKey) {
+        let store = SharedStore::new(MemoryStore::new(1));
+        let job = NewJob {
+            id: "a".into(),
+            trigger: Arc::new(Trigger::Date(DateTrigger::new(DUE))),
+            policy: RunPolicy::default(),
+            route: 0,
+            next: Some(DUE),
+            payload: "payload",
+        };
+        let key = store.change(|s| s.add(job)).unwrap();
+        (store, key)
+    }
+
+    #[test]
+    fn what_is_given_back_is_known_to_the_next_operation() {
+        let (store, key) = due_once();
+        let mut out = Vec::new();
+        store.sweep(DUE, 9, &mut out);
+        assert_eq!(out.len(), 2, "a run, and that the job has ended");
+        store.give_back(GivenBack::Slot(key));
+        assert_eq!(store.read(|s| s.get_retired(key).map(|job| job.running)), Some(0));
+        store.give_back(GivenBack::Key(key));
+        assert!(store.read(|s| s.get_retired(key).is_none()));
+    }
+
+    #[test]
+    fn a_payload_that_a_sweep_sets_free_waits_for_whoever_may_drop_it() {
+        let (store, key) = due_once();
+        let mut out = Vec::new();
+        store.sweep(DUE, 9, &mut out);
+        store.give_back(GivenBack::Slot(key));
+        store.give_back(GivenBack::Key(key));
+        store.sweep(DUE, 9, &mut out);
+        assert_eq!(store.lock().take_discarded().payloads, ["payload"]);
+    }
+
+    #[test]
+    fn only_changes_are_counted_as_such() {
+        let (store, key) = due_once();
+        let before = store.changes();
+        store.sweep(DUE, 9, &mut Vec::new());
+        store.give_back(GivenBack::Key(key));
+        store.settle();
+        store.finish(key);
+        store.read(|_| ());
+        assert_eq!(store.changes(), before);
+        store.change(|_| ());
+        assert_ne!(store.changes(), before);
     }
 
     #[test]
