@@ -6,11 +6,13 @@
 //! Ground rules: `queue` is locked for the length of a few moves, never while Python code runs. `bound` and
 //! `tasks` are touched by attached threads only, and nothing of Python is dropped under their locks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use mainspring_core::UtcMicros;
 use mainspring_core::dispatch::{Firing, Item, StoreId};
 use mainspring_core::job::JobKey;
 use pyo3::prelude::*;
@@ -28,8 +30,8 @@ use crate::wake::WakeThread;
 /// How many pieces of work are taken from the queue at a time.
 const CHUNK: usize = 64;
 
-/// How many notices of skipped runs are kept for a loop that leaves its inbox alone.
-const MOST_NOTICES: usize = 10_000;
+/// How many skipped runs are kept to be told of, for a loop that leaves its inbox alone.
+const MOST_SKIPPED: usize = 10_000;
 
 /// A piece of work for the loop's thread.
 pub enum Work {
@@ -39,22 +41,18 @@ pub enum Work {
     Await(Box<Run>, Py<PyAny>),
     /// An event for the listeners.
     Event(Py<PyAny>),
-    /// So many notices of skipped runs were more than [`MOST_NOTICES`] and have not been kept.
+    /// So many skipped runs were more than [`MOST_SKIPPED`] and have not been kept.
     NoticesDropped(u64),
-}
-
-impl Work {
-    /// Tells of a run that was skipped; a job may leave any number of these.
-    fn is_notice(&self) -> bool {
-        matches!(self, Self::Item(Item::Skipped { .. }))
-    }
 }
 
 /// What waits for the loop.
 #[derive(Default)]
 struct Queue {
     work: VecDeque<Work>,
-    /// How many pieces of it are notices, and how many more there would be.
+    /// The jobs of which `work` has a notice that runs were skipped, with those that were skipped since: telling of each
+    /// by itself may take a loop that is behind for longer than it takes until the next.
+    skipped: HashMap<(StoreId, JobKey), Vec<UtcMicros>>,
+    /// How many skipped runs are to be told of, and how many more there would be.
     notices: usize,
     notices_dropped: u64,
     /// Whether the loop has been woken and will drain.
@@ -66,20 +64,33 @@ struct Queue {
 impl Queue {
     fn extend(&mut self, work: Vec<Work>) {
         for work in work {
-            if work.is_notice() {
-                if self.notices >= MOST_NOTICES {
-                    self.notices_dropped += 1;
+            if let Work::Item(Item::Skipped { store, key, ref run_times }) = work {
+                let times = run_times.as_slice();
+                if self.notices + times.len() > MOST_SKIPPED {
+                    self.notices_dropped += times.len() as u64;
                     continue;
                 }
-                self.notices += 1;
+                self.notices += times.len();
+                match self.skipped.entry((store, key)) {
+                    Entry::Occupied(mut more) => {
+                        more.get_mut().extend(times);
+                        continue;
+                    }
+                    Entry::Vacant(none) => drop(none.insert(Vec::new())),
+                }
             }
             self.work.push_back(work);
         }
     }
 
     fn take(&mut self, count: usize, chunk: &mut VecDeque<Work>) {
-        for work in self.work.drain(..count) {
-            self.notices -= usize::from(work.is_notice());
+        for mut work in self.work.drain(..count) {
+            if let Work::Item(Item::Skipped { store, key, run_times }) = &mut work {
+                if let Some(more) = self.skipped.remove(&(*store, *key)).filter(|more| !more.is_empty()) {
+                    *run_times = [run_times.as_slice(), &more].concat().into();
+                }
+                self.notices -= run_times.as_slice().len();
+            }
             chunk.push_back(work);
         }
         if self.notices_dropped > 0 {
@@ -264,6 +275,7 @@ impl Inbox {
     /// Takes what must not wait for another loop: the runs that have begun, and the events of others.
     pub fn take_begun(&self) -> VecDeque<Work> {
         let mut queue = self.lock();
+        // What tells of skipped runs is among the rest.
         let (begun, rest) = queue.work.drain(..).partition(|work| !matches!(work, Work::Item(_)));
         queue.work = rest;
         begun
@@ -273,7 +285,10 @@ impl Inbox {
     pub fn put_back(&self, chunk: &mut VecDeque<Work>) {
         let mut queue = self.lock();
         while let Some(work) = chunk.pop_back() {
-            queue.notices += usize::from(work.is_notice());
+            if let Work::Item(Item::Skipped { store, key, run_times }) = &work {
+                queue.notices += run_times.as_slice().len();
+                queue.skipped.entry((*store, *key)).or_default();
+            }
             queue.work.push_front(work);
         }
         drop(queue);

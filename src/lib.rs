@@ -28,6 +28,7 @@ mod store;
 mod tasks;
 mod thread_loop;
 mod trigger;
+mod turn;
 mod virtual_time;
 mod wake;
 

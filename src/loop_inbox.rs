@@ -320,7 +320,7 @@ impl LoopInbox {
         self.inbox.turns()
     }
 
-    /// How many notices of skipped runs were too many to be kept for the loop.
+    /// How many skipped runs were too many to be kept for the loop.
     #[getter]
     fn notices_dropped(&self) -> u64 {
         self.inbox.notices_dropped()

@@ -24,6 +24,7 @@ use crate::report;
 use crate::report::Env;
 use crate::runner;
 use crate::thread_loop::ThreadLoop;
+use crate::turn::Turn;
 use crate::virtual_time::Segment;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);
@@ -60,6 +61,7 @@ pub struct Pool {
     /// The process in which the workers live.
     origin: Origin,
     initializer: Option<(Py<PyAny>, Py<PyTuple>)>,
+    turn: Turn,
     /// How many workers are kept by runs that a manual clock does not wait for.
     pub stuck: AtomicUsize,
 }
@@ -84,6 +86,17 @@ impl Pool {
         // One worker is enough to begin with: it wakes the next when there is more to do.
         self.ready.notify_one();
         Vec::new()
+    }
+
+    /// Calls `wait` detached from Python, and comes back when it is this worker's turn.
+    fn detached<T: Send>(&self, py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
+        let waited = py.detach(|| {
+            let waited = wait();
+            self.turn.take();
+            waited
+        });
+        self.turn.give();
+        waited
     }
 
     /// The next task, if there is one.
@@ -247,6 +260,7 @@ impl WorkerPool {
             prefix: thread_name_prefix.to_owned(),
             origin: Origin::here(),
             initializer: initializer.map(|f| (f, initargs)),
+            turn: Turn::default(),
             stuck: AtomicUsize::new(0),
         });
         remember(&pool);
@@ -296,7 +310,7 @@ impl WorkerPool {
                 Some(task) => task,
                 None => {
                     env = None;
-                    let Some(task) = py.detach(|| pool.pop()) else { return Ok(()) };
+                    let Some(task) = pool.detached(py, || pool.pop()) else { return Ok(()) };
                     attached = Instant::now();
                     task
                 }
@@ -327,7 +341,7 @@ impl WorkerPool {
                         }
                         if attached.elapsed() > LONGEST_HOLD {
                             env = None;
-                            py.detach(give_way);
+                            pool.detached(py, give_way);
                             attached = Instant::now();
                         }
                     }
@@ -347,7 +361,7 @@ impl WorkerPool {
             }
             if attached.elapsed() > LONGEST_HOLD {
                 env = None;
-                py.detach(give_way);
+                pool.detached(py, give_way);
                 attached = Instant::now();
             }
         }

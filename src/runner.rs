@@ -244,7 +244,10 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
             log.skipped(&run.seen.id, at, env.hub.clock.now());
         }
     }
-    let log = || env.scheduler.call_method1(intern!(env.py, "_log_skipped"), (run.job(env)?,)).map(drop);
+    let log = || {
+        let about = (run.job(env)?, run.run_times().len());
+        env.scheduler.call_method1(intern!(env.py, "_log_skipped"), about).map(drop)
+    };
     env.never_fails(log());
     env.never_fails(run.submission_event(env, code::JOB_MAX_INSTANCES));
 }

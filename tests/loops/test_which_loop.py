@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mainspring import AsyncIOScheduler, BackgroundScheduler
+from mainspring.events import EVENT_JOB_MAX_INSTANCES
 from mainspring.schedulers import _driven
 from tests.loops.programs import LOOPS, interrupt_at_line, run_program
 from tests.support import PATIENCE
@@ -364,6 +367,45 @@ def test_skipped_runs_do_not_pile_up_for_a_loop_that_does_not_run(
 
     fresh_loop.run_until_complete(asyncio.wait_for(main(), PATIENCE))
     assert len(skipped) <= 10_100
+    scheduler.shutdown()
+
+
+def test_skipped_runs_that_wait_for_the_loop_are_told_of_together(
+    heard: Heard, fresh_loop: asyncio.AbstractEventLoop
+) -> None:
+    scheduler = AsyncIOScheduler(timezone="UTC", event_loop=fresh_loop)
+    told: list[Any] = []
+
+    async def job() -> None:
+        pass
+
+    async def main() -> None:
+        first = asyncio.Event()
+        scheduler.add_listener(
+            lambda event: (told.append(event), first.set()), EVENT_JOB_MAX_INSTANCES
+        )
+        await asyncio.wait_for(first.wait(), PATIENCE)
+        scheduler.pause()
+
+    start = datetime.now(timezone.utc)
+    times: dict[str, Any] = {"start_date": start, "misfire_grace_time": None, "coalesce": False}
+    added = scheduler.add_job(job, "interval", seconds=0.005, id="often", **times)
+    scheduler.start()
+    gate = threading.Event()
+    seen: set[datetime] = set()
+    # Each is a pass of the timer thread; the first admits a run, which waits for the loop.
+    while len(seen) < 8:
+        seen.add(added.next_run_time)
+        gate.wait(0.001)
+    fresh_loop.run_until_complete(main())
+    assert told[0].job_id == "often"
+    skipped = told[0].scheduled_run_times
+    assert len(skipped) >= 6
+    assert {later - earlier for earlier, later in itertools.pairwise(skipped)} == {
+        timedelta(seconds=0.005)
+    }
+    (record,) = [r for r in heard.records if "skipped" in r.getMessage()][:1]
+    assert record.getMessage().endswith(f"(job id: often, {len(skipped)} run times)")
     scheduler.shutdown()
 
 

@@ -467,15 +467,15 @@ class BaseScheduler(SchedulerJobs):
             return None
         return JobSubmissionEvent(EVENT_JOB_SUBMITTED, job.id, alias, run_times)
 
-    def _log_skipped(self, job: Job) -> None:
-        """Log that a due job is not run, since as many runs as it allows are going on."""
+    def _log_skipped(self, job: Job, times: int = 1) -> None:
+        """Log that a due job is not run, so many times, since as many runs as it allows are going on."""
         self._logger.warning(
             *message(
                 'Execution of job "%s" skipped: maximum number of running instances reached (%d)',
                 job,
                 job.max_instances,
-                beyond=" (job id: %s)",
-                of=(job.id,),
+                beyond=" (job id: %s)" if times == 1 else " (job id: %s, %d run times)",
+                of=(job.id,) if times == 1 else (job.id, times),
             )
         )
 
