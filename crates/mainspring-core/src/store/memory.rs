@@ -16,7 +16,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::index::Index;
+use super::index::{IdHash, Index};
 use crate::dispatch::{Firing, Item, StoreId};
 use crate::error::{Error, ErrorKind};
 use crate::job::{JobId, JobKey, RunPolicy};
@@ -164,7 +164,8 @@ impl<P> MemoryStore<P> {
     // The job must come back whole, because only the caller may drop its payload.
     #[allow(clippy::result_large_err)]
     pub fn add(&mut self, job: NewJob<P>) -> Result<JobKey, (Error, NewJob<P>)> {
-        if self.find(&job.id).is_some() {
+        let hash = self.index.hash(&job.id);
+        if self.find(hash, &job.id).is_some() {
             let error = Error::new(
                 ErrorKind::ConflictingId,
                 format!("Job identifier ({}) conflicts with an existing job", job.id),
@@ -187,7 +188,7 @@ impl<P> MemoryStore<P> {
         if let Some(next) = job.next {
             self.queue.set(slot, next, sequence);
         }
-        self.index.insert(&job.id, slot);
+        self.index.insert(hash, slot);
         let place = &mut self.slots[slot as usize];
         place.entry = Some(Entry {
             id: job.id,
@@ -215,7 +216,7 @@ impl<P> MemoryStore<P> {
 
     /// The key of the job with this id.
     pub fn key(&self, id: &str) -> Option<JobKey> {
-        let slot = self.find(id)?;
+        let slot = self.find(self.index.hash(id), id)?;
         Some(JobKey { slot, generation: self.slots[slot as usize].generation })
     }
 
@@ -496,7 +497,7 @@ impl<P> MemoryStore<P> {
     fn retire(&mut self, slot: u32) {
         let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
         entry.retired = true;
-        self.index.remove(&entry.id, slot);
+        self.index.remove(self.index.hash(&entry.id), slot);
     }
 
     fn free_if_done(&mut self, key: JobKey) -> Option<P> {
@@ -521,8 +522,8 @@ impl<P> MemoryStore<P> {
         }
     }
 
-    fn find(&self, id: &str) -> Option<u32> {
-        self.index.find(id, |slot| self.slots[slot as usize].entry.as_ref().is_some_and(|e| &*e.id == id))
+    fn find(&self, hash: IdHash, id: &str) -> Option<u32> {
+        self.index.find(hash, |slot| self.slots[slot as usize].entry.as_ref().is_some_and(|e| &*e.id == id))
     }
 
     fn key_of(&self, slot: u32) -> JobKey {
