@@ -149,7 +149,7 @@ impl Open {
 const AT_ONCE: usize = 512;
 
 /// Adds jobs up to one that the store refuses, which comes back with those behind it, for the caller to drop.
-fn add_row<P>(store: &mut MemoryStore<P>, jobs: Vec<NewJob<P>>) -> (Vec<JobKey>, Vec<NewJob<P>>) {
+fn add_until_refused<P>(store: &mut MemoryStore<P>, jobs: Vec<NewJob<P>>) -> (Vec<JobKey>, Vec<NewJob<P>>) {
     let mut keys = Vec::with_capacity(jobs.len());
     let mut jobs = jobs.into_iter();
     while let Some(job) = jobs.next() {
@@ -208,17 +208,22 @@ impl NativeJobs {
         Ok(key.map(|key| Found { store, key }))
     }
 
-    /// Adds jobs to one store, up to one that is out of the ordinary or goes to another store. `more` may follow.
-    fn add_specs<'py>(
-        py: Python<'py>,
+    /// Adds the first jobs from `start` on that go to one store and are not out of the ordinary.
+    fn add_row<'py>(
+        call: &mut Call<'_, 'py>,
         engine: &Engine,
-        specs: impl Iterator<Item = PyResult<Option<Spec<'py>>>>,
-        more: usize,
+        jobs: &Bound<'py, PyList>,
+        start: usize,
     ) -> PyResult<Vec<Py<Job>>> {
-        let mut alias: Option<Bound<'py, PyString>> = None;
-        let mut row = Vec::with_capacity(specs.size_hint().0);
-        let mut seen = Vec::with_capacity(specs.size_hint().0);
-        for spec in specs {
+        let py = call.py;
+        let mut alias: Option<Bound<'_, PyString>> = None;
+        let end = jobs.len().min(start.saturating_add(AT_ONCE));
+        let mut row = Vec::with_capacity(end.saturating_sub(start));
+        let mut seen = Vec::with_capacity(end.saturating_sub(start));
+        for index in start..end {
+            let job = jobs.get_item(index)?;
+            let Ok(arguments) = job.cast_exact::<PyDict>() else { break };
+            let spec = Spec::from_dict(call, arguments);
             let Some(Spec { job, jobstore }) = or_ordinary(py, spec)? else { break };
             match &alias {
                 None => alias = Some(jobstore),
@@ -232,8 +237,8 @@ impl NativeJobs {
         let Some(store) = engine.native_store(py, Some(alias.to_str()?)) else { return Ok(Vec::new()) };
         let store = store.get();
         let (keys, refused) = store.shared().change(|s| {
-            s.reserve(row.len() + more);
-            add_row(s, row)
+            s.reserve(jobs.len().saturating_sub(start));
+            add_until_refused(s, row)
         });
         drop(refused);
         let owner = store.owner(py);
@@ -331,18 +336,25 @@ impl NativeJobs {
         }
     }
 
-    /// Does what `add_job` does with the dictionaries of its arguments in `jobs` from `start` on: with some of
-    /// them, up to one that is out of the ordinary. Returns the jobs of those.
-    fn add_some<'py>(&self, jobs: &Bound<'py, PyList>, start: usize) -> PyResult<Vec<Py<Job>>> {
+    /// Does what `add_job` does with the dictionaries of its arguments in `jobs`, but for as many as there are
+    /// jobs in `added`, where it puts the new ones; up to a dictionary that is out of the ordinary.
+    fn add_many(&self, jobs: &Bound<'_, PyList>, added: &Bound<'_, PyList>) -> PyResult<()> {
         let py = jobs.py();
-        let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(Vec::new()) };
-        let mut call = Call::new(py, &open, engine);
-        let end = jobs.len().min(start.saturating_add(AT_ONCE));
-        let specs = (start..end).map(|index| match jobs.get_item(index)?.cast_exact::<PyDict>() {
-            Ok(arguments) => Spec::from_dict(&mut call, arguments),
-            Err(_) => Ok(None),
-        });
-        Self::add_specs(py, engine, specs, jobs.len() - end)
+        let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(()) };
+        // No code in Python runs here for each row, since that would collect garbage each time, of which the
+        // new jobs are none.
+        while self.opened(py, code::JOB_ADDED).is_some_and(|(still, _)| Arc::ptr_eq(&still, &open)) {
+            let row = Self::add_row(&mut Call::new(py, &open, engine), engine, jobs, added.len())?;
+            if row.is_empty() {
+                break;
+            }
+            for job in row {
+                added.append(job)?;
+            }
+            // Other threads have their turns, as between two lines of Python.
+            py.detach(|| ());
+        }
+        Ok(())
     }
 
     /// Does what `get_job` does; `None`: there is no such job here.

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Open;
+use super::spec::Argument;
 use crate::convert::Std;
 use crate::engine::Engine;
 use crate::once::intern;
@@ -29,8 +30,9 @@ pub struct Call<'a, 'py> {
     wall_clock: OnceCell<Option<WallClock<'a>>>,
     /// The alias that was looked up last, and its class.
     class: Option<(Bound<'py, PyString>, Class<'py>)>,
-    /// Room for [`Crons`](super::crons::Crons) to write a key in.
-    pub key: String,
+    /// Room to put the arguments of a trigger in, and to write the key of a cron trigger in.
+    pub arguments: Vec<Argument<'py>>,
+    pub key: Vec<u8>,
 }
 
 /// One of our trigger classes.
@@ -58,7 +60,8 @@ impl<'a, 'py> Call<'a, 'py> {
             now: OnceCell::new(),
             wall_clock: OnceCell::new(),
             class: None,
-            key: String::new(),
+            arguments: Vec::new(),
+            key: Vec::new(),
         }
     }
 

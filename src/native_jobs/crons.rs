@@ -1,6 +1,5 @@
 //! Cron triggers that were made from the same text, which are one and the same in memory.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use hashbrown::HashMap;
@@ -15,8 +14,10 @@ use super::spec::Argument;
 /// How many there are before those that nobody uses any more are first looked for.
 const LEAST_LOOKED_AT: usize = 64;
 
-/// What ends a value in a key.
-const END: char = '\0';
+/// What stands before a number of eight bytes in a key, before a text, and after it.
+const NUMBER: u8 = b'#';
+const TEXT: u8 = b'=';
+const END: u8 = 0;
 
 /// The cron triggers of one time zone that are in use.
 #[derive(Default)]
@@ -26,7 +27,7 @@ pub struct Crons {
 
 #[derive(Default)]
 struct Known {
-    triggers: HashMap<String, Cron>,
+    triggers: HashMap<Vec<u8>, Cron>,
     /// How many there may be before those that nobody uses any more are removed.
     limit: usize,
 }
@@ -94,30 +95,30 @@ impl Crons {
     }
 }
 
-/// Writes a text that is the same for equal fields in the same order; false if they are not only fields.
-fn write_key(key: &mut String, fields: &[Argument<'_>]) -> PyResult<bool> {
+/// Writes what is the same for equal fields in the same order; false if they are not only fields.
+fn write_key(key: &mut Vec<u8>, fields: &[Argument<'_>]) -> PyResult<bool> {
     key.clear();
     for (name, value) in fields {
         let name = name.to_str()?;
         if !matches!(name, "year" | "month" | "day" | "week" | "day_of_week" | "hour" | "minute" | "second") {
             return Ok(false);
         }
-        key.push_str(name);
-        key.push('=');
+        key.extend_from_slice(name.as_bytes());
         if let Ok(text) = value.cast_exact::<PyString>() {
-            let text = text.to_str()?;
-            if text.contains(END) {
+            let text = text.to_str()?.as_bytes();
+            if text.contains(&END) {
                 return Ok(false);
             }
-            key.push_str(text);
+            key.push(TEXT);
+            key.extend_from_slice(text);
+            key.push(END);
         } else if value.is_exact_instance_of::<PyInt>() {
             let number: i64 = value.extract()?;
-            // Writing to a string cannot fail.
-            let _ = write!(key, "{number}");
+            key.push(NUMBER);
+            key.extend_from_slice(&number.to_ne_bytes());
         } else {
             return Ok(false);
         }
-        key.push(END);
     }
     Ok(true)
 }

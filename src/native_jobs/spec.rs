@@ -111,7 +111,7 @@ impl<'py> Spec<'py> {
     /// The same from a dictionary of arguments.
     pub fn from_dict(call: &mut Call<'_, 'py>, arguments: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
         let mut values: [Option<Bound<'py, PyAny>>; NAMES] = Default::default();
-        let mut trigger_args = Vec::new();
+        let mut trigger_args = std::mem::take(&mut call.arguments);
         for (name, value) in arguments {
             let name = name.cast_into::<PyString>()?;
             match index(name.to_str()?) {
@@ -154,7 +154,10 @@ impl<'py> Spec<'py> {
             context,
             trigger_args: &trigger_args,
         };
-        Self::new(call, &given)
+        let spec = Self::new(call, &given);
+        trigger_args.clear();
+        call.arguments = trigger_args;
+        spec
     }
 }
 

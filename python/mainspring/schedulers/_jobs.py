@@ -172,10 +172,10 @@ class SchedulerJobs(SchedulerParts):
         """
         jobs = list(jobs)
         added: list[Job] = []
+        self._native_jobs.add_many(jobs, added)
         while len(added) < len(jobs):
-            added += self._native_jobs.add_some(jobs, len(added)) or [
-                self.add_job(**jobs[len(added)])
-            ]
+            added.append(self.add_job(**jobs[len(added)]))
+            self._native_jobs.add_many(jobs, added)
         return added
 
     def scheduled_job(
