@@ -210,6 +210,7 @@ impl NativeJobs {
 
     /// Adds the first jobs from `start` on that go to one store and are not out of the ordinary.
     fn add_row<'py>(
+        &self,
         call: &mut Call<'_, 'py>,
         engine: &Engine,
         jobs: &Bound<'py, PyList>,
@@ -235,6 +236,11 @@ impl NativeJobs {
         }
         let Some(alias) = alias else { return Ok(Vec::new()) };
         let Some(store) = engine.native_store(py, Some(alias.to_str()?)) else { return Ok(Vec::new()) };
+        // A callable that was asked for its signature may have shut the scheduler down.
+        let still = self.opened(py, code::JOB_ADDED);
+        if still.is_none_or(|(open, _)| !std::ptr::eq(&*open, call.open)) {
+            return Ok(Vec::new());
+        }
         let store = store.get();
         let (keys, refused) = store.shared().change(|s| {
             s.reserve(jobs.len().saturating_sub(start));
@@ -343,10 +349,10 @@ impl NativeJobs {
         let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(()) };
         // No code in Python runs here for each row, since that would collect garbage each time, of which the
         // new jobs are none.
-        while self.opened(py, code::JOB_ADDED).is_some_and(|(still, _)| Arc::ptr_eq(&still, &open)) {
-            let row = Self::add_row(&mut Call::new(py, &open, engine), engine, jobs, added.len())?;
+        loop {
+            let row = self.add_row(&mut Call::new(py, &open, engine), engine, jobs, added.len())?;
             if row.is_empty() {
-                break;
+                return Ok(());
             }
             for job in row {
                 added.append(job)?;
@@ -354,7 +360,6 @@ impl NativeJobs {
             // Other threads have their turns, as between two lines of Python.
             py.detach(|| ());
         }
-        Ok(())
     }
 
     /// Does what `get_job` does; `None`: there is no such job here.
