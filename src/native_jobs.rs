@@ -7,25 +7,25 @@
 //!
 //! Ground rules: everything here runs attached to Python. `open` is locked for the length of one assignment.
 
+mod call;
 mod callables;
 mod crons;
 mod ids;
 mod spec;
 
-use std::cell::OnceCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mainspring_core::UtcMicros;
 use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::store::{MemoryStore, NewJob};
-use mainspring_core::trigger::Trigger;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use self::call::Call;
 use self::spec::Spec;
 use crate::changes::Changes;
-use crate::convert::Std;
 use crate::convert::zone::TimeZone;
 use crate::engine::Engine;
 use crate::fields::Seen;
@@ -34,7 +34,7 @@ use crate::once::intern;
 use crate::record::{Record, Store};
 use crate::report::{INFO, code};
 use crate::store::NativeStore;
-use crate::trigger::{self, PythonJitter};
+use crate::trigger;
 
 /// The jobs in the native stores of one scheduler.
 #[pyclass(module = "mainspring._mainspring", frozen)]
@@ -59,6 +59,8 @@ struct Open {
     base_module: Py<PyAny>,
     records: spec::Records,
     crons: crons::Crons,
+    /// How many calls have looked things up.
+    calls: AtomicU64,
 }
 
 /// An entry of a native store.
@@ -117,6 +119,7 @@ impl Open {
             base_module: py.import("mainspring.schedulers.base")?.into_any().unbind(),
             records: spec::Records::default(),
             crons: crons::Crons::default(),
+            calls: AtomicU64::new(0),
         }))
     }
 
@@ -135,60 +138,27 @@ impl Open {
         Ok(known.as_ref().is_none_or(|known| !known.is(&found)))
     }
 
-    /// The fire time after now of a trigger that needs no Python; the outer `None` where it does.
-    fn next(&self, py: Python<'_>, clock: &Clock, trigger: &Trigger) -> PyResult<Option<Option<UtcMicros>>> {
-        let Some(now) = clock.now(py, self)?.filter(|_| !trigger.needs_host()) else { return Ok(None) };
-        let mut jitter = PythonJitter::new(py);
-        let next = trigger.next_fire_time(None, now, &mut jitter);
-        jitter.or_raised(next).map(Some)
+    /// The number of another call.
+    fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
     }
 }
 
-/// The time of one call, looked up when it is first asked for.
-struct Clock<'a> {
-    engine: &'a Engine,
-    now: OnceCell<Option<UtcMicros>>,
-}
+/// How many jobs are added at once at most: for so long a store is locked, as by a pass of a sweep, and what
+/// is made for them stays in the processor's cache.
+const AT_ONCE: usize = 512;
 
-impl<'a> Clock<'a> {
-    fn new(engine: &'a Engine) -> Self {
-        Self { engine, now: OnceCell::new() }
-    }
-
-    /// The time now; `None` where somebody has replaced the clock that Python reads.
-    fn now(&self, py: Python<'_>, open: &Open) -> PyResult<Option<UtcMicros>> {
-        if let Some(now) = self.now.get() {
-            return Ok(*now);
-        }
-        let datetime = open.base_module.bind(py).getattr(intern!(py, "datetime"))?;
-        let now = datetime.is(&Std::get(py)?.datetime).then(|| self.engine.hub().clock.now());
-        Ok(*self.now.get_or_init(|| now))
-    }
-}
-
-/// Adds all jobs, or none where one has the id of another: then what the caller must drop comes back.
-#[expect(clippy::type_complexity, reason = "what the caller must drop, in no order")]
-fn add_all(
-    store: &mut MemoryStore<Arc<Record>>,
-    jobs: Vec<NewJob<Arc<Record>>>,
-) -> Result<Vec<JobKey>, (Vec<NewJob<Arc<Record>>>, Vec<Arc<Record>>)> {
+/// Adds jobs up to one that the store refuses, which comes back with those behind it, for the caller to drop.
+fn add_until_refused<P>(store: &mut MemoryStore<P>, jobs: Vec<NewJob<P>>) -> (Vec<JobKey>, Vec<NewJob<P>>) {
     let mut keys = Vec::with_capacity(jobs.len());
-    if jobs.len() > 1 {
-        store.reserve(jobs.len());
-    }
     let mut jobs = jobs.into_iter();
     while let Some(job) = jobs.next() {
         match store.add(job) {
             Ok(key) => keys.push(key),
-            Err((_, refused)) => {
-                let added: Vec<_> =
-                    keys.iter().filter_map(|&key| store.get(key).map(|job| Arc::clone(job.id))).collect();
-                let records = added.iter().filter_map(|id| store.remove(id).ok().flatten()).collect();
-                return Err((std::iter::once(refused).chain(jobs).collect(), records));
-            }
+            Err((_, refused)) => return (keys, std::iter::once(refused).chain(jobs).collect()),
         }
     }
-    Ok(keys)
+    (keys, Vec::new())
 }
 
 impl NativeJobs {
@@ -198,6 +168,13 @@ impl NativeJobs {
         let unheard = engine.hub().mask() & event == 0;
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.as_ref().filter(|_| unheard).map(|open| (Arc::clone(open), self.engine.get()))
+    }
+
+    /// The same for adding jobs, of which the log must not want to be told either.
+    fn opened_to_add(&self, py: Python<'_>) -> PyResult<Option<(Arc<Open>, &Engine)>> {
+        let Some((open, engine)) = self.opened(py, code::JOB_ADDED) else { return Ok(None) };
+        let ordinary = self.logs(&open, py)? || open.has_new_executor(py)?;
+        Ok((!ordinary).then_some((open, engine)))
     }
 
     /// The native store under an alias, or the scheduler's only one.
@@ -231,41 +208,47 @@ impl NativeJobs {
         Ok(key.map(|key| Found { store, key }))
     }
 
-    /// Adds jobs to one store, all of them or none; `None` where one of them is out of the ordinary.
-    fn add_specs(
+    /// Adds the first jobs from `start` on that go to one store and are not out of the ordinary.
+    fn add_row<'py>(
+        &self,
+        call: &mut Call<'_, 'py>,
         engine: &Engine,
-        py: Python<'_>,
-        specs: impl Iterator<Item = PyResult<Option<Spec>>>,
-    ) -> PyResult<Option<Vec<Py<Job>>>> {
+        jobs: &Bound<'py, PyList>,
+        start: usize,
+    ) -> PyResult<Vec<Py<Job>>> {
+        let py = call.py;
         let mut alias: Option<Bound<'_, PyString>> = None;
-        let mut new_jobs = Vec::with_capacity(specs.size_hint().0);
-        let mut seen = Vec::with_capacity(specs.size_hint().0);
-        for spec in specs {
-            let Some(Spec { job, jobstore }) = spec? else { return Ok(None) };
-            let jobstore = jobstore.into_bound(py);
+        let end = jobs.len().min(start.saturating_add(AT_ONCE));
+        let mut row = Vec::with_capacity(end.saturating_sub(start));
+        let mut seen = Vec::with_capacity(end.saturating_sub(start));
+        for index in start..end {
+            let job = jobs.get_item(index)?;
+            let Ok(arguments) = job.cast_exact::<PyDict>() else { break };
+            let spec = Spec::from_dict(call, arguments);
+            let Some(Spec { job, jobstore }) = or_ordinary(py, spec)? else { break };
             match &alias {
                 None => alias = Some(jobstore),
                 Some(alias) if alias.is(&jobstore) || alias.to_str()? == jobstore.to_str()? => (),
-                Some(_) => return Ok(None),
+                Some(_) => break,
             }
             seen.push(Seen::of(&job));
-            new_jobs.push(job);
+            row.push(job);
         }
-        let Some(alias) = alias else { return Ok(Some(Vec::new())) };
-        let Some(store) = engine.native_store(py, Some(alias.to_str()?)) else { return Ok(None) };
+        let Some(alias) = alias else { return Ok(Vec::new()) };
+        let Some(store) = engine.native_store(py, Some(alias.to_str()?)) else { return Ok(Vec::new()) };
+        // A callable that was asked for its signature may have shut the scheduler down.
+        let still = self.opened(py, code::JOB_ADDED);
+        if still.is_none_or(|(open, _)| !std::ptr::eq(&*open, call.open)) {
+            return Ok(Vec::new());
+        }
         let store = store.get();
-        match store.shared().change(|s| add_all(s, new_jobs)) {
-            Ok(keys) => {
-                let owner = store.owner(py);
-                let handles =
-                    keys.into_iter().zip(seen).map(|(key, seen)| store.handle_on(py, key, seen, &owner));
-                handles.collect::<PyResult<_>>().map(Some)
-            }
-            Err(refused) => {
-                drop(refused);
-                Ok(None)
-            }
-        }
+        let (keys, refused) = store.shared().change(|s| {
+            s.reserve(jobs.len().saturating_sub(start));
+            add_until_refused(s, row)
+        });
+        drop(refused);
+        let owner = store.owner(py);
+        keys.into_iter().zip(seen).map(|(key, seen)| store.handle_on(py, key, seen, &owner)).collect()
     }
 
     fn set_next(&self, found: &Found, py: Python<'_>, next: Option<UtcMicros>) -> PyResult<Option<Py<Job>>> {
@@ -328,7 +311,7 @@ impl NativeJobs {
         trigger_args: &Bound<'_, PyDict>,
     ) -> PyResult<Option<Py<Job>>> {
         let py = func.py();
-        let Some((open, engine)) = self.opened(py, code::JOB_ADDED) else { return Ok(None) };
+        let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(None) };
         let given = spec::Given {
             func: Some(func),
             trigger: Some(trigger),
@@ -345,32 +328,38 @@ impl NativeJobs {
             context: Some(context),
             trigger_args: &spec::arguments(trigger_args)?,
         };
-        let added = || {
-            if self.logs(&open, py)? || open.has_new_executor(py)? {
-                return Ok(None);
+        let spec = Spec::new(&mut Call::new(py, &open, engine), &given);
+        let Some(Spec { job, jobstore }) = or_ordinary(py, spec)? else { return Ok(None) };
+        let Some(store) = engine.native_store(py, Some(jobstore.to_str()?)) else { return Ok(None) };
+        let store = store.get();
+        let seen = Seen::of(&job);
+        match store.shared().change(|s| s.add(job)) {
+            Ok(key) => store.handle_on(py, key, seen, &store.owner(py)).map(Some),
+            Err(refused) => {
+                drop(refused);
+                Ok(None)
             }
-            let specs = std::iter::once_with(|| Spec::new(py, &open, &Clock::new(engine), &given));
-            Ok(Self::add_specs(engine, py, specs)?.and_then(|mut jobs| jobs.pop()))
-        };
-        or_ordinary(py, added())
+        }
     }
 
-    /// Does what `add_job` does with each dictionary of its arguments; `None`: nothing has been done.
-    fn add_all<'py>(&self, jobs: &Bound<'py, PyList>) -> PyResult<Option<Bound<'py, PyList>>> {
+    /// Does what `add_job` does with the dictionaries of its arguments in `jobs`, but for as many as there are
+    /// jobs in `added`, where it puts the new ones; up to a dictionary that is out of the ordinary.
+    fn add_many(&self, jobs: &Bound<'_, PyList>, added: &Bound<'_, PyList>) -> PyResult<()> {
         let py = jobs.py();
-        let Some((open, engine)) = self.opened(py, code::JOB_ADDED) else { return Ok(None) };
-        let added = || {
-            if self.logs(&open, py)? || open.has_new_executor(py)? {
-                return Ok(None);
+        let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(()) };
+        // No code in Python runs here for each row, since that would collect garbage each time, of which the
+        // new jobs are none.
+        loop {
+            let row = self.add_row(&mut Call::new(py, &open, engine), engine, jobs, added.len())?;
+            if row.is_empty() {
+                return Ok(());
             }
-            let clock = Clock::new(engine);
-            let specs = jobs.iter().map(|job| match job.cast_exact::<PyDict>() {
-                Ok(arguments) => Spec::from_dict(&open, &clock, arguments),
-                Err(_) => Ok(None),
-            });
-            Self::add_specs(engine, py, specs)?.map(|jobs| PyList::new(py, jobs)).transpose()
-        };
-        or_ordinary(py, added())
+            for job in row {
+                added.append(job)?;
+            }
+            // Other threads have their turns, as between two lines of Python.
+            py.detach(|| ());
+        }
     }
 
     /// Does what `get_job` does; `None`: there is no such job here.
@@ -431,7 +420,7 @@ impl NativeJobs {
         let resumed = || {
             let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
             let Some(seen) = found.seen() else { return Ok(None) };
-            match open.next(py, &Clock::new(engine), &seen.trigger)? {
+            match Call::new(py, &open, engine).next(&seen.trigger)? {
                 Some(Some(next)) => self.set_next(&found, py, Some(next)),
                 _ => Ok(None),
             }
@@ -452,12 +441,12 @@ impl NativeJobs {
         let Some((open, engine)) = self.opened(py, code::JOB_MODIFIED) else { return Ok(None) };
         let rescheduled = || {
             let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
-            let clock = Clock::new(engine);
+            let mut call = Call::new(py, &open, engine);
             let arguments = spec::arguments(trigger_args)?;
-            let Some(new) = spec::NewTrigger::new(py, &open, &clock, Some(trigger), &arguments)? else {
+            let Some(new) = spec::NewTrigger::new(&mut call, Some(trigger), &arguments)? else {
                 return Ok(None);
             };
-            let Some(next) = open.next(py, &clock, &new.core)? else { return Ok(None) };
+            let Some(next) = new.next(&call)? else { return Ok(None) };
             // Only now, when no Python code runs any more that might change the job.
             let Some(seen) = found.seen() else { return Ok(None) };
             let same = new.object.is_none() && seen.record.trigger.is_none();

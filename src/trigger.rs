@@ -26,7 +26,7 @@ pub use self::combining::{AndTrigger, BaseCombiningTrigger, OrTrigger};
 pub use self::cron::CronTrigger;
 pub use self::date::DateTrigger;
 use self::host::PythonTrigger;
-pub use self::interval::IntervalTrigger;
+pub use self::interval::{IntervalTrigger, WallClock};
 use crate::convert::zone::TimeZone;
 use crate::once::intern;
 

@@ -14,6 +14,7 @@ use crate::python;
 
 const UUID: usize = 16;
 const FETCHED: usize = 256 * UUID;
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Random bytes of this process that have not been used yet.
 struct Bytes {
@@ -38,12 +39,13 @@ pub fn new_id(py: Python<'_>) -> PyResult<JobId> {
     };
     uuid[6] = uuid[6] & 0x0f | 0x40;
     uuid[8] = uuid[8] & 0x3f | 0x80;
-    let mut text = String::with_capacity(2 * UUID);
-    for byte in uuid {
-        text.push(hex_digit(byte >> 4));
-        text.push(hex_digit(byte & 0xf));
+    let mut text = [0; 2 * UUID];
+    for (digits, byte) in text.chunks_exact_mut(2).zip(uuid) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 0xf)];
     }
-    Ok(Arc::from(text))
+    // All of it is ASCII.
+    Ok(Arc::from(std::str::from_utf8(&text).unwrap_or_default()))
 }
 
 fn take() -> Option<[u8; UUID]> {
@@ -56,8 +58,4 @@ fn split(bytes: &mut Vec<u8>) -> Option<[u8; UUID]> {
     let uuid = bytes[rest..].try_into().ok();
     bytes.truncate(rest);
     uuid
-}
-
-fn hex_digit(value: u8) -> char {
-    char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 })
 }

@@ -1,8 +1,8 @@
 //! From the arguments of `add_job` to what a native store takes in.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use hashbrown::HashMap;
 use mainspring_core::UtcMicros;
 use mainspring_core::job::RunPolicy;
 use mainspring_core::store::NewJob;
@@ -10,14 +10,15 @@ use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString, PyTuple};
 
+use super::call::{Call, Kind};
 use super::callables::Function;
-use super::{Clock, Open, ids, trigger};
+use super::{ids, trigger};
 use crate::convert::zone::TimeZone;
 use crate::convert::{instant, is_datetime};
 use crate::once::intern;
 use crate::python;
 use crate::record::{FuncRef, Record, Route, executor_number};
-use crate::trigger::{BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};
+use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
 
 /// The most records that are known at once.
 const MOST_KNOWN: usize = 256;
@@ -44,9 +45,9 @@ pub struct Given<'a, 'py> {
 pub type Argument<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
 
 /// A job to be added, and the alias of its store.
-pub struct Spec {
+pub struct Spec<'py> {
     pub job: NewJob<Arc<Record>>,
-    pub jobstore: Py<PyString>,
+    pub jobstore: Bound<'py, PyString>,
 }
 
 /// Records by the address of their function, for those that say nothing but what to call and where.
@@ -54,7 +55,14 @@ pub struct Spec {
 /// A record that no job has any more is gone, and with it what its address meant.
 #[derive(Default)]
 pub struct Records {
-    known: Mutex<HashMap<usize, (Weak<Record>, u32)>>,
+    known: Mutex<HashMap<usize, Known>>,
+}
+
+struct Known {
+    record: Weak<Record>,
+    route: u32,
+    /// The call that has looked at the function.
+    call: u64,
 }
 
 /// A trigger on its way into the store.
@@ -64,13 +72,16 @@ pub struct NewTrigger {
     pub zone: Option<Arc<TimeZone>>,
     /// Its object, unless that can be made of the two.
     pub object: Option<Py<PyAny>>,
+    /// The first fire time after now, where it is known already.
+    first: Option<UtcMicros>,
 }
 
-impl Spec {
+impl<'py> Spec<'py> {
     /// What is to be added; `None` where an argument is out of the ordinary.
-    pub fn new(py: Python<'_>, open: &Open, clock: &Clock, given: &Given<'_, '_>) -> PyResult<Option<Self>> {
+    pub fn new(call: &mut Call<'_, 'py>, given: &Given<'_, 'py>) -> PyResult<Option<Self>> {
+        let py = call.py;
         let Some(func) = given.func else { return Ok(None) };
-        let Some(policy) = policy(open.defaults, given)? else { return Ok(None) };
+        let Some(policy) = policy(call.open.defaults, given)? else { return Ok(None) };
         let id = match something(given.id) {
             None => ids::new_id(py)?,
             Some(id) => match nonempty(id)? {
@@ -86,22 +97,21 @@ impl Spec {
             Some(Ok(alias)) => alias.clone(),
             Some(Err(_)) => return Ok(None),
         };
-        let Some(new) = NewTrigger::new(py, open, clock, given.trigger, given.trigger_args)? else {
+        let Some(new) = NewTrigger::new(call, given.trigger, given.trigger_args)? else {
             return Ok(None);
         };
-        let Some(next) = next(py, open, clock, &new.core, given.next_run_time)? else { return Ok(None) };
-        let Some((record, route)) = open.records.get(func, given, new.zone, new.object)? else {
+        let Some(next) = next(call, &new, given.next_run_time)? else { return Ok(None) };
+        let Some((record, route)) = call.open.records.get(call, func, given, new.zone, new.object)? else {
             return Ok(None);
         };
         let job = NewJob { id, trigger: new.core, policy, route, next, payload: record };
-        Ok(Some(Self { job, jobstore: jobstore.unbind() }))
+        Ok(Some(Self { job, jobstore }))
     }
 
     /// The same from a dictionary of arguments.
-    pub fn from_dict(open: &Open, clock: &Clock, arguments: &Bound<'_, PyDict>) -> PyResult<Option<Self>> {
-        let py = arguments.py();
-        let mut values: [Option<Bound<'_, PyAny>>; NAMES] = Default::default();
-        let mut trigger_args = Vec::new();
+    pub fn from_dict(call: &mut Call<'_, 'py>, arguments: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
+        let mut values: [Option<Bound<'py, PyAny>>; NAMES] = Default::default();
+        let mut trigger_args = std::mem::take(&mut call.arguments);
         for (name, value) in arguments {
             let name = name.cast_into::<PyString>()?;
             match index(name.to_str()?) {
@@ -144,7 +154,10 @@ impl Spec {
             context,
             trigger_args: &trigger_args,
         };
-        Self::new(py, open, clock, &given)
+        let spec = Self::new(call, &given);
+        trigger_args.clear();
+        call.arguments = trigger_args;
+        spec
     }
 }
 
@@ -179,70 +192,60 @@ pub fn arguments<'py>(arguments: &Bound<'py, PyDict>) -> PyResult<Vec<Argument<'
 
 impl NewTrigger {
     /// The trigger that is given, or that an alias and arguments stand for.
-    pub fn new(
-        py: Python<'_>,
-        open: &Open,
-        clock: &Clock,
-        given: Option<&Bound<'_, PyAny>>,
-        arguments: &[Argument<'_>],
+    pub fn new<'py>(
+        call: &mut Call<'_, 'py>,
+        given: Option<&Bound<'py, PyAny>>,
+        arguments: &[Argument<'py>],
     ) -> PyResult<Option<Self>> {
-        let given = something(given);
-        if let Some(object) = given.filter(|given| given.is_instance_of::<BaseTrigger>()) {
-            return Self::of_object(open, object.clone()).map(Some);
-        }
-        let alias = match given.map(|alias| alias.cast_exact::<PyString>()) {
+        let (py, open) = (call.py, call.open);
+        let alias = match something(given).map(|given| (given, given.cast_exact::<PyString>())) {
             None => intern!(py, "date"),
-            Some(Ok(alias)) => alias,
-            Some(Err(_)) => return Ok(None),
+            Some((_, Ok(alias))) => alias,
+            Some((object, Err(_))) if object.is_instance_of::<BaseTrigger>() => {
+                return Self::of_object(&open.zone, object.clone()).map(Some);
+            }
+            Some((_, Err(_))) => return Ok(None),
         };
-        let class = match open.trigger_classes.bind(py).get_item(alias)? {
-            Some(class) => class,
-            None => match alias.to_str()? {
-                "interval" => py.get_type::<IntervalTrigger>().into_any(),
-                "cron" => py.get_type::<CronTrigger>().into_any(),
-                "date" => py.get_type::<DateTrigger>().into_any(),
-                _ => return Ok(None),
-            },
-        };
-        let ours = [
-            py.get_type::<IntervalTrigger>(),
-            py.get_type::<CronTrigger>(),
-            py.get_type::<DateTrigger>(),
-            py.get_type::<CalendarIntervalTrigger>(),
-        ];
-        if !ours.iter().any(|ours| class.is(ours)) {
-            // One of somebody else's is made once only.
-            return Ok(None);
-        }
-        let made = |core| Self { core, zone: Some(Arc::clone(&open.zone)), object: None };
+        let Some(class) = call.class(alias)? else { return Ok(None) };
+        let made = |core, first| Self { core, zone: Some(Arc::clone(&open.zone)), object: None, first };
         let make = || {
             let all = PyDict::new(py);
             all.set_item(intern!(py, "timezone"), open.zone.tzinfo(py))?;
             for (name, value) in arguments {
                 all.set_item(name, value)?;
             }
-            class.call((), Some(&all))
+            class.object.call((), Some(&all))
         };
-        if class.is(py.get_type::<IntervalTrigger>()) {
-            let Some(now) = clock.now(py, open)? else { return Ok(None) };
-            if let Some(core) = IntervalTrigger::core_of(py, &open.zone, arguments, now)? {
-                return Ok(Some(made(core)));
+        match class.kind {
+            Kind::Interval => {
+                let Some(clock) = call.wall_clock()? else { return Ok(None) };
+                if let Some(core) = IntervalTrigger::core_of(arguments, clock)? {
+                    return Ok(Some(made(core, None)));
+                }
             }
-        } else if class.is(py.get_type::<CronTrigger>()) {
-            let make = || make()?.cast_into::<CronTrigger>()?.borrow().core().map(Some);
-            if let Some(core) = open.crons.get(arguments, make)? {
-                return Ok(Some(made(core)));
+            Kind::Cron => {
+                let make = || make()?.cast_into::<CronTrigger>()?.borrow().core();
+                if let Some((core, first)) = open.crons.get(call, arguments, make)? {
+                    return Ok(Some(made(core, first)));
+                }
             }
+            Kind::Other => {}
         }
-        Self::of_object(open, make()?).map(Some)
+        Self::of_object(&open.zone, make()?).map(Some)
     }
 
-    fn of_object(open: &Open, object: Bound<'_, PyAny>) -> PyResult<Self> {
+    fn of_object(zone: &Arc<TimeZone>, object: Bound<'_, PyAny>) -> PyResult<Self> {
         Ok(Self {
-            core: trigger::core_trigger(&object, &open.zone)?,
+            core: trigger::core_trigger(&object, zone)?,
             zone: trigger::trigger_zone(&object)?,
             object: Some(object.unbind()),
+            first: None,
         })
+    }
+
+    /// The first fire time after now; the outer `None` where that needs Python.
+    pub fn next(&self, call: &Call<'_, '_>) -> PyResult<Option<Option<UtcMicros>>> {
+        if self.first.is_some() { Ok(Some(self.first)) } else { call.next(&self.core) }
     }
 }
 
@@ -250,44 +253,52 @@ impl Records {
     /// The record of a job, and where its runs go; `None` where an argument is out of the ordinary.
     fn get(
         &self,
+        call: &Call<'_, '_>,
         func: &Bound<'_, PyAny>,
         given: &Given<'_, '_>,
         zone: Option<Arc<TimeZone>>,
         trigger: Option<Py<PyAny>>,
     ) -> PyResult<Option<(Arc<Record>, u32)>> {
-        let py = func.py();
+        let py = call.py;
         let executor = match given.executor.map(|alias| alias.cast_exact::<PyString>()) {
-            None => intern!(py, "default").clone(),
-            Some(Ok(alias)) => alias.clone(),
+            None => intern!(py, "default"),
+            Some(Ok(alias)) => alias,
             Some(Err(_)) => return Ok(None),
         };
         let args = match something(given.args) {
-            None => PyTuple::empty(py),
+            None => None,
             Some(args) => match (args.cast_exact::<PyTuple>(), args.cast_exact::<PyList>()) {
-                (Ok(args), _) => args.clone(),
-                (_, Ok(args)) => args.to_tuple(),
+                (Ok(args), _) => Some(args.clone()),
+                (_, Ok(args)) => Some(args.to_tuple()),
                 _ => return Ok(None),
             },
         };
+        let args = args.filter(|args| !args.is_empty());
         let (name, kwargs) = (something(given.name), something(given.kwargs));
         let is_plain =
-            args.is_empty() && kwargs.is_none() && name.is_none() && trigger.is_none() && zone.is_some();
+            args.is_none() && kwargs.is_none() && name.is_none() && trigger.is_none() && zone.is_some();
         let address = func.as_ptr() as usize;
+        let mut known = None;
+        if is_plain {
+            known = self.known(address).filter(|(record, ..)| {
+                let same_zone = matches!((&record.zone, &zone), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
+                record.func.is(func) && record.executor.is(executor) && same_zone
+            });
+        }
+        if let Some((record, route, _)) = known.take_if(|(.., looked_at)| *looked_at == call.number) {
+            return Ok(Some((record, route)));
+        }
         let kwargs = match kwargs.map(|kwargs| kwargs.cast_exact::<PyDict>()) {
             None => None,
             Some(Ok(kwargs)) => Some(kwargs.copy()?),
             Some(Err(_)) => return Ok(None),
         };
+        let args = args.unwrap_or_else(|| PyTuple::empty(py));
         let Some(function) = Function::of(func, &args, kwargs.as_ref())? else { return Ok(None) };
-        if let Some((record, route)) = self.known(address).filter(|_| is_plain) {
-            let same_zone = matches!((&record.zone, &zone), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
-            let same_executor =
-                record.executor.is(&executor) || record.executor.bind(py).to_str()? == executor.to_str()?;
+        if let Some((record, route, _)) = known {
             // A function can be given another code and another name.
-            let same_function = record.func.is(func)
-                && record.name.is(&function.name)
-                && Route::unpack(route).coroutine == function.coroutine;
-            if same_zone && same_executor && same_function {
+            if record.name.is(&function.name) && Route::unpack(route).coroutine == function.coroutine {
+                self.remember(address, &record, route, call);
                 return Ok(Some((record, route)));
             }
         }
@@ -305,29 +316,30 @@ impl Records {
             args: args.into_any().unbind(),
             kwargs: kwargs.map(|kwargs| kwargs.into_any().unbind()),
             name: name.unbind(),
-            executor: executor.unbind(),
+            executor: executor.clone().unbind(),
             trigger,
             context: None,
             zone,
         });
         if is_plain {
-            self.remember(address, &record, route.pack());
+            self.remember(address, &record, route.pack(), call);
         }
         Ok(Some((record, route.pack())))
     }
 
-    fn known(&self, address: usize) -> Option<(Arc<Record>, u32)> {
+    /// What is known of the function at this address: a record, where the runs go, and who has looked at it.
+    fn known(&self, address: usize) -> Option<(Arc<Record>, u32, u64)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (record, route) = known.get(&address)?;
-        Some((record.upgrade()?, *route))
+        let known = known.get(&address)?;
+        Some((known.record.upgrade()?, known.route, known.call))
     }
 
-    fn remember(&self, address: usize, record: &Arc<Record>, route: u32) {
+    fn remember(&self, address: usize, record: &Arc<Record>, route: u32, call: &Call<'_, '_>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KNOWN {
+        if known.len() >= MOST_KNOWN && !known.contains_key(&address) {
             known.clear();
         }
-        known.insert(address, (Arc::downgrade(record), route));
+        known.insert(address, Known { record: Arc::downgrade(record), route, call: call.number });
     }
 }
 
@@ -383,14 +395,12 @@ pub fn positive(given: &Bound<'_, PyAny>) -> Option<u32> {
 
 /// The first fire time, which `None` leaves out; the outer `None` where it is out of the ordinary.
 fn next(
-    py: Python<'_>,
-    open: &Open,
-    clock: &Clock,
-    trigger: &Trigger,
+    call: &Call<'_, '_>,
+    trigger: &NewTrigger,
     given: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Option<Option<UtcMicros>>> {
     match defined(given)? {
-        None => open.next(py, clock, trigger),
+        None => trigger.next(call),
         Some(given) if given.is_none() => Ok(Some(None)),
         // A naive one is an error here.
         Some(given) if is_datetime(given)? => instant(given).map(|next| Some(Some(next))),

@@ -78,7 +78,8 @@ impl State {
         let zone = TimeZone::of(&timezone)?;
 
         let (start, start_date) = if start_date.is_none() {
-            (one_interval_from_now(&zone, &timezone, interval)?, None)
+            let now = zone.instant(&HOME.now(&timezone)?, "now")?;
+            (WallClock::at(&zone, now)?.one_interval_from_now(interval)?, None)
         } else {
             let start = zone.instant(&start_date, "start_date")?;
             (start, keep_unless_derived(&zone, start_date, start)?)
@@ -105,14 +106,29 @@ impl State {
     }
 }
 
-/// By the clock on the wall, as APScheduler: one day from now is the same time tomorrow.
-fn one_interval_from_now(zone: &TimeZone, tzinfo: &Bound<'_, PyAny>, interval: i64) -> PyResult<UtcMicros> {
-    one_interval_after(zone.instant(&HOME.now(tzinfo)?, "now")?, zone, interval)
+/// Now on the clock on the wall of a zone, from which the intervals count that were given no date.
+#[derive(Clone, Copy)]
+pub struct WallClock<'a> {
+    zone: &'a TimeZone,
+    /// The civil time, in microseconds.
+    now: i64,
 }
 
-fn one_interval_after(now: UtcMicros, zone: &TimeZone, interval: i64) -> PyResult<UtcMicros> {
-    let civil = zone.core().civil_at(now).map_err(to_py)?.get().checked_add(interval);
-    zone.civil_instant(civil.ok_or_else(|| PyOverflowError::new_err("the interval is too long"))?)
+impl<'a> WallClock<'a> {
+    /// `None` where somebody has put another clock in the place of Python's.
+    pub fn of(py: Python<'_>, zone: &'a TimeZone, now: UtcMicros) -> PyResult<Option<Self>> {
+        if HOME.clock_is_replaced(py)? { Ok(None) } else { Self::at(zone, now).map(Some) }
+    }
+
+    fn at(zone: &'a TimeZone, now: UtcMicros) -> PyResult<Self> {
+        Ok(Self { zone, now: zone.core().civil_at(now).map_err(to_py)?.get() })
+    }
+
+    /// By the clock on the wall, as APScheduler: one day from now is the same time tomorrow.
+    fn one_interval_from_now(self, interval: i64) -> PyResult<UtcMicros> {
+        let civil = self.now.checked_add(interval);
+        self.zone.civil_instant(civil.ok_or_else(|| PyOverflowError::new_err("the interval is too long"))?)
+    }
 }
 
 fn keep_unless_derived(zone: &TimeZone, dt: Bound<'_, PyAny>, t: UtcMicros) -> PyResult<Option<Py<PyAny>>> {
@@ -134,12 +150,10 @@ impl IntervalTrigger {
         Ok(Arc::clone(&self.state()?.zone))
     }
 
-    /// The core's trigger for arguments that are whole numbers of units and nothing else, added at `now`.
+    /// The core's trigger for arguments that are whole numbers of units and nothing else.
     pub fn core_of(
-        py: Python<'_>,
-        zone: &TimeZone,
         arguments: &[(Bound<'_, PyString>, Bound<'_, PyAny>)],
-        now: UtcMicros,
+        clock: WallClock<'_>,
     ) -> PyResult<Option<Arc<Trigger>>> {
         let mut interval = 0i64;
         for (name, count) in arguments {
@@ -152,10 +166,10 @@ impl IntervalTrigger {
                 None => return Ok(None),
             }
         }
-        if interval <= 0 || HOME.clock_is_replaced(py)? {
+        if interval <= 0 {
             return Ok(None);
         }
-        let start = one_interval_after(now, zone, interval)?;
+        let start = clock.one_interval_from_now(interval)?;
         let trigger = core::IntervalTrigger::new(interval, start, None, 0).map_err(to_py)?;
         Ok(Some(Arc::new(Trigger::Interval(trigger))))
     }

@@ -9,8 +9,10 @@ import weakref
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from inspect import signature
 from typing import Any
 from unittest.mock import MagicMock
+from uuid import RFC_4122, UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,6 +24,7 @@ from mainspring.events import EVENT_ALL, EVENT_JOB_ADDED, EVENT_JOB_MODIFIED, EV
 from mainspring.job import Job
 from mainspring.jobstores.base import ConflictingIdError, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
+from mainspring.testing import ManualClock
 from mainspring.triggers.combining import OrTrigger
 from mainspring.triggers.cron import CronTrigger
 from mainspring.triggers.date import DateTrigger
@@ -235,6 +238,72 @@ def test_add_job_does_the_same(
     assert results[0] == results[1]
 
 
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    specs=st.lists(
+        st.one_of(
+            # Few of what is drawn from all there is can be added.
+            st.builds(
+                lambda func, trigger, given: {"func": func, **trigger, **given},
+                st.sampled_from([nothing, coroutine, some, print]),
+                st.sampled_from(
+                    [
+                        {},
+                        {"trigger": "interval", "seconds": 5},
+                        {"trigger": "interval", "seconds": 7, "timezone": BERLIN},
+                        {"trigger": "cron", "hour": 4},
+                        {"trigger": "cron", "hour": "4", "minute": 5},
+                        {"trigger": DateTrigger(DAY)},
+                    ]
+                ),
+                optional(
+                    jobstore=["default", "other", "python"],
+                    executor=["default", "other"],
+                    id=["an id", "another id"],
+                    args=[(), []],
+                ),
+            ),
+            st.builds(
+                lambda func, trigger, given: {
+                    **given,
+                    "func": func,
+                    "trigger": trigger[0],
+                    **trigger[1],
+                },
+                st.sampled_from(CALLABLES),
+                TRIGGERS,
+                ARGUMENTS,
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_add_jobs_does_the_same(
+    scheduler: BackgroundScheduler, ordinary: BackgroundScheduler, specs: list[dict[str, Any]]
+) -> None:
+    results = []
+    for each in (scheduler, ordinary):
+        if "python" not in each._jobstores:
+            each.add_jobstore(ListJobStore(), "python")
+            each.add_jobstore("memory", "other")
+        each.remove_all_jobs()
+        try:
+            added: Any = [facts(job) for job in each.add_jobs(specs)]
+        except Exception as exc:
+            added = type(exc), str(exc)
+        in_stores = {
+            # Sorted anew: by random ids, where they are due at the same time.
+            alias: sorted(repr(facts(job)) for job in each.get_jobs(alias))
+            for alias in ("default", "other", "python")
+        }
+        results.append([added, in_stores])
+    assert results[0] == results[1]
+
+
 CHANGES = optional(
     name=["new", "", 3],
     args=[(), (1,), "text"],
@@ -356,6 +425,38 @@ class TestWhatIsUsualIsShort:
 
 
 class TestWhatIsSharedBetweenJobs:
+    def test_first_fire_time_of_equal_cron_triggers(self) -> None:
+        clock = ManualClock("2026-10-25T02:58", timezone="Europe/Berlin")
+        scheduler = BackgroundScheduler(clock=clock, timezone="Europe/Berlin")
+        scheduler.start(paused=True)
+        for hook in ("_real_add_job", "_create_trigger"):
+            setattr(scheduler, hook, MagicMock(side_effect=AssertionError(hook)))
+        scheduler._native_jobs.open(scheduler)
+
+        def first() -> str:
+            jobs = [
+                scheduler.add_job(nothing, "cron", minute=59),
+                *scheduler.add_jobs([{"func": nothing, "trigger": "cron", "minute": 59}] * 2),
+            ]
+            (found,) = {job.next_run_time for job in jobs}
+            assert found is not None
+            return found.isoformat()
+
+        found = [first()]
+        for seconds in (30, 30, 1, 3599, 3600, -7200):
+            clock.step(seconds)
+            found.append(first())
+        assert [time[11:19] + time[-6:] for time in found] == [
+            "02:59:00+02:00",
+            "02:59:00+02:00",
+            "02:59:00+02:00",  # that is now
+            "02:59:00+01:00",
+            "02:59:00+01:00",
+            "03:59:00+01:00",
+            "02:59:00+02:00",  # stepped back
+        ]
+        scheduler.shutdown()
+
     def test_equal_cron_triggers_are_objects_of_their_own(self, short: BackgroundScheduler) -> None:
         first, second = (short.add_job(nothing, "cron", hour=4) for _ in range(2))
         assert first.trigger is first.trigger
@@ -552,16 +653,84 @@ class TestWhoWantsToKnow:
 
 
 class TestManyAtOnce:
-    def test_none_is_added_on_the_short_way_when_one_is_refused(
+    @pytest.mark.parametrize("where", [3, 511, 512, 1200])
+    def test_one_that_is_refused(self, scheduler: BackgroundScheduler, where: int) -> None:
+        ids = [f"job {n}" for n in range(1500)]
+        ids[where] = ids[1]
+        with pytest.raises(ConflictingIdError, match="job 1"):
+            scheduler.add_jobs({"func": nothing, "next_run_time": None, "id": each} for each in ids)
+        assert {job.id for job in scheduler.get_jobs()} == set(ids[:where])
+
+    def test_one_that_cannot_be(self, scheduler: BackgroundScheduler) -> None:
+        specs = [{"func": nothing, "id": f"job {n}"} for n in range(600)]
+        specs[550]["max_instances"] = 0
+        with pytest.raises(TypeError, match="max_instances must be a positive integer"):
+            scheduler.add_jobs(specs)
+        assert len(scheduler.get_jobs()) == 550
+
+    def test_only_those_out_of_the_ordinary_go_the_ordinary_way(
+        self, scheduler: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scheduler.add_jobstore(ListJobStore(), "python")
+        ordinary = MagicMock(side_effect=scheduler._real_add_job)
+        monkeypatch.setattr(scheduler, "_real_add_job", ordinary)
+        scheduler._native_jobs.open(scheduler)  # which that had closed
+        specs = [{"func": nothing, "id": f"job {n}"} for n in range(1500)]
+        for n in (0, 700, 701, 1499):
+            specs[n]["jobstore"] = "python"
+        jobs = scheduler.add_jobs(specs)
+        assert [job.id for job in jobs] == [spec["id"] for spec in specs]
+        assert ordinary.call_count == 4
+
+    def test_several_memory_stores(self, short: BackgroundScheduler) -> None:
+        short.add_jobstore("memory", "other")
+        short._native_jobs.open(short)
+        aliases = [alias for alias in ("default", "other") for _ in range(3)] * 2
+        jobs = short.add_jobs({"func": nothing, "jobstore": alias} for alias in aliases)
+        assert [job._jobstore_alias for job in jobs] == aliases
+
+    def test_several_functions(self, short: BackgroundScheduler) -> None:
+        functions = [nothing, coroutine, some, print, Callables().method] * 300
+        jobs = short.add_jobs({"func": function, "executor": "x"} for function in functions)
+        assert [job.func for job in jobs] == functions
+        assert [job.name for job in jobs[:3]] == ["nothing", "coroutine", "some"]
+        assert {job.executor for job in jobs} == {"x"}
+
+    def test_function_that_is_changed_between_two_calls(
         self, scheduler: BackgroundScheduler
     ) -> None:
-        specs = [
-            {"func": nothing, "trigger": "interval", "hours": 1, "id": name} for name in "abca"
-        ]
-        with pytest.raises(ConflictingIdError):
-            scheduler.add_jobs(specs)
-        # The ordinary way goes on until then, as a loop over add_job does.
-        assert sorted(job.id for job in scheduler.get_jobs()) == ["a", "b", "c"]
+        def changing() -> None: ...
+
+        scheduler.add_jobs([{"func": changing}])
+        changing.__qualname__ = "changed"
+        assert [job.name for job in scheduler.add_jobs([{"func": changing}] * 2)] == 2 * ["changed"]
+        changing.__code__ = one.__code__
+        with pytest.raises(ValueError, match="have not been supplied"):
+            scheduler.add_jobs([{"func": changing}])
+        scheduler.remove_all_jobs()
+
+    def test_ids_are_random_uuids(self, short: BackgroundScheduler) -> None:
+        ids = [job.id for job in short.add_jobs({"func": nothing} for _ in range(600))]
+        assert len(set(ids)) == 600
+        assert {(UUID(each).version, UUID(each).variant) for each in ids} == {(4, RFC_4122)}
+        assert all(UUID(each).hex == each for each in ids)
+
+    def test_shut_down_by_what_is_asked_for_its_signature(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.start(paused=True)
+
+        class Odd:
+            def __call__(self) -> None: ...
+
+            @property
+            def __signature__(self) -> Any:
+                if scheduler.running:
+                    scheduler.shutdown()
+                return signature(nothing)
+
+        jobs = scheduler.add_jobs([{"func": nothing}, {"func": Odd()}, {"func": nothing}])
+        assert [job.pending for job in jobs] == 3 * [True]
+        assert len(scheduler.get_jobs()) == 3
 
     def test_stores_of_all_kinds(self, scheduler: BackgroundScheduler) -> None:
         scheduler.add_jobstore(ListJobStore(), "python")

@@ -167,6 +167,21 @@ proptest! {
         }
     }
 
+    /// So whoever knows the first fire time from one moment on knows it for all moments up to that.
+    #[test]
+    fn the_first_fire_time_is_the_same_up_to_it(
+        (name, from) in zone_and_instant(),
+        fields in fields(),
+        passed in 0.0..=1.0,
+    ) {
+        let trigger = cron(&fields, zone(name));
+        if let Some(first) = next(&trigger, None, from) {
+            let between = from.saturating_add((first.micros_since(from) as f64 * passed) as i64).min(first);
+            prop_assert_eq!(next(&trigger, None, between), Some(first));
+            prop_assert_eq!(next(&trigger, None, first), Some(first));
+        }
+    }
+
     #[test]
     fn cron_finds_the_last_matching_instant((name, until) in zone_and_instant(), fields in fields()) {
         let tz = TimeZone::get(name).unwrap();

@@ -171,8 +171,12 @@ class SchedulerJobs(SchedulerParts):
         [<Job (id=every-5 name=print)>, <Job (id=every-10 name=print)>]
         """
         jobs = list(jobs)
-        added = self._native_jobs.add_all(jobs)
-        return [self.add_job(**job) for job in jobs] if added is None else added
+        added: list[Job] = []
+        self._native_jobs.add_many(jobs, added)
+        while len(added) < len(jobs):
+            added.append(self.add_job(**jobs[len(added)]))
+            self._native_jobs.add_many(jobs, added)
+        return added
 
     def scheduled_job(
         self,

@@ -13,6 +13,10 @@ struct Place {
     slot: u32,
 }
 
+/// Half the hash of an id, in one index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IdHash(u32);
+
 /// Slots by the ids of their jobs.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -36,23 +40,26 @@ impl Index {
         self.places.reserve(additional, |place| spread(place.hash));
     }
 
+    /// What the others are given of an id.
+    pub fn hash(&self, id: &str) -> IdHash {
+        // Either half will do.
+        IdHash(self.hasher.hash_one(id) as u32)
+    }
+
     /// The slot of the job with this id; `has` says whether a slot's job has it.
-    pub fn find(&self, id: &str, has: impl Fn(u32) -> bool) -> Option<u32> {
-        let hash = self.hash(id);
-        let found = self.places.find(spread(hash), |place| place.hash == hash && has(place.slot));
+    pub fn find(&self, id: IdHash, has: impl Fn(u32) -> bool) -> Option<u32> {
+        let found = self.places.find(spread(id.0), |place| place.hash == id.0 && has(place.slot));
         found.map(|place| place.slot)
     }
 
-    /// Adds the slot of a job whose id is not here. Returns what [`Index::remove`] wants to know.
-    pub fn insert(&mut self, id: &str, slot: u32) -> u32 {
-        let hash = self.hash(id);
-        self.places.insert_unique(spread(hash), Place { hash, slot }, |place| spread(place.hash));
-        hash
+    /// Adds the slot of a job whose id is not here.
+    pub fn insert(&mut self, id: IdHash, slot: u32) {
+        self.places.insert_unique(spread(id.0), Place { hash: id.0, slot }, |place| spread(place.hash));
     }
 
-    /// Removes a slot, for whose job [`Index::insert`] returned this hash.
-    pub fn remove(&mut self, hash: u32, slot: u32) {
-        if let Ok(found) = self.places.find_entry(spread(hash), |place| place.slot == slot) {
+    /// Removes a slot, whose job has this id.
+    pub fn remove(&mut self, id: IdHash, slot: u32) {
+        if let Ok(found) = self.places.find_entry(spread(id.0), |place| place.slot == slot) {
             found.remove();
         }
     }
@@ -60,11 +67,6 @@ impl Index {
     /// Every slot, in no order.
     pub fn slots(&self) -> impl Iterator<Item = u32> {
         self.places.iter().map(|place| place.slot)
-    }
-
-    fn hash(&self, id: &str) -> u32 {
-        // Either half will do.
-        self.hasher.hash_one(id) as u32
     }
 }
 
@@ -80,20 +82,19 @@ mod tests {
     #[test]
     fn finds_what_was_inserted_and_not_removed() {
         let ids: Vec<String> = (0..10_000).map(|n| format!("job-{n}")).collect();
-        let mut hashes = Vec::new();
         let mut index = Index::default();
         for (slot, id) in (0..).zip(&ids) {
-            hashes.push(index.insert(id, slot));
+            index.insert(index.hash(id), slot);
         }
-        for (slot, hash) in (0..).zip(&hashes).step_by(2) {
-            index.remove(*hash, slot);
+        for (slot, id) in (0..).zip(&ids).step_by(2) {
+            index.remove(index.hash(id), slot);
         }
         assert_eq!(index.len(), 5_000);
         for (slot, id) in (0..).zip(&ids) {
-            let found = index.find(id, |slot| ids[slot as usize] == *id);
+            let found = index.find(index.hash(id), |slot| ids[slot as usize] == *id);
             assert_eq!(found, (slot % 2 == 1).then_some(slot));
         }
-        assert_eq!(index.find("another", |_| false), None);
+        assert_eq!(index.find(index.hash("another"), |_| false), None);
         let mut left: Vec<u32> = index.slots().collect();
         left.sort_unstable();
         assert_eq!(left, (0..10_000).filter(|slot| slot % 2 == 1).collect::<Vec<_>>());

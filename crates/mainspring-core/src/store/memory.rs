@@ -16,7 +16,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::index::Index;
+use super::index::{IdHash, Index};
 use crate::dispatch::{Firing, Item, StoreId};
 use crate::error::{Error, ErrorKind};
 use crate::job::{JobId, JobKey, RunPolicy};
@@ -85,7 +85,7 @@ struct Entry<P> {
     route: u32,
     sequence: u32,
     /// What the index knows the id by.
-    hash: u32,
+    hash: IdHash,
     running: u32,
     /// Out of the index; waits for its runs and, if `ending`, for the notice of its end.
     retired: bool,
@@ -187,7 +187,8 @@ impl<P> MemoryStore<P> {
     // The job must come back whole, because only the caller may drop its payload.
     #[allow(clippy::result_large_err)]
     pub fn add(&mut self, job: NewJob<P>) -> Result<JobKey, (Error, NewJob<P>)> {
-        if self.find(&job.id).is_some() {
+        let hash = self.index.hash(&job.id);
+        if self.find(hash, &job.id).is_some() {
             let error = Error::new(
                 ErrorKind::ConflictingId,
                 format!("Job identifier ({}) conflicts with an existing job", job.id),
@@ -210,7 +211,7 @@ impl<P> MemoryStore<P> {
         if let Some(next) = job.next {
             self.queue.set(slot, next, sequence);
         }
-        let hash = self.index.insert(&job.id, slot);
+        self.index.insert(hash, slot);
         let place = &mut self.slots[slot as usize];
         place.entry = Some(Entry {
             id: job.id,
@@ -239,7 +240,7 @@ impl<P> MemoryStore<P> {
 
     /// The key of the job with this id.
     pub fn key(&self, id: &str) -> Option<JobKey> {
-        let slot = self.find(id)?;
+        let slot = self.find(self.index.hash(id), id)?;
         Some(JobKey { slot, generation: self.slots[slot as usize].generation })
     }
 
@@ -558,8 +559,8 @@ impl<P> MemoryStore<P> {
         }
     }
 
-    fn find(&self, id: &str) -> Option<u32> {
-        self.index.find(id, |slot| self.slots[slot as usize].entry.as_ref().is_some_and(|e| &*e.id == id))
+    fn find(&self, hash: IdHash, id: &str) -> Option<u32> {
+        self.index.find(hash, |slot| self.slots[slot as usize].entry.as_ref().is_some_and(|e| &*e.id == id))
     }
 
     fn key_of(&self, slot: u32) -> JobKey {
