@@ -49,9 +49,9 @@ pub enum Work {
 #[derive(Default)]
 struct Queue {
     work: VecDeque<Work>,
-    /// The jobs of which `work` has a notice that runs were skipped, with those that were skipped since: telling of each
-    /// by itself may take a loop that is behind for longer than it takes until the next.
-    skipped: HashMap<(StoreId, JobKey), Vec<UtcMicros>>,
+    /// The jobs of which `work` has notices that runs were skipped. Telling of each by itself may take a loop that is
+    /// behind for longer than it takes until the next.
+    skipped: HashMap<(StoreId, JobKey), Skipped>,
     /// How many skipped runs are to be told of, and how many more there would be.
     notices: usize,
     notices_dropped: u64,
@@ -61,23 +61,31 @@ struct Queue {
     last_sign: Option<Instant>,
 }
 
+/// What the queue knows of a job whose runs were skipped.
+#[derive(Default)]
+struct Skipped {
+    /// How many notices of it are queued.
+    notices: usize,
+    /// The run times to be told of with the last of them.
+    more: Vec<UtcMicros>,
+}
+
 impl Queue {
     fn extend(&mut self, work: Vec<Work>) {
         for work in work {
             if let Work::Item(Item::Skipped { store, key, ref run_times }) = work {
                 let times = run_times.as_slice();
-                if self.notices + times.len() > MOST_SKIPPED {
+                if self.notices >= MOST_SKIPPED {
                     self.notices_dropped += times.len() as u64;
                     continue;
                 }
                 self.notices += times.len();
-                match self.skipped.entry((store, key)) {
-                    Entry::Occupied(mut more) => {
-                        more.get_mut().extend(times);
-                        continue;
-                    }
-                    Entry::Vacant(none) => drop(none.insert(Vec::new())),
+                let skipped = self.skipped.entry((store, key)).or_default();
+                if skipped.notices > 0 {
+                    skipped.more.extend(times);
+                    continue;
                 }
+                skipped.notices = 1;
             }
             self.work.push_back(work);
         }
@@ -86,8 +94,14 @@ impl Queue {
     fn take(&mut self, count: usize, chunk: &mut VecDeque<Work>) {
         for mut work in self.work.drain(..count) {
             if let Work::Item(Item::Skipped { store, key, run_times }) = &mut work {
-                if let Some(more) = self.skipped.remove(&(*store, *key)).filter(|more| !more.is_empty()) {
-                    *run_times = [run_times.as_slice(), &more].concat().into();
+                if let Entry::Occupied(mut skipped) = self.skipped.entry((*store, *key)) {
+                    skipped.get_mut().notices -= 1;
+                    if skipped.get().notices == 0 {
+                        let more = skipped.remove().more;
+                        if !more.is_empty() {
+                            *run_times = [run_times.as_slice(), &more].concat().into();
+                        }
+                    }
                 }
                 self.notices -= run_times.as_slice().len();
             }
@@ -287,7 +301,7 @@ impl Inbox {
         while let Some(work) = chunk.pop_back() {
             if let Work::Item(Item::Skipped { store, key, run_times }) = &work {
                 queue.notices += run_times.as_slice().len();
-                queue.skipped.entry((*store, *key)).or_default();
+                queue.skipped.entry((*store, *key)).or_default().notices += 1;
             }
             queue.work.push_front(work);
         }

@@ -208,17 +208,18 @@ impl NativeJobs {
         Ok(key.map(|key| Found { store, key }))
     }
 
-    /// Adds the first jobs from `start` on that go to one store and are not out of the ordinary.
+    /// Adds the first of the `count` jobs from `start` on that go to one store and are not out of the ordinary.
     fn add_row<'py>(
         &self,
         call: &mut Call<'_, 'py>,
         engine: &Engine,
         jobs: &Bound<'py, PyList>,
         start: usize,
+        count: usize,
     ) -> PyResult<Vec<Py<Job>>> {
         let py = call.py;
         let mut alias: Option<Bound<'_, PyString>> = None;
-        let end = jobs.len().min(start.saturating_add(AT_ONCE));
+        let end = jobs.len().min(start.saturating_add(count));
         let mut row = Vec::with_capacity(end.saturating_sub(start));
         let mut seen = Vec::with_capacity(end.saturating_sub(start));
         for index in start..end {
@@ -349,11 +350,14 @@ impl NativeJobs {
         let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(()) };
         // No code in Python runs here for each row, since that would collect garbage each time, of which the
         // new jobs are none.
+        let mut count = 1;
         loop {
-            let row = self.add_row(&mut Call::new(py, &open, engine), engine, jobs, added.len())?;
+            let row = self.add_row(&mut Call::new(py, &open, engine), engine, jobs, added.len(), count)?;
             if row.is_empty() {
                 return Ok(());
             }
+            // What is made of the jobs behind one that is refused is made again: little, where many are.
+            count = if row.len() < count { 1 } else { AT_ONCE.min(2 * count) };
             for job in row {
                 added.append(job)?;
             }

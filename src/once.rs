@@ -12,7 +12,7 @@ use std::convert::Infallible;
 
 use once_cell::race::OnceBox;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyFunction, PyString};
+use pyo3::types::{PyCFunction, PyFunction, PyString, PyTuple};
 
 use crate::tasks::Resume;
 
@@ -63,6 +63,8 @@ pub fn fill_cells_of_pyo3(py: Python<'_>) -> PyResult<()> {
     py.get_type::<PyCFunction>();
     function.name()?;
     function.qualname()?;
+    // Asked for the length of an iterator, as `collect` does.
+    PyTuple::new(py, [0])?.try_iter()?.size_hint();
     // The one class that is not in the module.
     py.get_type::<Resume>();
     Ok(())

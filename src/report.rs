@@ -212,9 +212,11 @@ impl<'py> Env<'py> {
         };
         let Some(id) = work.iter().find_map(firing).map(|firing| firing.store) else { return };
         let Some(attached) = self.store(id) else { return };
-        let changes = attached.store.changes();
+        self.settle();
         let keys = work.iter().filter_map(firing).filter(|firing| firing.store == id).map(|f| f.key);
-        let seen = attached.store.read(|s| keys.filter_map(|key| Some((key, Seen::get(s, key)?))).collect());
+        let (changes, seen) = attached.store.read(|s| {
+            (attached.store.changes(), keys.filter_map(|key| Some((key, Seen::get(s, key)?))).collect())
+        });
         let old = self.ahead.replace(Ahead { store: id, changes, seen });
         drop(old);
     }

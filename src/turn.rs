@@ -1,7 +1,8 @@
 //! Whose turn it is, of the workers of a pool, to wait for Python.
 //!
 //! Only one thread runs Python code at a time, and who waits for it is served in no order of ours: an event loop among ten
-//! workers would wait for ten of them. So the others wait here, and at most one worker competes with the loop.
+//! workers would wait for ten of them. So workers that are between two runs wait here, and one of those at a time competes
+//! with the loop.
 //!
 //! Ground rules: a thread takes the turn while it is detached from Python, and gives it away as soon as it is attached;
 //! it runs no Python code meanwhile. A forked child leaves pool and turn to its parent.

@@ -279,7 +279,8 @@ def test_many_jobs_at_once_each_run_once_and_let_the_loop_breathe(
 
 
 @pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="without eager tasks, functions are called before a coroutine begins"
+    sys.version_info < (3, 12),
+    reason="without eager tasks, functions are called before a coroutine begins",
 )
 def test_a_run_sees_what_another_of_the_same_instant_has_changed(
     loop: asyncio.AbstractEventLoop,
@@ -323,6 +324,36 @@ def test_what_an_ended_job_held_is_let_go_of_without_a_further_call(
         scheduler.add_job(job, args=[argument])
         del argument
         await gone.wait()
+
+    on(loop, scenario)
+
+
+def test_the_finalizer_of_an_ended_jobs_argument_may_ask_for_another_job(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        gone = asyncio.Event()
+        answers: list[Any] = []
+
+        class Argument:
+            def __del__(self) -> None:
+                answers.append(other.next_run_time)
+                gone.set()
+
+        async def once(argument: Argument) -> None:
+            pass
+
+        async def asks() -> None:
+            answers.append(other.next_run_time)
+
+        now = datetime.now(timezone.utc)
+        scheduler.pause()
+        other = scheduler.add_job(plain, "interval", hours=2)
+        scheduler.add_job(once, "date", run_date=now, args=[Argument()], misfire_grace_time=None)
+        scheduler.add_job(asks, "interval", hours=1, next_run_time=now, misfire_grace_time=None)
+        scheduler.resume()
+        await gone.wait()
+        assert answers == [other.next_run_time] * 2
 
     on(loop, scenario)
 

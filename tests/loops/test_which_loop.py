@@ -366,7 +366,8 @@ def test_skipped_runs_do_not_pile_up_for_a_loop_that_does_not_run(
             await asyncio.sleep(0.01)
 
     fresh_loop.run_until_complete(asyncio.wait_for(main(), PATIENCE))
-    assert len(skipped) <= 10_100
+    # Jobs that are gone when they are told of leave nothing to tell.
+    assert sum(len(event.scheduled_run_times) for event in skipped) <= 20_000
     scheduler.shutdown()
 
 
@@ -394,7 +395,7 @@ def test_skipped_runs_that_wait_for_the_loop_are_told_of_together(
     gate = threading.Event()
     seen: set[datetime] = set()
     # Each is a pass of the timer thread; the first admits a run, which waits for the loop.
-    while len(seen) < 8:
+    while len(seen) < 12:
         seen.add(added.next_run_time)
         gate.wait(0.001)
     fresh_loop.run_until_complete(main())

@@ -451,6 +451,11 @@ impl<P> MemoryStore<P> {
         parks
     }
 
+    /// Whether there is something that only the caller may drop.
+    pub fn has_discarded(&self) -> bool {
+        !self.discarded.triggers.is_empty() || !self.discarded.payloads.is_empty()
+    }
+
     /// Takes what only the caller may drop and no call returned. See the module's documentation.
     #[must_use]
     pub fn take_discarded(&mut self) -> Discarded<P> {

@@ -6,9 +6,10 @@
 //!
 //! Whoever ends many runs need not wait for the lock with each: what is [given back](SharedStore::give_back)
 //! waits in `given_back`, whose lock is held for single moves, and reaches the store with the next operation,
-//! before that. So nobody sees the difference, but payloads are dropped a little later.
+//! before that. So nobody sees the difference, but payloads are dropped a little later, by whoever
+//! [settles](SharedStore::settle) or changes the store; a read, which may be made under other locks, drops nothing.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::{Discarded, GivenBack, MemoryStore, Sweep};
@@ -25,6 +26,8 @@ const TURNS_LEFT: usize = 1_000;
 pub struct SharedStore<P> {
     store: Mutex<MemoryStore<P>>,
     given_back: Mutex<Vec<GivenBack>>,
+    /// Whether the store has something that only the caller of a change may drop.
+    discarded: AtomicBool,
     /// How often [`SharedStore::change`] has been called.
     changes: AtomicU64,
     /// How many threads wait for the lock of `store`, but for the engine's.
@@ -38,6 +41,7 @@ impl<P> SharedStore<P> {
         Self {
             store: Mutex::new(store),
             given_back: Mutex::default(),
+            discarded: AtomicBool::new(false),
             changes: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             waker: Mutex::new(None),
@@ -53,16 +57,23 @@ impl<P> SharedStore<P> {
         }
     }
 
-    /// Reads the store. `read` must not call the host.
+    /// Reads the store. `read` must not call the host. Nothing is dropped here.
     pub fn read<R>(&self, read: impl FnOnce(&MemoryStore<P>) -> R) -> R {
-        self.operate(|store| read(store))
+        let (store, told) = self.lock();
+        let result = read(&store);
+        let deadline = if told { store.next_deadline() } else { None };
+        drop(store);
+        self.wake_before(deadline);
+        result
     }
 
     /// Changes the store, and wakes the engine if it sleeps past the store's next deadline. `change` must
     /// not call the host, and must return what it takes out of the store.
     pub fn change<R>(&self, change: impl FnOnce(&mut MemoryStore<P>) -> R) -> R {
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        self.operate(change)
+        self.operate(|store| {
+            self.changes.fetch_add(1, Ordering::Relaxed);
+            change(store)
+        })
     }
 
     /// Gives back one instance slot of the job, at once: see [`MemoryStore::finish`].
@@ -70,44 +81,49 @@ impl<P> SharedStore<P> {
         self.operate(|store| store.finish(key))
     }
 
-    /// Gives back what is owned without waiting for the store, which [`SharedStore::settle`] or any other
-    /// operation tells of it.
+    /// Gives back what is owned without waiting for the store, which any other operation tells of it.
     pub fn give_back(&self, given: GivenBack) {
         self.lock_given_back().push(given);
     }
 
     /// Tells the store what was given back, and drops what nobody needs any more.
     pub fn settle(&self) {
-        if !self.lock_given_back().is_empty() {
+        let given_back = !self.lock_given_back().is_empty();
+        if given_back || self.discarded.load(Ordering::SeqCst) {
             self.operate(|_| ());
         }
     }
 
-    /// A number that is another one after every [`SharedStore::change`], to know by what was read before.
+    /// A number that is another one after every [`SharedStore::change`], to know by what was read before. To be
+    /// asked while the store is read.
     pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::SeqCst)
+        self.changes.load(Ordering::Relaxed)
     }
 
     fn operate<R>(&self, change: impl FnOnce(&mut MemoryStore<P>) -> R) -> R {
         // Dropped after the lock is released, on the way out.
         let _discarded: Discarded<P>;
         let (result, deadline) = {
-            let mut store = self.lock();
+            let (mut store, _) = self.lock();
             let result = change(&mut store);
             _discarded = store.take_discarded();
+            self.discarded.store(false, Ordering::SeqCst);
             (result, store.next_deadline())
         };
-        if let Some(deadline) = deadline {
-            let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(waker) = waker.as_ref() {
-                waker.wake_before(deadline);
-            }
-        }
+        self.wake_before(deadline);
         result
     }
 
-    /// Locks the store, which then knows all that was given back.
-    fn lock(&self) -> MutexGuard<'_, MemoryStore<P>> {
+    fn wake_before(&self, deadline: Option<UtcMicros>) {
+        let Some(deadline) = deadline else { return };
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = waker.as_ref() {
+            waker.wake_before(deadline);
+        }
+    }
+
+    /// Locks the store, which then knows all that was given back; says whether that was anything.
+    fn lock(&self) -> (MutexGuard<'_, MemoryStore<P>>, bool) {
         // A panic inside an operation is a bug, but one that must not take every later call with it.
         let store = match self.store.try_lock() {
             Ok(store) => store,
@@ -122,9 +138,18 @@ impl<P> SharedStore<P> {
         self.up_to_date(store)
     }
 
-    fn up_to_date<'a>(&self, mut store: MutexGuard<'a, MemoryStore<P>>) -> MutexGuard<'a, MemoryStore<P>> {
-        store.take_back(self.lock_given_back().drain(..));
-        store
+    fn up_to_date<'a>(
+        &self,
+        mut store: MutexGuard<'a, MemoryStore<P>>,
+    ) -> (MutexGuard<'a, MemoryStore<P>>, bool) {
+        let mut given_back = self.lock_given_back();
+        let told = !given_back.is_empty();
+        store.take_back(given_back.drain(..));
+        if told && store.has_discarded() {
+            self.discarded.store(true, Ordering::SeqCst);
+        }
+        drop(given_back);
+        (store, told)
     }
 
     fn lock_given_back(&self) -> MutexGuard<'_, Vec<GivenBack>> {
@@ -142,7 +167,7 @@ impl<P: Send> Sweep for SharedStore<P> {
             std::thread::yield_now();
         }
         let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        self.up_to_date(store).sweep(now, limit, out)
+        self.up_to_date(store).0.sweep(now, limit, out)
     }
 }
 
@@ -198,7 +223,7 @@ mod tests {
     const DUE: UtcMicros = UtcMicros::MIN;
 
     /// A store with a job that is due at once and may run once at a time, and its key.
-    fn due_once() -> (SharedStore<&'static str>, JobKey) {
+    fn due_once<P: std::fmt::Debug>(payload: P) -> (SharedStore<P>, JobKey) {
         let store = SharedStore::new(MemoryStore::new(1));
         let job = NewJob {
             id: "a".into(),
@@ -206,7 +231,7 @@ mod tests {
             policy: RunPolicy::default(),
             route: 0,
             next: Some(DUE),
-            payload: "payload",
+            payload,
         };
         let key = store.change(|s| s.add(job)).unwrap();
         (store, key)
@@ -214,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_is_given_back_is_known_to_the_next_operation() {
-        let (store, key) = due_once();
+        let (store, key) = due_once(());
         let mut out = Vec::new();
         store.sweep(DUE, 9, &mut out);
         assert_eq!(out.len(), 2, "a run, and that the job has ended");
@@ -225,19 +250,27 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_a_sweep_sets_free_waits_for_whoever_may_drop_it() {
-        let (store, key) = due_once();
-        let mut out = Vec::new();
-        store.sweep(DUE, 9, &mut out);
-        store.give_back(GivenBack::Slot(key));
-        store.give_back(GivenBack::Key(key));
-        store.sweep(DUE, 9, &mut out);
-        assert_eq!(store.lock().take_discarded().payloads, ["payload"]);
+    fn a_payload_that_is_set_free_waits_for_whoever_may_drop_it() {
+        let sweep = |store: &SharedStore<_>| _ = store.sweep(DUE, 9, &mut Vec::new());
+        let read = |store: &SharedStore<_>| store.read(|_| ());
+        let ways: [fn(&SharedStore<Arc<()>>); 2] = [sweep, read];
+        for sets_free in ways {
+            let payload = Arc::new(());
+            let (store, key) = due_once(Arc::clone(&payload));
+            store.sweep(DUE, 9, &mut Vec::new());
+            store.give_back(GivenBack::Slot(key));
+            store.give_back(GivenBack::Key(key));
+            sets_free(&store);
+            assert!(store.read(|s| s.get_retired(key).is_none()));
+            assert_eq!(Arc::strong_count(&payload), 2);
+            store.settle();
+            assert_eq!(Arc::strong_count(&payload), 1);
+        }
     }
 
     #[test]
     fn only_changes_are_counted_as_such() {
-        let (store, key) = due_once();
+        let (store, key) = due_once(());
         let before = store.changes();
         store.sweep(DUE, 9, &mut Vec::new());
         store.give_back(GivenBack::Key(key));
