@@ -308,7 +308,7 @@ impl Drop for Env<'_> {
 #[derive(Default)]
 struct Ahead {
     store: StoreId,
-    /// [`SharedStore::changes`](mainspring_core::store::SharedStore::changes) before they were read.
+    /// [`SharedStore::changes`](mainspring_core::store::SharedStore::changes) when they were read.
     changes: u64,
     seen: VecDeque<(JobKey, Seen)>,
 }
