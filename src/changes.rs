@@ -59,10 +59,8 @@ impl Changes {
         let mut given: [Given<'_>; NAMES.len()] = Default::default();
         let mut unknown = Vec::new();
         for (name, value) in changes {
-            match NAMES
-                .iter()
-                .position(|known| name.cast().is_ok_and(|name: &Bound<'_, PyString>| name == known))
-            {
+            let text = name.cast::<PyString>().ok().and_then(|name| name.to_str().ok());
+            match NAMES.iter().position(|known| text == Some(known)) {
                 Some(index) => given[index] = Some(value),
                 None => unknown.push(name.to_string()),
             }

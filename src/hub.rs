@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use mainspring_core::clock::Clock;
 use mainspring_core::dispatch::{Dispatch, Firing, Item, StoreId};
-use mainspring_core::store::GivenBack;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -36,7 +35,7 @@ pub struct Executor {
 
 pub struct Hub {
     /// By store number; a store that is detached stays, for the runs that are on their way.
-    stores: RwLock<Vec<Attached>>,
+    stores: RwLock<Vec<Arc<Attached>>>,
     /// By executor number.
     executors: RwLock<Vec<Option<Executor>>>,
     /// Where notices, listeners and everything else that needs Python but no thread of its own is handled.
@@ -73,10 +72,9 @@ impl Place {
 }
 
 /// A native store and the alias it goes by.
-#[derive(Clone)]
 pub struct Attached {
     pub store: Arc<Store>,
-    pub alias: Arc<Py<PyString>>,
+    pub alias: Py<PyString>,
 }
 
 /// The scheduler: held weakly while it is stopped, strongly while it runs.
@@ -132,7 +130,7 @@ impl Hub {
     /// Gives `store` a number of this hub, the one it had if it was here before: what was queued for it while
     /// nobody could run it still finds it.
     pub fn add_store(&self, store: Arc<Store>, alias: Py<PyString>) -> StoreId {
-        let attached = Attached { store, alias: Arc::new(alias) };
+        let attached = Arc::new(Attached { store, alias });
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
         let known = stores.iter().position(|s| Arc::ptr_eq(&s.store, &attached.store));
         let index = known.unwrap_or(stores.len());
@@ -149,7 +147,7 @@ impl Hub {
     }
 
     /// The store with this number.
-    pub fn attached(&self, id: StoreId) -> Option<Attached> {
+    pub fn attached(&self, id: StoreId) -> Option<Arc<Attached>> {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
         stores.get(id.0 as usize).cloned()
     }
@@ -210,15 +208,6 @@ impl Hub {
         self.runs.add(-1);
     }
 
-    /// The same for one of many, after which somebody [settles](mainspring_core::store::SharedStore::settle) the store.
-    pub fn give_back_in(&self, store: &Store, firing: &Firing) {
-        if !self.origin.is_here() {
-            return;
-        }
-        store.give_back(GivenBack::Slot(firing.key));
-        self.runs.add(-1);
-    }
-
     /// Sends one firing to where it runs.
     pub fn send(self: &Arc<Self>, firing: Firing) {
         match &self.virtual_time {
@@ -244,8 +233,6 @@ impl Hub {
 
     /// Sorts a batch by where its items go, and sends them there.
     pub fn deliver(self: &Arc<Self>, batch: &mut Vec<Item>) {
-        // What comes to the same loop keeps its order, but that a job's end is told before its last run, as
-        // APScheduler does where a run does not begin with its submission.
         let mut control = Vec::new();
         let mut elsewhere = Vec::new();
         // Nearly always one pool.
@@ -253,38 +240,35 @@ impl Hub {
         let coroutine_inbox = self.coroutines();
         let same_loop = Arc::ptr_eq(&coroutine_inbox, &self.control);
         let mut runs = 0;
-        // The run that was put into `control` last, if the hub starts it.
-        let mut own_run = None;
         {
             let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
-            for item in batch.drain(..) {
-                let Item::Run(firing) = item else {
-                    let ends_it = matches!(item, Item::Ended { store, key } if own_run == Some((store, key)));
-                    control.insert(control.len() - usize::from(ends_it), Work::Item(item));
-                    own_run = None;
-                    continue;
+            for mut item in batch.drain(..) {
+                let route = match &item {
+                    Item::Run(firing) => Route::unpack(firing.route),
+                    _ => {
+                        control.push(Work::Item(item));
+                        continue;
+                    }
                 };
                 runs += 1;
-                own_run = None;
-                let route = Route::unpack(firing.route);
                 let executor = executors.get(route.executor as usize).and_then(Option::as_ref);
-                match executor.and_then(|e| e.pool.as_ref()) {
-                    None => control.push(Work::Item(Item::Run(firing))),
-                    Some(_) if route.coroutine && coroutine_inbox.has_loop() => {
-                        if same_loop {
-                            own_run = Some((firing.store, firing.key));
-                            control.push(Work::Item(Item::Run(firing)));
-                        } else {
-                            elsewhere.push(Work::Item(Item::Run(firing)));
-                        }
-                    }
-                    Some(pool) => {
+                let pool = executor.and_then(|e| e.pool.as_ref());
+                let on_loop = pool.is_some() && route.coroutine && coroutine_inbox.has_loop();
+                if pool.is_none() || (on_loop && same_loop) {
+                    control.push(Work::Item(item));
+                    continue;
+                }
+                // The end is told on the control loop, wherever the last run is.
+                control.extend(item.part_end().map(Work::Item));
+                match (pool, item) {
+                    (Some(pool), Item::Run(firing)) if !on_loop => {
                         let task = Task::Run(Arc::clone(self), firing);
                         match pools.iter_mut().find(|(p, _)| Arc::ptr_eq(p, pool)) {
                             Some((_, tasks)) => tasks.push(task),
                             None => pools.push((Arc::clone(pool), vec![task])),
                         }
                     }
+                    (_, item) => elsewhere.push(Work::Item(item)),
                 }
             }
         }

@@ -4,11 +4,11 @@
 //! that waits for it when the coroutine is at its end. All else it leaves to the coroutine, its attributes too, so
 //! that whoever looks at the task sees the job.
 //!
-//! Ground rules: stepped by its loop's thread. `waiting` is locked for single moves. While the coroutine runs,
-//! Python code runs that Rust has called, so the thread is *inside* (`exit.rs`) for as long.
+//! Ground rules: stepped by its loop's thread. While the coroutine runs, Python code runs that Rust has called, so
+//! the thread is *inside* (`exit.rs`) for as long; in the first step of an eagerly started task it is so already.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
@@ -26,27 +26,44 @@ use crate::tasks::Resume;
 #[pyclass(module = "mainspring._mainspring", frozen)]
 pub struct JobCoroutine {
     coroutine: Py<PyAny>,
-    ended: AtomicBool,
+    state: AtomicU8,
     /// The run that waits for the end.
-    waiting: Mutex<Option<Py<Resume>>>,
+    waiting: OnceLock<Py<Resume>>,
 }
 
+/// The next step is the first of an eagerly started task: a drain makes it, which is *inside* itself.
+const IN_DRAIN: u8 = 0;
+/// The next step is made by the loop.
+const ON_LOOP: u8 = 1;
+/// At its end, with the result None.
+const RETURNED_NONE: u8 = 2;
+/// At its end otherwise.
+const ENDED: u8 = 3;
+
 impl JobCoroutine {
-    /// `coroutine` must be a coroutine of Python's own type.
-    pub fn new(coroutine: &Bound<'_, PyAny>) -> Self {
-        let coroutine = coroutine.clone().unbind();
-        Self { coroutine, ended: AtomicBool::new(false), waiting: Mutex::default() }
+    /// `coroutine` must be a coroutine of Python's own type; `eager`: a drain makes its first step.
+    pub fn new(coroutine: &Bound<'_, PyAny>, eager: bool) -> Self {
+        let state = AtomicU8::new(if eager { IN_DRAIN } else { ON_LOOP });
+        Self { coroutine: coroutine.clone().unbind(), state, waiting: OnceLock::new() }
     }
 
     /// Whether the coroutine has come to its end.
     pub fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
+        self.state() >= RETURNED_NONE
     }
 
-    /// Has a run told of the end, which must not have come.
+    /// Whether it has done so by returning None.
+    pub fn returned_none(&self) -> bool {
+        self.state() == RETURNED_NONE
+    }
+
+    fn state(&self) -> u8 {
+        self.state.load(Ordering::Relaxed)
+    }
+
+    /// Has a run told of the end, which must not have come. At most once.
     pub fn wait(&self, run: Py<Resume>) {
-        let old = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).replace(run);
-        drop(old);
+        drop(self.waiting.set(run));
     }
 
     /// Makes a step and takes note of the end, if that is it.
@@ -55,10 +72,16 @@ impl JobCoroutine {
         py: Python<'py>,
         step: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<PySendResult<'py>>,
     ) -> PyResult<PySendResult<'py>> {
-        let Some(_inside) = Inside::enter() else {
-            // The interpreter is about to exit: the step waits for a turn of the loop that does not come.
-            return Ok(PySendResult::Next(py.None().into_bound(py)));
-        };
+        let mut inside = None;
+        if self.state() == IN_DRAIN {
+            self.state.store(ON_LOOP, Ordering::Relaxed);
+        } else {
+            inside = Inside::enter();
+            if inside.is_none() {
+                // The interpreter is about to exit: the step waits for a turn of the loop that does not come.
+                return Ok(PySendResult::Next(py.None().into_bound(py)));
+            }
+        }
         let result = step(self.coroutine.bind(py));
         if matches!(result, Ok(PySendResult::Next(_))) {
             return result;
@@ -67,11 +90,13 @@ impl JobCoroutine {
             // It was asked for a step in the midst of one.
             return result;
         }
-        self.ended.store(true, Ordering::Relaxed);
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(run) = waiting {
+        let told = self.has_ended();
+        let returned_none = matches!(&result, Ok(PySendResult::Return(value)) if value.is_none());
+        self.state.store(if returned_none { RETURNED_NONE } else { ENDED }, Ordering::Relaxed);
+        if let Some(run) = self.waiting.get().filter(|_| !told) {
             Resume::at_end(run.bind(py), result.is_ok())?;
         }
+        drop(inside);
         result.or_else(|error| Err(contain(py, error)?))
     }
 }

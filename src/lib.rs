@@ -1,9 +1,11 @@
 //! The Python binding of mainspring: `mainspring._mainspring`. No scheduling rule lives here.
 
 mod awaitable;
+mod batch;
 mod changes;
 mod convert;
 mod current_run;
+mod drain;
 mod due;
 mod engine;
 mod error;

@@ -1,61 +1,30 @@
-//! `LoopInbox`: an event loop's inbox as Python sees it, and the drain that runs on the loop's thread.
-//!
-//! A drain runs what is queued for at most [`BUDGET`]; one that ends early - at the end of its time, or with
-//! an exception - loses nothing.
+//! `LoopInbox`: an event loop's inbox as Python sees it. What it does when the loop calls it is in `drain.rs`.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::Item;
 use pyo3::exceptions::{PyAttributeError, PyNotImplementedError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use pyo3_async_runtimes::TaskLocals;
 
+use crate::drain;
 use crate::engine::Engine;
 use crate::exit::Inside;
 use crate::fields::{self, Seen};
-use crate::fork::Origin;
-use crate::hub::{Hub, Place};
-use crate::inbox::{Binding, Inbox, Suspended, Work};
+use crate::hub::Hub;
+use crate::inbox::{Binding, Inbox, Suspended};
 use crate::once::intern;
 use crate::python;
-use crate::record::Route;
-use crate::report::{Env, code};
-use crate::runner::{self, Run};
-use crate::tasks::{Resume, TaskStarter};
-use crate::virtual_time::{Drive, VirtualTime};
+use crate::report::Env;
+use crate::runner;
+use crate::tasks::Resume;
+use crate::virtual_time::VirtualTime;
 use crate::wake::WakeThread;
-
-/// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
-const BUDGET: Duration = Duration::from_millis(1);
 
 /// Why runs are cancelled that have lost their loop.
 const LOOP_CLOSED: &str = "the event loop was closed";
 pub const SHUT_DOWN: &str = "the scheduler has been shut down";
-
-/// Work taken from the queue; what is not done goes back.
-struct Chunk<'a> {
-    inbox: &'a Inbox,
-    origin: Origin,
-    work: VecDeque<Work>,
-}
-
-impl Drop for Chunk<'_> {
-    fn drop(&mut self) {
-        if !self.origin.is_here() {
-            // After a fork the rest is done by the parent.
-            std::mem::forget(std::mem::take(&mut self.work));
-            return;
-        }
-        self.inbox.lay_down();
-        if !self.work.is_empty() {
-            self.inbox.put_back(&mut self.work);
-        }
-    }
-}
 
 /// Task, job id, store alias and run times of a suspended run.
 type SuspendedRun<'py> =
@@ -69,95 +38,6 @@ pub struct LoopInbox {
 }
 
 impl LoopInbox {
-    /// What a drain does; `Ok` when the queue is empty or the time is up, or when it is no longer `wanted`.
-    fn drain_some(slf: &Bound<'_, Self>, wanted: impl Fn() -> bool) -> PyResult<()> {
-        let py = slf.py();
-        let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
-        if !hub.origin.is_here() {
-            // A child that runs its parent's loop. The descriptor is the parent's to clear.
-            return Ok(());
-        }
-        let Some(env) = Env::at_loop(py, hub, inbox) else {
-            // The scheduler is gone, and with it whoever could run this.
-            for work in inbox.take_all() {
-                if let Work::Await(_, awaitable) = work {
-                    runner::close(awaitable.bind(py))?;
-                }
-            }
-            return Ok(());
-        };
-        let env = env.for_many();
-        let end = Instant::now() + BUDGET;
-        let mut chunk = Chunk { inbox, origin: hub.origin, work: VecDeque::new() };
-        let tasks = TaskStarter::new(slf, &env)?;
-        loop {
-            inbox.take(&mut chunk.work);
-            if chunk.work.is_empty() {
-                env.dispatch_later();
-                return env.interrupted();
-            }
-            env.read_ahead(&chunk.work);
-            while let Some(work) = chunk.work.pop_front() {
-                if !wanted() {
-                    // The loop was taken away meanwhile, by a thread that has looked into the queue already.
-                    chunk.work.push_front(work);
-                    drop(chunk);
-                    runner::abandon_queued(&env, inbox, SHUT_DOWN);
-                    return env.interrupted();
-                }
-                // What only tells of something is not worth a look at the clock.
-                let brief = matches!(&work, Work::Item(Item::Ended { .. }));
-                handle(&env, &tasks, inbox, work)?;
-                inbox.lay_down();
-                if let Err(interrupt) = env.interrupted() {
-                    env.dispatch_later();
-                    return Err(interrupt);
-                }
-                if !hub.origin.is_here() {
-                    // The job has forked, and this is the child.
-                    return Ok(());
-                }
-                if !brief && Instant::now() >= end {
-                    env.dispatch_later();
-                    // Even with nothing left here: the next drain finds the queue empty and disarms.
-                    let mut rest = std::mem::take(&mut chunk.work);
-                    inbox.put_back(&mut rest);
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// Drives a manual clock up to `until` for as long as what is due belongs to this loop and ends at once.
-    fn drive_some(slf: &Bound<'_, Self>, drive: &Drive, until: UtcMicros) -> PyResult<()> {
-        let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
-        let Some(env) = Env::at_loop(slf.py(), hub, inbox) else { return Ok(()) };
-        let here = Place::Inbox(Arc::clone(inbox));
-        let suspended = inbox.lock_tasks().len();
-        let tasks = TaskStarter::new(slf, &env)?;
-        let end = Instant::now() + BUDGET;
-        while let Some((_, item)) = drive.next_on_loop(&here, until) {
-            // An executor written in Python goes on with a run in its own way.
-            let submits = match &item {
-                Item::Run(firing) => {
-                    let executor = env.executor(Route::unpack(firing.route).executor);
-                    !executor.is_ok_and(|executor| executor.native)
-                }
-                _ => false,
-            };
-            let handled = handle(&env, &tasks, inbox, Work::Item(item));
-            inbox.lay_down();
-            env.dispatch_later();
-            handled?;
-            env.interrupted()?;
-            let goes_on = inbox.lock_tasks().len() != suspended || hub.has_work_for_loops();
-            if submits || goes_on || Instant::now() >= end {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// Takes the inbox off its loop. What is queued stays queued.
     fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
@@ -210,30 +90,6 @@ impl LoopInbox {
         inbox.watch_begins();
         Ok(())
     }
-}
-
-/// Handles one piece of work on the loop's thread. Fails only with the user's interrupt.
-fn handle<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, work: Work) -> PyResult<()> {
-    match work {
-        Work::Item(Item::Run(firing)) if Route::unpack(firing.route).coroutine => {
-            let executor = env.executor(Route::unpack(firing.route).executor);
-            if !executor.is_ok_and(|executor| executor.native) {
-                runner::handle_item(env, Item::Run(firing));
-            } else if let Some(run) = Run::begin(env, firing) {
-                inbox.take_in_hand(&run.firing);
-                env.never_fails(run.submission_event(env, code::JOB_SUBMITTED));
-                tasks.run(run)?;
-            }
-        }
-        Work::Item(item) => runner::handle_item(env, item),
-        Work::NoticesDropped(count) => env.never_fails(runner::notices_dropped(env, count)),
-        Work::Event(event) => env.never_fails(env.dispatch(event.bind(env.py))),
-        Work::Await(run, awaitable) => {
-            inbox.take_in_hand(&run.firing);
-            tasks.go_on(*run, Ok(awaitable.into_bound(env.py)))?;
-        }
-    }
-    Ok(())
 }
 
 /// Lets the loop watch the wake descriptor; `false` where it cannot.
@@ -418,13 +274,13 @@ impl LoopInbox {
     fn _drain(slf: &Bound<'_, Self>) -> PyResult<()> {
         let inbox = &slf.get().inbox;
         let Some(_inside) = Inside::enter().filter(|_| inbox.has_loop()) else { return Ok(()) };
-        Self::drain_some(slf, || inbox.has_loop())
+        drain::drain(slf, || inbox.has_loop())
     }
 
     /// Handles everything that is queued, in the calling thread.
     fn _drain_all(slf: &Bound<'_, Self>) -> PyResult<()> {
         while !slf.get().inbox.is_empty() {
-            Self::drain_some(slf, || true)?;
+            drain::drain(slf, || true)?;
         }
         Ok(())
     }
@@ -432,7 +288,7 @@ impl LoopInbox {
     /// Drives a manual clock up to the wall-clock time `until`, in microseconds since the epoch, for as long as
     /// what is due belongs to this loop and ends at once. On the loop's thread only.
     fn drive(slf: &Bound<'_, Self>, time: &Bound<'_, VirtualTime>, until: i64) -> PyResult<()> {
-        Self::drive_some(slf, &time.get().drive, UtcMicros::clamped(until))
+        drain::drive(slf, &time.get().drive, UtcMicros::clamped(until))
     }
 
     /// Whether no work is queued.

@@ -4,22 +4,19 @@
 //! level cost one comparison.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Firing, Item, StoreId};
-use mainspring_core::job::JobKey;
-use mainspring_core::store::GivenBack;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use crate::batch::Batch;
 use crate::fields::{self, Seen};
-use crate::hub::{Attached, Hub};
+use crate::hub::Hub;
 use crate::inbox::{Inbox, Work};
 use crate::job::Job;
 use crate::once::intern;
@@ -42,7 +39,7 @@ pub mod code {
 pub const INFO: u8 = 20;
 
 /// What the runs handled in one go share: the scheduler, the listeners' mask, which loggers are enabled, and
-/// what was last looked up in the hub.
+/// their [`Batch`].
 pub struct Env<'py> {
     pub py: Python<'py>,
     pub hub: Arc<Hub>,
@@ -54,10 +51,7 @@ pub struct Env<'py> {
     after_its_loop: bool,
     scheduler_logger: OnceCell<Logger<'py>>,
     executors: RefCell<Vec<(u32, Rc<ExecutorHere<'py>>)>>,
-    store: RefCell<Option<(StoreId, Attached)>>,
-    /// Whether runs give their slots back together, in [`Env::settle`].
-    settles_together: bool,
-    ahead: RefCell<Ahead>,
+    pub batch: Batch,
     interrupt: Cell<Option<PyErr>>,
     later: RefCell<Vec<Bound<'py, PyAny>>>,
 }
@@ -100,9 +94,7 @@ impl<'py> Env<'py> {
             after_its_loop: false,
             scheduler_logger: OnceCell::new(),
             executors: RefCell::default(),
-            store: RefCell::default(),
-            settles_together: false,
-            ahead: RefCell::default(),
+            batch: Batch::default(),
             interrupt: Cell::new(None),
             later: RefCell::default(),
         })
@@ -130,7 +122,7 @@ impl<'py> Env<'py> {
 
     /// The same for many runs, one after the other.
     pub fn for_many(mut self) -> Self {
-        self.settles_together = true;
+        self.batch = Batch::of_many();
         self
     }
 
@@ -191,72 +183,6 @@ impl<'py> Env<'py> {
         Ok(executor)
     }
 
-    /// The store with this number and its alias.
-    pub fn store(&self, id: StoreId) -> Option<Attached> {
-        if let Some((known, attached)) = &*self.store.borrow() {
-            if *known == id {
-                return Some(attached.clone());
-            }
-        }
-        let attached = self.hub.attached(id)?;
-        self.settle();
-        *self.store.borrow_mut() = Some((id, attached.clone()));
-        Some(attached)
-    }
-
-    /// Reads the jobs of the runs among `work`, as far as they are in the store of the first.
-    pub fn read_ahead(&self, work: &VecDeque<Work>) {
-        let firing = |work| match work {
-            &Work::Item(Item::Run(ref firing)) => Some(firing),
-            _ => None,
-        };
-        let Some(id) = work.iter().find_map(firing).map(|firing| firing.store) else { return };
-        let Some(attached) = self.store(id) else { return };
-        self.settle();
-        let keys = work.iter().filter_map(firing).filter(|firing| firing.store == id).map(|f| f.key);
-        let (changes, seen) = attached.store.read(|s| {
-            (attached.store.changes(), keys.filter_map(|key| Some((key, Seen::get(s, key)?))).collect())
-        });
-        let old = self.ahead.replace(Ahead { store: id, changes, seen });
-        drop(old);
-    }
-
-    /// A job as it is now.
-    pub fn seen(&self, attached: &Attached, store: StoreId, key: JobKey) -> Option<Seen> {
-        let known = self.ahead.borrow_mut().take(attached, store, key);
-        known.or_else(|| Seen::read(&attached.store, key))
-    }
-
-    /// Gives back the instance slot of a firing.
-    pub fn finish_in(&self, attached: &Attached, firing: &Firing) {
-        if self.settles(attached) {
-            self.hub.give_back_in(&attached.store, firing);
-        } else {
-            self.hub.finish_in(&attached.store, firing);
-        }
-    }
-
-    /// Gives back the key of a job that has ended.
-    pub fn release_in(&self, attached: &Attached, key: JobKey) {
-        attached.store.give_back(GivenBack::Key(key));
-        if !self.settles(attached) {
-            attached.store.settle();
-        }
-    }
-
-    fn settles(&self, attached: &Attached) -> bool {
-        let store = self.store.borrow();
-        self.settles_together && store.as_ref().is_some_and(|(_, s)| Arc::ptr_eq(&s.store, &attached.store))
-    }
-
-    /// Tells the store that was looked up last what the runs have given back.
-    pub fn settle(&self) {
-        let store = self.store.borrow().as_ref().map(|(_, attached)| Arc::clone(&attached.store));
-        if let Some(store) = store.filter(|_| self.settles_together && self.hub.origin.is_here()) {
-            store.settle();
-        }
-    }
-
     /// Hands an event to the scheduler, which tells its listeners. What a listener raises the scheduler logs.
     pub fn dispatch(&self, event: &Bound<'py, PyAny>) -> PyResult<()> {
         if !self.hub.origin.is_here() {
@@ -300,27 +226,7 @@ impl<'py> Env<'py> {
 
 impl Drop for Env<'_> {
     fn drop(&mut self) {
-        self.settle();
-    }
-}
-
-/// Jobs of one store that were read together, in the order of their runs.
-#[derive(Default)]
-struct Ahead {
-    store: StoreId,
-    /// [`SharedStore::changes`](mainspring_core::store::SharedStore::changes) when they were read.
-    changes: u64,
-    seen: VecDeque<(JobKey, Seen)>,
-}
-
-impl Ahead {
-    /// Takes a job out, if nothing has been changed in its store since it was read.
-    fn take(&mut self, attached: &Attached, store: StoreId, key: JobKey) -> Option<Seen> {
-        if store != self.store || attached.store.changes() != self.changes {
-            return None;
-        }
-        let is_next = self.seen.front().is_some_and(|(known, _)| *known == key);
-        if is_next { self.seen.pop_front().map(|(_, seen)| seen) } else { None }
+        self.batch.settle(&self.hub);
     }
 }
 

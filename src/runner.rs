@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::dispatch::{Firing, Item, StoreId};
-use mainspring_core::job::JobKey;
+use mainspring_core::job::{JobId, JobKey};
 use mainspring_core::policy::{self, RunTimes};
 use mainspring_core::store::HostVerdict;
 use pyo3::prelude::*;
@@ -31,7 +31,7 @@ use crate::virtual_time::OnBehalf;
 /// A firing on its way through its run times.
 pub struct Run {
     pub firing: Firing,
-    pub store: Attached,
+    pub store: Arc<Attached>,
     /// The job as it was when the run began.
     pub seen: Seen,
     index: usize,
@@ -79,7 +79,7 @@ impl Run {
             return None;
         }
         while let Some(&at) = self.run_times().get(self.index) {
-            let now = env.hub.clock.now();
+            let now = env.batch.now(&env.hub);
             match policy::missed_by(at, now, self.firing.misfire_grace_seconds) {
                 Some(late) => {
                     if let Some((_, log)) = &env.hub.virtual_time {
@@ -109,7 +109,7 @@ impl Run {
             log.ended(env.py, run, &outcome);
         }
         if self.index == self.run_times().len() {
-            env.finish_in(&self.store, &self.firing);
+            env.batch.finish(&env.hub, &self.store, &self.firing);
         }
         env.never_fails(self.report(env, at, outcome));
     }
@@ -203,9 +203,15 @@ pub fn run_in_worker(env: &Env<'_>, firing: Firing, thread_loop: &mut ThreadLoop
 /// Handles what came to the control loop.
 pub fn handle_item(env: &Env<'_>, item: Item) {
     match item {
-        Item::Run(firing) => submit(env, firing),
+        Item::Run(firing) => {
+            let Firing { store, key, last, .. } = firing;
+            submit(env, firing);
+            if last {
+                ended(env, store, key);
+            }
+        }
         Item::Skipped { store, key, run_times } => skipped(env, store, key, run_times),
-        Item::Ended { store, key } => env.never_fails(ended(env, store, key)),
+        Item::Ended { store, key } => ended(env, store, key),
         Item::HostDue { store, key, due } => host_due(env, store, key, due),
         Item::Parked { store, key, error } => env.never_fails(parked(env, store, key, &error)),
         Item::ClockStepped(micros) => env.never_fails(clock_stepped(env, micros)),
@@ -235,7 +241,7 @@ fn submit(env: &Env<'_>, firing: Firing) {
 }
 
 fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
-    let firing = Firing { store, key, route: 0, misfire_grace_seconds: None, run_times };
+    let firing = Firing { store, key, route: 0, misfire_grace_seconds: None, run_times, last: false };
     // A run that owns no instance slot, to tell of the job.
     let Some((store, seen)) = peek(env, &firing) else { return };
     let run = Run { firing, store, seen, index: 0, logged: None };
@@ -260,27 +266,34 @@ pub fn notices_dropped(env: &Env<'_>, count: u64) -> PyResult<()> {
 }
 
 /// The store and the job that a firing is about.
-fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Attached, Seen)> {
-    let attached = env.store(firing.store)?;
-    let seen = env.seen(&attached, firing.store, firing.key)?;
+fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Arc<Attached>, Seen)> {
+    let attached = env.batch.store(&env.hub, firing.store)?;
+    let seen = env.batch.seen(&attached, firing.store, firing.key)?;
     Some((attached, seen))
 }
 
-/// The job's trigger has ended: what `remove_job` would tell.
-fn ended(env: &Env<'_>, store: StoreId, key: JobKey) -> PyResult<()> {
-    let Some(attached) = env.store(store) else { return Ok(()) };
-    let tells = env.wants(code::JOB_REMOVED) || env.logs_info()?;
-    let id = || attached.store.read(|s| s.get_retired(key).map(|job| Arc::clone(job.id)));
-    let id = if tells { id() } else { None };
-    env.release_in(&attached, key);
-    let Some(id) = id else { return Ok(()) };
-    let id = || PyString::new(env.py, &id);
-    if env.wants(code::JOB_REMOVED) {
-        let alias = attached.alias.bind(env.py);
-        let event = python::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
-        env.dispatch(&event)?;
+/// The job's trigger has ended, and it does not run once more.
+fn ended(env: &Env<'_>, store: StoreId, key: JobKey) {
+    let Some(attached) = env.batch.store(&env.hub, store) else { return };
+    let id = attached.store.read(|s| s.get_retired(key).map(|job| Arc::clone(job.id)));
+    if let Some(id) = id {
+        tell_end(env, &attached, key, &id);
     }
-    env.log_info(|| Ok(("Removed job %s", id())))
+}
+
+/// Tells of a job whose trigger has ended what `remove_job` would tell, and gives its key back.
+pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
+    env.batch.release(attached, key);
+    let id = || PyString::new(env.py, id);
+    let tell = || {
+        if env.wants(code::JOB_REMOVED) {
+            let alias = attached.alias.bind(env.py);
+            let event = python::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
+            env.dispatch(&event)?;
+        }
+        env.log_info(|| Ok(("Removed job %s", id())))
+    };
+    env.never_fails(tell());
 }
 
 fn clock_stepped(env: &Env<'_>, micros: i64) -> PyResult<()> {
@@ -307,15 +320,16 @@ fn log_parked<'py>(
 
 /// What the core parked.
 fn parked(env: &Env<'_>, store: StoreId, key: JobKey, error: &mainspring_core::Error) -> PyResult<()> {
-    let Some(attached) = env.store(store) else { return Ok(()) };
+    let Some(attached) = env.batch.store(&env.hub, store) else { return Ok(()) };
     let Some(seen) = Seen::read(&attached.store, key) else { return Ok(()) };
     log_parked(env, &seen, PyString::new(env.py, error.message()).into_any(), None)
 }
 
 /// A due job whose trigger only Python can evaluate.
 fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
-    let Some(Attached { store: shared, .. }) = env.store(store) else { return };
-    let Some(seen) = Seen::read(&shared, key) else { return };
+    let Some(attached) = env.batch.store(&env.hub, store) else { return };
+    let shared = &attached.store;
+    let Some(seen) = Seen::read(shared, key) else { return };
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
     let answers = env.hub.virtual_time.as_ref().map(|(drive, _)| OnBehalf::of(drive));
@@ -325,19 +339,13 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
         Ok(answer) => {
             let ends = answer.next.is_none();
             let verdict = shared.change(|s| s.settle_host(key, due, answer, now));
-            let ended = || {
-                if ends {
-                    env.never_fails(ended(env, store, key));
-                }
-            };
             match verdict {
-                HostVerdict::Run(firing) => {
-                    ended();
-                    env.hub.send(firing);
-                }
+                HostVerdict::Run(firing) => env.hub.send(firing),
                 HostVerdict::Skipped(run_times) => {
                     skipped(env, store, key, run_times);
-                    ended();
+                    if ends {
+                        ended(env, store, key);
+                    }
                 }
                 HostVerdict::Stale => {}
             }

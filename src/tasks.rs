@@ -67,7 +67,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                 let is_coroutine = is_coroutine(value)?;
                 if is_coroutine || runner::is_awaitable(value).unwrap_or(false) {
                     match self.start(value, is_coroutine, run.seen.record.context.as_ref()) {
-                        Ok(started) if started.has_ended(py)? => result = self.result_of(&started.task),
+                        Ok(started) if started.has_ended(py)? => result = self.result_of(&started),
                         Ok(started) => return self.suspend(run, &started, value),
                         Err(error) => {
                             self.env.never_fails(runner::close(value));
@@ -115,7 +115,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     ) -> PyResult<Started<'py>> {
         let py = self.env.py;
         if is_coroutine {
-            let coroutine = Bound::new(py, JobCoroutine::new(awaitable))?;
+            let coroutine = Bound::new(py, JobCoroutine::new(awaitable, self.eager.is_some()))?;
             let task = self.start_task(coroutine.as_any(), own_context)?;
             // A task factory, or a loop of another kind, may have wrapped it.
             let is_direct = self.eager.is_some()
@@ -173,10 +173,18 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         }
     }
 
-    /// The result of a task that is done.
-    fn result_of(&self, task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    /// The result of what has ended.
+    fn result_of(&self, started: &Started<'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        contained_exit(py, task.call_method0(intern!(py, "result")))
+        let Started { task, coroutine } = started;
+        if coroutine.as_ref().is_some_and(|coroutine| coroutine.get().returned_none()) {
+            // As nearly all jobs do. Unless the task was cancelled in its last step, that is its result, too.
+            let state = task.getattr_opt(intern!(py, "_state"))?;
+            if state.is_some_and(|state| state.is(intern!(py, "FINISHED"))) {
+                return Ok(py.None().into_bound(py));
+            }
+        }
+        result_of_task(task)
     }
 
     /// Lets a run wait for its task.
@@ -330,12 +338,17 @@ impl Resume {
             return Ok(());
         };
         let tasks = TaskStarter::new(inbox, &env)?;
-        tasks.settle(&mut run, tasks.result_of(&task))?;
+        tasks.settle(&mut run, result_of_task(&task))?;
         tasks.run(run)?;
         env.interrupted()?;
         let interrupt = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
         interrupt.map_or(Ok(()), Err)
     }
+}
+
+/// The result of a task that is done.
+fn result_of_task<'py>(task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    contained_exit(task.py(), task.call_method0(intern!(task.py(), "result")))
 }
 
 fn is_coroutine(value: &Bound<'_, PyAny>) -> PyResult<bool> {

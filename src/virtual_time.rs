@@ -108,7 +108,11 @@ impl Drive {
 
     /// Has an item handled before all others.
     pub fn put_first(&self, hub: &Arc<Hub>, item: Item) {
-        self.lock().pending.push_front((Arc::clone(hub), item));
+        let (first, then) = in_order(hub, item);
+        let pending = &mut self.lock().pending;
+        for item in [then, Some(first)].into_iter().flatten() {
+            pending.push_front((Arc::clone(hub), item));
+        }
     }
 
     /// One more seed for jitter.
@@ -154,7 +158,9 @@ impl Drive {
                     (a, b) => a.or(b),
                 };
                 for item in state.batch.drain(..) {
-                    enqueue(&mut state.pending, &engine.hub, item);
+                    let (first, then) = in_order(&engine.hub, item);
+                    let items = [Some(first), then].into_iter().flatten();
+                    state.pending.extend(items.map(|item| (Arc::clone(&engine.hub), item)));
                 }
             }
             if !state.pending.is_empty() {
@@ -186,18 +192,18 @@ impl Drive {
     }
 }
 
-/// Appends an item. That a job has ended is told before its last run, where the hub starts that itself, as it
-/// does where nobody drives by hand.
-fn enqueue(pending: &mut VecDeque<(Arc<Hub>, Item)>, hub: &Arc<Hub>, item: Item) {
-    if let (Item::Ended { store, key }, Some((_, Item::Run(last)))) = (&item, pending.back()) {
-        let executor = hub.executor(Route::unpack(last.route).executor);
-        if (last.store, last.key) == (*store, *key) && executor.is_some_and(|e| e.pool.is_some()) {
-            let index = pending.len() - 1;
-            pending.insert(index, (Arc::clone(hub), item));
-            return;
+/// What is handled one after the other for an item: that a job has ended before its last run, where the hub
+/// starts that itself, as it does where nobody drives by hand.
+fn in_order(hub: &Hub, mut item: Item) -> (Item, Option<Item>) {
+    if let Item::Run(Firing { last: true, route, .. }) = &item {
+        let executor = hub.executor(Route::unpack(*route).executor);
+        if executor.is_some_and(|executor| executor.pool.is_some()) {
+            if let Some(end) = item.part_end() {
+                return (end, Some(item));
+            }
         }
     }
-    pending.push_back((Arc::clone(hub), item));
+    (item, None)
 }
 
 /// The drive as lent to a worker of one pool.

@@ -231,6 +231,26 @@ def test_a_cancelled_run_is_reported(loop: asyncio.AbstractEventLoop) -> None:
     on(loop, scenario)
 
 
+@pytest.mark.parametrize("suspends", [False, True])
+def test_a_run_cancelled_in_its_last_step_is_cancelled(
+    loop: asyncio.AbstractEventLoop, suspends: bool
+) -> None:
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        async def job() -> None:
+            if suspends:
+                await asyncio.sleep(0)
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+        recorder = Recorder(scheduler, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR, loop)
+        scheduler.add_job(job)
+        (event,) = await recorder.wait(1)
+        assert isinstance(event.exception, asyncio.CancelledError)
+
+    on(loop, scenario)
+
+
 def test_events_of_a_last_run_come_in_apschedulers_order(loop: asyncio.AbstractEventLoop) -> None:
     async def scenario(scheduler: AsyncIOScheduler) -> None:
         mask = EVENT_JOB_SUBMITTED | EVENT_JOB_REMOVED | EVENT_JOB_EXECUTED

@@ -25,6 +25,8 @@ pub struct Firing {
     pub misfire_grace_seconds: Option<u32>,
     /// The scheduled run times.
     pub run_times: RunTimes,
+    /// Whether the job's trigger has ended with this, which is then [`Item::Ended`], too.
+    pub last: bool,
 }
 
 /// One message of a sweep.
@@ -41,8 +43,8 @@ pub enum Item {
         /// The scheduled run times that are skipped.
         run_times: RunTimes,
     },
-    /// The job's trigger has ended and the job has left its store. Whoever receives it gives the key back
-    /// with [`MemoryStore::release`](crate::store::MemoryStore::release).
+    /// The job's trigger has ended and the job has left its store; not said by itself of a job that
+    /// [runs](Item::Run) once more. Whoever receives it gives the key back with [`MemoryStore::release`](crate::store::MemoryStore::release).
     Ended {
         /// The store that held the job.
         store: StoreId,
@@ -70,6 +72,15 @@ pub enum Item {
     },
     /// The wall clock stepped by this many microseconds, forward when positive.
     ClockStepped(i64),
+}
+
+impl Item {
+    /// Parts a job's last run from the word that the job has ended, for those who send them to different places.
+    pub fn part_end(&mut self) -> Option<Self> {
+        let Self::Run(firing) = self else { return None };
+        let Firing { store, key, ref mut last, .. } = *firing;
+        std::mem::take(last).then_some(Self::Ended { store, key })
+    }
 }
 
 /// Where the engine sends what is due.

@@ -321,9 +321,12 @@ impl Simulation {
             }
         };
         let mut told: Vec<Vec<Told>> = (0..STORES).map(|_| Vec::new()).collect();
-        for item in out {
-            let (store, what) = self.read(item);
-            told[store].push(what);
+        for mut item in out {
+            let end = item.part_end();
+            for item in [Some(item), end].into_iter().flatten() {
+                let (store, what) = self.read(item);
+                told[store].push(what);
+            }
         }
         for (store, told) in told.into_iter().enumerate() {
             let expected = self.expected(store, now);

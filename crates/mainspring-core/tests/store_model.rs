@@ -265,12 +265,12 @@ impl Both {
             }
             let (times, next) = self.jobs[job].schedule.due(due, self.now, self.jobs[job].policy.coalesce);
             let run_times = all(&times).into();
-            expected.push(match self.advance(job, next) {
-                Some(firing) => Item::Run(Firing { run_times, ..firing }),
-                None => Item::Skipped { store, key, run_times },
-            });
-            if next.is_none() {
-                expected.push(Item::Ended { store, key });
+            match self.advance(job, next) {
+                Some(firing) => expected.push(Item::Run(Firing { run_times, ..firing })),
+                None => {
+                    expected.push(Item::Skipped { store, key, run_times });
+                    expected.extend(next.is_none().then_some(Item::Ended { store, key }));
+                }
             }
         }
         assert_eq!(out, expected);
@@ -305,6 +305,7 @@ impl Both {
             route: if job.payload < 1_000 { 1 } else { 2 },
             misfire_grace_seconds: job.policy.misfire_grace_seconds,
             run_times: all(&[0]).into(),
+            last: next.is_none(),
         })
     }
 

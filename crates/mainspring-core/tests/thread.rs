@@ -167,8 +167,16 @@ fn a_run_is_never_early() {
     let rig = Rig::started(Arc::clone(&clock));
     let key = rig.add("a", every(700), clock.now().saturating_add(1_000));
     for _ in 0..200 {
-        let due = rig.runs(key);
-        assert!(due <= clock.now());
+        let run_times = match rig.next() {
+            Item::Run(firing) => {
+                rig.store.change(|s| s.finish(key));
+                firing.run_times
+            }
+            // On a busy machine the run before it has just been looked at.
+            Item::Skipped { run_times, .. } => run_times,
+            other => panic!("unexpected {other:?}"),
+        };
+        assert!(run_times.as_slice().iter().all(|due| *due <= clock.now()));
     }
 }
 
@@ -373,18 +381,11 @@ fn threads_that_add_at_once_lose_nothing() {
     });
     let (mut ran, mut ended, mut payloads) = (HashSet::new(), HashSet::new(), 0);
     while ended.len() < THREADS * EACH {
-        let payload = match rig.next() {
-            Item::Run(firing) => {
-                assert!(ran.insert(firing.key), "ran twice");
-                rig.store.change(|s| s.finish(firing.key))
-            }
-            Item::Ended { key, .. } => {
-                assert!(ran.contains(&key) && ended.insert(key), "ended twice, or before its run");
-                rig.store.change(|s| s.release(key))
-            }
-            other => panic!("unexpected {other:?}"),
-        };
-        payloads += usize::from(payload.is_some());
+        let Firing { key, last, .. } = rig.next_run();
+        assert!(ran.insert(key), "ran twice");
+        assert!(last && ended.insert(key), "does not end, or twice");
+        assert!(rig.store.change(|s| s.finish(key)).is_none());
+        payloads += usize::from(rig.store.change(|s| s.release(key)).is_some());
     }
     assert_eq!((ran.len(), payloads), (THREADS * EACH, THREADS * EACH));
     assert!(rig.store.read(|s| s.is_empty() && s.next_deadline().is_none()));

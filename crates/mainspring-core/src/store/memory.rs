@@ -428,7 +428,8 @@ impl<P> MemoryStore<P> {
 
     /// Takes what the host worked out, at `now`, for a job that came with [`Item::HostDue`] as due at
     /// `asked`: the runs that are due and the next fire time. Without a next fire time the job leaves the
-    /// store and the caller owes a [`release`](Self::release), as after [`Item::Ended`].
+    /// store; where it does not run once more, the caller owes a [`release`](Self::release), as after
+    /// [`Item::Ended`].
     pub fn settle_host(&mut self, key: JobKey, asked: UtcMicros, due: Due, now: UtcMicros) -> HostVerdict {
         if !self.awaits_host(key, asked) {
             return HostVerdict::Stale;
@@ -493,8 +494,10 @@ impl<P> MemoryStore<P> {
         match answer {
             Ok(due) => {
                 let ends = due.next.is_none();
-                out.extend(self.advance(key, due, now));
-                if ends {
+                let item = self.advance(key, due, now);
+                let runs = matches!(item, Some(Item::Run(_)));
+                out.extend(item);
+                if ends && !runs {
                     out.push(Item::Ended { store, key });
                 }
             }
@@ -513,7 +516,7 @@ impl<P> MemoryStore<P> {
         let entry = self.entry_mut(key)?;
         entry.host_pending = false;
         entry.next = due.next.or(entry.next);
-        let item = entry.admit(store, key, due.run_times);
+        let item = entry.admit(store, key, due.run_times, due.next.is_none());
         entry.behind = entry.running > 0 && due.next.is_some_and(|next| next <= now);
         let (behind, sequence) = (entry.behind, entry.sequence);
         match due.next {
@@ -589,7 +592,7 @@ impl<P> MemoryStore<P> {
 
 impl<P> Entry<P> {
     /// Takes an instance slot for these runs, or says that there is none left.
-    fn admit(&mut self, store: StoreId, key: JobKey, run_times: RunTimes) -> Item {
+    fn admit(&mut self, store: StoreId, key: JobKey, run_times: RunTimes, last: bool) -> Item {
         if self.running >= self.policy.max_instances {
             return Item::Skipped { store, key, run_times };
         }
@@ -600,6 +603,7 @@ impl<P> Entry<P> {
             route: self.route,
             misfire_grace_seconds: self.policy.misfire_grace_seconds,
             run_times,
+            last,
         })
     }
 }

@@ -82,8 +82,8 @@ impl<P> SharedStore<P> {
     }
 
     /// Gives back what is owned without waiting for the store, which any other operation tells of it.
-    pub fn give_back(&self, given: GivenBack) {
-        self.lock_given_back().push(given);
+    pub fn give_back(&self, given: impl IntoIterator<Item = GivenBack>) {
+        self.lock_given_back().extend(given);
     }
 
     /// Tells the store what was given back, and drops what nobody needs any more.
@@ -177,6 +177,7 @@ mod tests {
 
     use super::super::NewJob;
     use super::*;
+    use crate::dispatch::Firing;
     use crate::error::Error;
     use crate::job::RunPolicy;
     use crate::trigger::{DateTrigger, HostTrigger, Trigger};
@@ -242,10 +243,10 @@ mod tests {
         let (store, key) = due_once(());
         let mut out = Vec::new();
         store.sweep(DUE, 9, &mut out);
-        assert_eq!(out.len(), 2, "a run, and that the job has ended");
-        store.give_back(GivenBack::Slot(key));
+        assert!(matches!(out[..], [Item::Run(Firing { last: true, .. })]));
+        store.give_back([GivenBack::Slot(key)]);
         assert_eq!(store.read(|s| s.get_retired(key).map(|job| job.running)), Some(0));
-        store.give_back(GivenBack::Key(key));
+        store.give_back([GivenBack::Key(key)]);
         assert!(store.read(|s| s.get_retired(key).is_none()));
     }
 
@@ -258,8 +259,8 @@ mod tests {
             let payload = Arc::new(());
             let (store, key) = due_once(Arc::clone(&payload));
             store.sweep(DUE, 9, &mut Vec::new());
-            store.give_back(GivenBack::Slot(key));
-            store.give_back(GivenBack::Key(key));
+            store.give_back([GivenBack::Slot(key)]);
+            store.give_back([GivenBack::Key(key)]);
             sets_free(&store);
             assert!(store.read(|s| s.get_retired(key).is_none()));
             assert_eq!(Arc::strong_count(&payload), 2);
@@ -273,7 +274,7 @@ mod tests {
         let (store, key) = due_once(());
         let before = store.changes();
         store.sweep(DUE, 9, &mut Vec::new());
-        store.give_back(GivenBack::Key(key));
+        store.give_back([GivenBack::Key(key)]);
         store.settle();
         store.finish(key);
         store.read(|_| ());
