@@ -76,22 +76,34 @@ def task_starter(floor: str) -> Callable[[Coroutine[Any, Any, None]], asyncio.Ta
     return loop.create_task
 
 
-def add_due_together(scheduler: Any, work: Callable[[int], Any], size: int) -> float:
+def add_due_together(
+    scheduler: Any, work: Callable[[int], Any], size: int, periodic: bool = False
+) -> float:
     """Adds `size` jobs due at one instant that lies just far enough ahead; returns it in Unix time.
 
-    The scheduler is started and paused; it is running when this returns. Job number i gets i.
+    The scheduler is started and paused; it is running when this returns. Job number i gets i. The jobs run
+    once; `periodic` ones are due again after an hour.
     """
+
+    def add(index: int, due: datetime) -> None:
+        when = (
+            {"trigger": "interval", "hours": 1, "next_run_time": due}
+            if periodic
+            else {"trigger": "date", "run_date": due}
+        )
+        scheduler.add_job(work, args=[index], misfire_grace_time=None, **when)
+
     # A hundred jobs tell how long adding all of them will take.
     begin = time.perf_counter()
     far = datetime.now(timezone.utc) + timedelta(days=1)
     for _ in range(100):
-        scheduler.add_job(work, "date", run_date=far, args=[0])
+        add(0, far)
     scheduler.remove_all_jobs()
     lead = 0.5 + 1.5 * size * (time.perf_counter() - begin) / 100
 
     due = datetime.now(timezone.utc) + timedelta(seconds=lead)
     for index in range(size):
-        scheduler.add_job(work, "date", run_date=due, args=[index], misfire_grace_time=None)
+        add(index, due)
     gc.collect()
     scheduler.resume()
     if datetime.now(timezone.utc) > due - timedelta(seconds=0.1):

@@ -67,6 +67,7 @@ ROWS = (
         "run_us",
         "asyncio",
     ),
+    Row("... interval jobs", "burst", "returns at once, interval jobs", "run_us", "asyncio"),
     Row("... each suspends once", "burst", "suspends once", "run_us", "asyncio"),
     Row("... on CPython 3.11", "burst", "returns at once", "run_us", "asyncio", "3.11"),
     Row("... on uvloop", "burst", "returns at once", "run_us", "uvloop"),

@@ -16,13 +16,19 @@ from benchmarks.subjects import (
     APSCHEDULER4_TUNED,
     FLOORS,
     LIBRARIES,
+    RIVALS,
+    Cannot,
     add_due_together,
     asyncio_scheduler,
     sizes,
     task_starter,
 )
 
-CASES = {"returns at once": {"suspends": False}, "suspends once": {"suspends": True}}
+CASES = {
+    "returns at once": {},
+    "returns at once, interval jobs": {"periodic": True},
+    "suspends once": {"suspends": True},
+}
 LOOPS = ("asyncio", "uvloop")
 SIZES = {
     **sizes(libraries=20_000, floors=20_000, rivals=20_000),
@@ -33,6 +39,7 @@ SIZES = {
 METRICS = {"run_us": "lower", "longest_stall_ms": "lower"}
 QUICK = {
     ("returns at once", "asyncio"): 2,
+    ("returns at once, interval jobs", "asyncio"): 1,
     ("suspends once", "asyncio"): 2,
     ("returns at once", "uvloop"): 1,
 }
@@ -40,8 +47,15 @@ QUICK = {
 BEAT = 0.001
 
 
-async def measure(subject: str, size: int, suspends: bool) -> dict[str, float]:
-    """Runs `size` jobs due at one instant, each exactly once."""
+async def measure(
+    subject: str, size: int, suspends: bool = False, periodic: bool = False
+) -> dict[str, float]:
+    """Runs `size` jobs due at one instant, each exactly once.
+
+    They are jobs that run once; `periodic` ones are due again in an hour.
+    """
+    if periodic and subject in RIVALS:
+        raise Cannot("is measured with jobs that run once only")
     loop = asyncio.get_running_loop()
     runs = [0] * size
     left = size
@@ -90,7 +104,7 @@ async def measure(subject: str, size: int, suspends: bool) -> dict[str, float]:
     elif subject in LIBRARIES:
         scheduler = asyncio_scheduler(subject)
         scheduler.start(paused=True)
-        due_at = add_due_together(scheduler, work, size)
+        due_at = add_due_together(scheduler, work, size, periodic)
         await asyncio.sleep(due_at - time.time() - 0.05)
         start_beating()
         end = await ended

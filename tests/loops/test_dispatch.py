@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import itertools
 import logging
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -374,6 +376,36 @@ def test_the_finalizer_of_an_ended_jobs_argument_may_ask_for_another_job(
         scheduler.resume()
         await gone.wait()
         assert answers == [other.next_run_time] * 2
+
+    on(loop, scenario)
+
+
+def test_skipped_runs_are_told_once_each_by_a_loop_that_is_behind(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        skipped: dict[str, list[datetime]] = {"a": [], "b": []}
+        enough = asyncio.Event()
+
+        def slow(event: Any) -> None:
+            skipped[event.job_id].extend(event.scheduled_run_times)
+            if min(map(len, skipped.values())) >= 200:
+                enough.set()
+            # Longer than a drain may take, so that what is left of its work goes back.
+            end = time.perf_counter() + 0.002
+            while time.perf_counter() < end:
+                pass
+
+        scheduler.add_listener(slow, EVENT_JOB_MAX_INSTANCES)
+        never = asyncio.Event()
+        for job_id in skipped:
+            scheduler.add_job(never.wait, "interval", seconds=0.001, id=job_id, coalesce=False)
+        await enough.wait()
+        scheduler.remove_all_jobs()
+        never.set()
+        for times in skipped.values():
+            steps = {later - earlier for earlier, later in itertools.pairwise(times)}
+            assert steps == {timedelta(milliseconds=1)}
 
     on(loop, scenario)
 

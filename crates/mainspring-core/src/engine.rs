@@ -28,7 +28,7 @@ use crate::store::Sweep;
 use crate::time::UtcMicros;
 
 /// How many jobs one pass takes from one store.
-pub const PASS: usize = 512;
+pub const PASS: usize = 256;
 
 /// How long the timer thread sleeps at most.
 pub const LONGEST_SLEEP: Duration = Duration::from_secs(1);

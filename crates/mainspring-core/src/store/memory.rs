@@ -13,94 +13,23 @@
 //! [`MAX_RUN_TIMES`](crate::policy::MAX_RUN_TIMES)) is *behind*: it leaves the queue until one of its runs
 //! is done. So the rest does not count as one more instance, and nobody else waits for it.
 
+mod entry;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+pub use entry::{Discarded, GivenBack, HostVerdict, JobView, NewJob};
+use entry::{Entry, Slot};
+
 use super::index::{IdHash, Index};
-use crate::dispatch::{Firing, Item, StoreId};
+use crate::dispatch::{Item, StoreId};
 use crate::error::{Error, ErrorKind};
-use crate::job::{JobId, JobKey, RunPolicy};
-use crate::policy::{self, Due, RunTimes};
+use crate::job::{JobKey, RunPolicy};
+use crate::policy::{self, Due};
 use crate::rng::SplitMix64;
 use crate::time::UtcMicros;
 use crate::timer::TimerQueue;
 use crate::trigger::Trigger;
-
-/// A job on its way into the store.
-#[derive(Debug)]
-pub struct NewJob<P> {
-    /// Unique in the store.
-    pub id: JobId,
-    /// When it fires.
-    pub trigger: Arc<Trigger>,
-    /// The rules its runs obey.
-    pub policy: RunPolicy,
-    /// Where its runs are sent; opaque to the core.
-    pub route: u32,
-    /// Its first fire time; `None` adds it paused.
-    pub next: Option<UtcMicros>,
-    /// What the host keeps with it.
-    pub payload: P,
-}
-
-/// A job as it stands in the store.
-#[derive(Debug)]
-pub struct JobView<'a, P> {
-    /// The job's key.
-    pub key: JobKey,
-    /// Its id.
-    pub id: &'a JobId,
-    /// When it fires.
-    pub trigger: &'a Arc<Trigger>,
-    /// The rules its runs obey.
-    pub policy: RunPolicy,
-    /// Where its runs are sent.
-    pub route: u32,
-    /// Its next fire time, or the last one where its trigger has ended; `None` while paused or parked.
-    pub next: Option<UtcMicros>,
-    /// How many runs of it are under way.
-    pub running: u32,
-    /// What the host keeps with it.
-    pub payload: &'a P,
-}
-
-/// What becomes of a job whose trigger the host has evaluated.
-#[derive(Debug, PartialEq, Eq)]
-pub enum HostVerdict {
-    /// Run it: this firing owns an instance slot.
-    Run(Firing),
-    /// It has too many runs under way.
-    Skipped(RunTimes),
-    /// It was paused, rescheduled or removed in the meantime: do nothing.
-    Stale,
-}
-
-#[derive(Debug)]
-struct Entry<P> {
-    id: JobId,
-    trigger: Arc<Trigger>,
-    payload: P,
-    next: Option<UtcMicros>,
-    policy: RunPolicy,
-    route: u32,
-    sequence: u32,
-    /// What the index knows the id by.
-    hash: IdHash,
-    running: u32,
-    /// Out of the index; waits for its runs and, if `ending`, for the notice of its end.
-    retired: bool,
-    ending: bool,
-    /// The host has been asked to evaluate the trigger; the entry is not in the queue.
-    host_pending: bool,
-    /// More is due when a run is done; the entry is not in the queue.
-    behind: bool,
-}
-
-#[derive(Debug)]
-struct Slot<P> {
-    generation: u32,
-    entry: Option<Entry<P>>,
-}
 
 /// Jobs in memory. See the module's documentation.
 #[derive(Debug)]
@@ -113,30 +42,6 @@ pub struct MemoryStore<P> {
     sequence: u32,
     jitter: SplitMix64,
     discarded: Discarded<P>,
-}
-
-/// Triggers of the host, and payloads, that left a store and that only the caller may drop.
-#[derive(Debug)]
-pub struct Discarded<P> {
-    /// Triggers.
-    pub triggers: Vec<Arc<Trigger>>,
-    /// Payloads.
-    pub payloads: Vec<P>,
-}
-
-impl<P> Default for Discarded<P> {
-    fn default() -> Self {
-        Self { triggers: Vec::new(), payloads: Vec::new() }
-    }
-}
-
-/// What somebody owned and needs no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenBack {
-    /// An instance slot: see [`MemoryStore::finish`].
-    Slot(JobKey),
-    /// The key that came with [`Item::Ended`]: see [`MemoryStore::release`].
-    Key(JobKey),
 }
 
 impl<P> MemoryStore<P> {
@@ -587,24 +492,6 @@ impl<P> MemoryStore<P> {
         self.entry_mut(key)
             .filter(|e| !e.retired)
             .ok_or_else(|| Error::new(ErrorKind::JobLookup, "the job has left its job store"))
-    }
-}
-
-impl<P> Entry<P> {
-    /// Takes an instance slot for these runs, or says that there is none left.
-    fn admit(&mut self, store: StoreId, key: JobKey, run_times: RunTimes, last: bool) -> Item {
-        if self.running >= self.policy.max_instances {
-            return Item::Skipped { store, key, run_times };
-        }
-        self.running += 1;
-        Item::Run(Firing {
-            store,
-            key,
-            route: self.route,
-            misfire_grace_seconds: self.policy.misfire_grace_seconds,
-            run_times,
-            last,
-        })
     }
 }
 

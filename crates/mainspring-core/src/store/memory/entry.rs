@@ -1,0 +1,128 @@
+//! The jobs of a memory store: on their way in, in their slots, as they are seen, and what goes out again.
+
+use std::sync::Arc;
+
+use super::super::index::IdHash;
+use crate::dispatch::{Firing, Item, StoreId};
+use crate::job::{JobId, JobKey, RunPolicy};
+use crate::policy::RunTimes;
+use crate::time::UtcMicros;
+use crate::trigger::Trigger;
+
+/// A job on its way into the store.
+#[derive(Debug)]
+pub struct NewJob<P> {
+    /// Unique in the store.
+    pub id: JobId,
+    /// When it fires.
+    pub trigger: Arc<Trigger>,
+    /// The rules its runs obey.
+    pub policy: RunPolicy,
+    /// Where its runs are sent; opaque to the core.
+    pub route: u32,
+    /// Its first fire time; `None` adds it paused.
+    pub next: Option<UtcMicros>,
+    /// What the host keeps with it.
+    pub payload: P,
+}
+
+/// A job as it stands in the store.
+#[derive(Debug)]
+pub struct JobView<'a, P> {
+    /// The job's key.
+    pub key: JobKey,
+    /// Its id.
+    pub id: &'a JobId,
+    /// When it fires.
+    pub trigger: &'a Arc<Trigger>,
+    /// The rules its runs obey.
+    pub policy: RunPolicy,
+    /// Where its runs are sent.
+    pub route: u32,
+    /// Its next fire time, or the last one where its trigger has ended; `None` while paused or parked.
+    pub next: Option<UtcMicros>,
+    /// How many runs of it are under way.
+    pub running: u32,
+    /// What the host keeps with it.
+    pub payload: &'a P,
+}
+
+/// What becomes of a job whose trigger the host has evaluated.
+#[derive(Debug, PartialEq, Eq)]
+pub enum HostVerdict {
+    /// Run it: this firing owns an instance slot.
+    Run(Firing),
+    /// It has too many runs under way.
+    Skipped(RunTimes),
+    /// It was paused, rescheduled or removed in the meantime: do nothing.
+    Stale,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry<P> {
+    pub id: JobId,
+    pub trigger: Arc<Trigger>,
+    pub payload: P,
+    pub next: Option<UtcMicros>,
+    pub policy: RunPolicy,
+    pub route: u32,
+    pub sequence: u32,
+    /// What the index knows the id by.
+    pub hash: IdHash,
+    pub running: u32,
+    /// Out of the index; waits for its runs and, if `ending`, for the notice of its end.
+    pub retired: bool,
+    pub ending: bool,
+    /// The host has been asked to evaluate the trigger; the entry is not in the queue.
+    pub host_pending: bool,
+    /// More is due when a run is done; the entry is not in the queue.
+    pub behind: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Slot<P> {
+    pub generation: u32,
+    pub entry: Option<Entry<P>>,
+}
+
+/// Triggers of the host, and payloads, that left a store and that only the caller may drop.
+#[derive(Debug)]
+pub struct Discarded<P> {
+    /// Triggers.
+    pub triggers: Vec<Arc<Trigger>>,
+    /// Payloads.
+    pub payloads: Vec<P>,
+}
+
+impl<P> Default for Discarded<P> {
+    fn default() -> Self {
+        Self { triggers: Vec::new(), payloads: Vec::new() }
+    }
+}
+
+/// What somebody owned and needs no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenBack {
+    /// An instance slot: see [`MemoryStore::finish`].
+    Slot(JobKey),
+    /// The key that came with [`Item::Ended`]: see [`MemoryStore::release`].
+    Key(JobKey),
+}
+
+impl<P> Entry<P> {
+    /// Takes an instance slot for these runs, or says that there is none left.
+    pub fn admit(&mut self, store: StoreId, key: JobKey, run_times: RunTimes, last: bool) -> Item {
+        if self.running >= self.policy.max_instances {
+            return Item::Skipped { store, key, run_times };
+        }
+        self.running += 1;
+        Item::Run(Firing {
+            store,
+            key,
+            route: self.route,
+            misfire_grace_seconds: self.policy.misfire_grace_seconds,
+            run_times,
+            last,
+        })
+    }
+}
