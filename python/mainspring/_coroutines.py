@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
-from asyncio import Task
 from collections.abc import Awaitable
 from threading import current_thread, main_thread
 from traceback import walk_tb
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
+from mainspring._lazy import asyncio
 from mainspring._mainspring import JobCoroutine
 
 T = TypeVar("T")
@@ -54,7 +53,7 @@ async def _outcome_of(future: asyncio.Future[T]) -> T:
     return await future
 
 
-def is_task_of_run(task: Task[Any]) -> bool:
+def is_task_of_run(task: asyncio.Task[Any]) -> bool:
     """Tell whether a task is one that the binding has made for a run."""
     coroutine = task.get_coro()
     if isinstance(coroutine, JobCoroutine):

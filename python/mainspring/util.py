@@ -13,13 +13,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar, overload
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from mainspring._lazy import asyncio
 from mainspring._localzone import get_localzone
-
-if sys.version_info >= (3, 14):
-    from inspect import iscoroutinefunction
-else:
-    # Knows the generator-based mark of asyncio too, which the one in inspect does not before 3.12.
-    from asyncio import iscoroutinefunction
 
 __all__ = (
     "UTC",
@@ -523,6 +518,14 @@ def _explain_misfit(shape: _Shape, given: int, keywords: list[str]) -> None:
             "The target callable does not accept the following keyword arguments: "
             + ", ".join(keywords)
         )
+
+
+def iscoroutinefunction(f: Any) -> bool:
+    """Return whether ``f`` is a coroutine function, or bears the mark of one."""
+    # asyncio knows its own mark too, which inspect does not before 3.12; since 3.14 it refers to inspect.
+    if sys.version_info >= (3, 14):
+        return inspect.iscoroutinefunction(f)
+    return asyncio.iscoroutinefunction(f)
 
 
 def iscoroutinefunction_partial(f: Any) -> bool:

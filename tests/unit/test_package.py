@@ -51,6 +51,7 @@ def test_importing_loads_only_what_is_used() -> None:
     program = (
         "import sys, mainspring\n"
         "from mainspring.schedulers.asyncio import AsyncIOScheduler\n"
+        "print('asyncio' in sys.modules)\n"
         "AsyncIOScheduler(timezone='UTC')\n"
         "unwanted = {'multiprocessing', 'pickle', 'json', 'importlib.metadata', 'difflib',\n"
         "    'concurrent.futures.process', 'mainspring.triggers.cron', 'uuid'}\n"
@@ -59,4 +60,4 @@ def test_importing_loads_only_what_is_used() -> None:
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert result.stdout == "[]\n"
+    assert result.stdout == "False\n[]\n"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-from asyncio import AbstractEventLoop
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeGuard
 
+from mainspring._lazy import asyncio
 from mainspring._mainspring import WorkerPool
 from mainspring.executors.base import BaseExecutor
 
@@ -67,7 +67,7 @@ class AsyncIOExecutor(BaseExecutor):
         return self._pool is not before
 
     @property
-    def _eventloop(self) -> AbstractEventLoop | None:
+    def _eventloop(self) -> asyncio.AbstractEventLoop | None:
         return None if self._scheduler is None else self._scheduler._coroutine_loop()
 
     def shutdown(self, wait: bool = True) -> None:
@@ -95,7 +95,7 @@ class AsyncIOExecutor(BaseExecutor):
         super()._deliver(job_id, events)
 
 
-def _referred_executor(loop: AbstractEventLoop) -> Executor | None:
+def _referred_executor(loop: asyncio.AbstractEventLoop) -> Executor | None:
     """Return the default executor of a loop written in C, whose attributes cannot be named."""
     return next((o for o in gc.get_referents(loop) if isinstance(o, Executor)), None)
 

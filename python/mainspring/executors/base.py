@@ -3,7 +3,6 @@ exceptions become."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import traceback
 from abc import ABCMeta, abstractmethod
@@ -19,9 +18,9 @@ from threading import main_thread
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
 
 from mainspring._coroutines import is_exit_of_program, loop_is_ending
+from mainspring._lazy import asyncio
 from mainspring._logs import get_logger
 from mainspring._mainspring import keep_for_ever
-from mainspring._thread_loop import call_here
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -370,6 +369,8 @@ def run_job(
     :param logger_name: name of the logger that is told
     :return: one event for each time: executed, error or missed
     """
+    from mainspring._thread_loop import call_here
+
     runs = _runs(job, call_here, jobstore_alias, run_times, logging.getLogger(logger_name))
     return _finish(runs, lambda awaitable: _wait_for(awaitable, job))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 from concurrent.futures import wait
 from contextlib import suppress
@@ -13,8 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._exit import stop_at_exit
+from mainspring._lazy import asyncio
 from mainspring._mainspring import LoopInbox, WorkerPool
-from mainspring._thread_loop import ThreadLoop, ThreadLoops
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers import CancelledRun
 from mainspring.schedulers._guess import LoopGuess
@@ -24,6 +22,7 @@ from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
 from mainspring.util import asbool
 
 if TYPE_CHECKING:
+    from mainspring._thread_loop import ThreadLoop
     from mainspring.executors.base import BaseExecutor, CoroutineRun
     from mainspring.job import Job
     from mainspring.jobstores.base import BaseJobStore
@@ -69,9 +68,9 @@ class DrivenScheduler(BaseScheduler):
     _options: ClassVar[tuple[str, ...]] = ("loop_in_threads", "loop_response_timeout")
     _context: Context
     #: The last loop that coroutine jobs ran on, for runs that go on after a shutdown.
-    _last_loop: AbstractEventLoop | None = None
+    _last_loop: asyncio.AbstractEventLoop | None = None
     #: The loop that shows the time of the scheduler's clock to its jobs.
-    _clocked_loop: AbstractEventLoop | None = None
+    _clocked_loop: asyncio.AbstractEventLoop | None = None
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
     _has_told_of_idle_loop = False
@@ -81,6 +80,8 @@ class DrivenScheduler(BaseScheduler):
     _timer_is_due = False
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
+        from mainspring._thread_loop import ThreadLoops
+
         self._thread_loops = ThreadLoops(self)
         super().__init__(gconfig, **options)
 
@@ -93,8 +94,8 @@ class DrivenScheduler(BaseScheduler):
 
     def _bind_loops(
         self,
-        control: AbstractEventLoop,
-        coroutines: AbstractEventLoop | None = None,
+        control: asyncio.AbstractEventLoop,
+        coroutines: asyncio.AbstractEventLoop | None = None,
         context: Context | None = None,
     ) -> None:
         """Use these loops from now on, and have every run see a context, or else that of now."""
@@ -108,7 +109,7 @@ class DrivenScheduler(BaseScheduler):
         if coroutines is not None:
             self._engine.coro = LoopInbox(self._engine)
             self._engine.coro.bind(coroutines, self._context)
-        if self._clock is not None and isinstance(self._last_loop, AbstractEventLoop):
+        if self._clock is not None and isinstance(self._last_loop, asyncio.AbstractEventLoop):
             self._clock._follow_on(self._last_loop)
             self._clocked_loop = self._last_loop
 
@@ -261,7 +262,7 @@ class DrivenScheduler(BaseScheduler):
             if loop is not None:
                 self._take_running_loop(loop)
 
-    def _take_running_loop(self, loop: AbstractEventLoop) -> None:
+    def _take_running_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Put the loop that runs in this thread in the place of a guessed one that never ran."""
         with self._check_lock:
             guess, self._guess = self._guess, None
@@ -272,7 +273,7 @@ class DrivenScheduler(BaseScheduler):
         self._open_native_jobs()
         self._logger.info("The scheduler runs its jobs on the event loop that it found running")
 
-    def _move_to_loop(self, loop: AbstractEventLoop, context: Context) -> None:
+    def _move_to_loop(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
         """Use another loop for everything."""
         self._bind_loops(loop, context=context)
         self._choose_pools(at_start=True)
@@ -343,7 +344,7 @@ class DrivenScheduler(BaseScheduler):
         )
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_SHUTDOWN))
 
-    def _coroutine_loop(self) -> AbstractEventLoop | None:
+    def _coroutine_loop(self) -> asyncio.AbstractEventLoop | None:
         return (self._engine.coro or self._engine.control).loop
 
     def _thread_loop(self) -> ThreadLoop | None:
@@ -398,7 +399,7 @@ class DrivenScheduler(BaseScheduler):
         """Tell whether runs that sleep would do so for ever, since nobody moves their clock."""
         return self._clock is not None and not self._clock._is_being_advanced()
 
-    def _can_end_runs(self, loop: AbstractEventLoop) -> bool:
+    def _can_end_runs(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell whether the runs can still come to their end, on the loop of the coroutine jobs."""
         return loop.is_running()
 

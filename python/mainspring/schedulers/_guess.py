@@ -15,14 +15,13 @@ silent loops, and dropped under the scheduler's own lock, in the thread of the l
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import get_ident
 from weakref import WeakSet
 
+from mainspring._lazy import asyncio
 from mainspring.schedulers._loops import current_loop, running_loop
 
 
@@ -33,13 +32,13 @@ class LoopGuess:
     :param is_ours: whether it was made for the scheduler, which is to close it then
     """
 
-    def __init__(self, loop: AbstractEventLoop, is_ours: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, is_ours: bool) -> None:
         self.loop = loop
         self._is_ours = is_ours
         self._thread = get_ident()
-        self._elsewhere: WeakSet[AbstractEventLoop] = WeakSet()
+        self._elsewhere: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
-    def search(self, found: Callable[[AbstractEventLoop], object]) -> None:
+    def search(self, found: Callable[[asyncio.AbstractEventLoop], object]) -> None:
         """Have ``found`` called on the loop that runs in the guess's thread, if there is one."""
         for loop in {*_loops_of_tasks(), *_loops_of_frames(self._thread)} - {self.loop}:
             if loop not in self._elsewhere and loop.is_running():
@@ -56,7 +55,9 @@ class LoopGuess:
                 asyncio.set_event_loop(running_loop())
             self.loop.close()
 
-    def _take(self, loop: AbstractEventLoop, found: Callable[[AbstractEventLoop], object]) -> None:
+    def _take(
+        self, loop: asyncio.AbstractEventLoop, found: Callable[[asyncio.AbstractEventLoop], object]
+    ) -> None:
         # Only the loop itself can tell for sure which thread it runs in.
         if self._thread == get_ident():
             found(loop)
@@ -64,7 +65,7 @@ class LoopGuess:
             self._elsewhere.add(loop)
 
 
-def _loops_of_tasks() -> Iterator[AbstractEventLoop]:
+def _loops_of_tasks() -> Iterator[asyncio.AbstractEventLoop]:
     """Return the loops of all tasks that asyncio knows of, as ``asyncio.all_tasks`` finds those."""
     tables = (
         ("_scheduled_tasks", "_eager_tasks") if sys.version_info >= (3, 12) else ("_all_tasks",)
@@ -82,12 +83,12 @@ def _snapshot(tasks: WeakSet[asyncio.Task[object]]) -> list[asyncio.Task[object]
             continue
 
 
-def _loops_of_frames(thread: int) -> Iterator[AbstractEventLoop]:
+def _loops_of_frames(thread: int) -> Iterator[asyncio.AbstractEventLoop]:
     """Return the loops that the functions a thread is in have among their variables."""
     frame = sys._current_frames().get(thread)
     while frame is not None:
         for value in tuple(frame.f_locals.values()):
-            if isinstance(value, AbstractEventLoop):
+            if isinstance(value, asyncio.AbstractEventLoop):
                 yield value
             elif sys.version_info >= (3, 11) and isinstance(value, asyncio.Runner):
                 loop = getattr(value, "_loop", None)

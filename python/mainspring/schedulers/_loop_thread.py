@@ -7,9 +7,9 @@ and shut down. The loop is closed in its own thread. Nobody waits for the end of
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from asyncio import AbstractEventLoop
 from contextlib import suppress
 
+from mainspring._lazy import asyncio
 from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
 from mainspring.schedulers._loops import finish_loop
@@ -18,7 +18,7 @@ from mainspring.schedulers._loops import finish_loop
 class LoopThread(metaclass=ABCMeta):
     """An asyncio loop that runs in a thread of its own."""
 
-    loop: AbstractEventLoop
+    loop: asyncio.AbstractEventLoop
 
     def _run(self) -> None:
         """Run the loop, and close it when it is stopped; the thread does nothing else."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 import warnings
@@ -12,6 +11,7 @@ from typing import Any
 from weakref import WeakSet
 
 from mainspring._coroutines import is_task_of_run
+from mainspring._lazy import asyncio
 from mainspring._mainspring import keep_for_ever
 
 #: The loops made here, so that none is left unclosed when the interpreter exits.

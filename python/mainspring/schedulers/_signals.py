@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import signal
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 
+from mainspring._lazy import asyncio
+
 
 @contextmanager
 def on_signals(
-    loop: AbstractEventLoop, callback: Callable[[], object], *signals: signal.Signals
+    loop: asyncio.AbstractEventLoop, callback: Callable[[], object], *signals: signal.Signals
 ) -> Iterator[None]:
     """Have a function called on a loop when one of the signals arrives, instead of its handler.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -11,6 +9,7 @@ from functools import partial, wraps
 from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mainspring._lazy import asyncio
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import CancelledRun, SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
@@ -75,7 +74,7 @@ class AsyncIOScheduler(DrivenScheduler):
     """
 
     _options = ("event_loop",)
-    _eventloop: AbstractEventLoop | None = None
+    _eventloop: asyncio.AbstractEventLoop | None = None
     #: Whether :meth:`stop` has been called since the scheduler was started.
     _stop_asked = False
 
@@ -116,7 +115,7 @@ class AsyncIOScheduler(DrivenScheduler):
             self._release_loop()
             raise
 
-    def bind_loop(self, event_loop: AbstractEventLoop) -> None:
+    def bind_loop(self, event_loop: asyncio.AbstractEventLoop) -> None:
         """Use another loop from now on, and the context of this call for the runs.
 
         A scheduler that is running goes on there; so does one that has stopped because its loop was
@@ -249,9 +248,9 @@ class AsyncIOScheduler(DrivenScheduler):
     ) -> None:
         await self.aclose()
 
-    def _choose_loop(self) -> tuple[AbstractEventLoop, LoopGuess | None]:
+    def _choose_loop(self) -> tuple[asyncio.AbstractEventLoop, LoopGuess | None]:
         """Return the loop to use, also as a guess if it may turn out to be the wrong one."""
-        loop: AbstractEventLoop | None
+        loop: asyncio.AbstractEventLoop | None
         running = running_loop()
         for loop in (self._given_loop, running):
             if loop is None or loop.is_closed():
@@ -265,7 +264,7 @@ class AsyncIOScheduler(DrivenScheduler):
             asyncio.set_event_loop(loop)
         return loop, None if loop.is_running() else LoopGuess(loop, is_new)
 
-    def _move_to_loop(self, loop: AbstractEventLoop, context: Context) -> None:
+    def _move_to_loop(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
         self._eventloop = loop
         super()._move_to_loop(loop, context)
 

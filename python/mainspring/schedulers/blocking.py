@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop
 from contextlib import AbstractContextManager, suppress
 from threading import Event
 from typing import Any
 
+from mainspring._lazy import asyncio
 from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
 from mainspring.schedulers._loops import (
@@ -39,13 +39,15 @@ class BlockingScheduler(DrivenScheduler):
     _options = ("event_loop",)
     #: Set when the scheduler's own loop need not run any longer.
     _event: Event | None = None
-    _own_loop: AbstractEventLoop | None = None
+    _own_loop: asyncio.AbstractEventLoop | None = None
     _interrupted = False
     _drains = False
     _is_in_main_loop = False
 
     def _configure(self, config: dict[str, Any]) -> None:
-        self._given_loop: AbstractEventLoop | None = maybe_ref(config.pop("event_loop", None))
+        self._given_loop: asyncio.AbstractEventLoop | None = maybe_ref(
+            config.pop("event_loop", None)
+        )
         super()._configure(config)
 
     def start(self, paused: bool = False) -> None:
@@ -92,7 +94,9 @@ class BlockingScheduler(DrivenScheduler):
             with suppress(RuntimeError):  # it has come to its end already
                 loop.call_soon_threadsafe(self._leave_main_loop)
 
-    def _start_on_own_loop(self, coroutines: AbstractEventLoop | None, paused: bool) -> None:
+    def _start_on_own_loop(
+        self, coroutines: asyncio.AbstractEventLoop | None, paused: bool
+    ) -> None:
         """Start with a new loop as control loop, which is to be run by :meth:`_main_loop`."""
         if self.running:
             raise SchedulerAlreadyRunningError
