@@ -48,6 +48,7 @@ impl Drop for InThisThread {
 }
 
 /// How many runs are under way in the calling thread: whoever waits for all others must leave them out.
+#[pyfunction]
 pub fn runs_in_this_thread() -> usize {
     HERE.with_borrow(|here| here.iter().filter(|current| current.counted).count())
 }

@@ -124,7 +124,7 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
                 // Even with nothing left here: the next drain finds the queue empty and disarms.
                 let mut rest = std::mem::take(&mut chunk.work);
                 inbox.put_back(&mut rest);
-                return Ok(());
+                return env.interrupted();
             }
         }
     }

@@ -41,7 +41,7 @@ mod _mainspring {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::current_run::{current_run, noted};
+    use crate::current_run::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]
     use crate::due::coalesced_run;
     #[pymodule_export]

@@ -272,6 +272,19 @@ impl LoopInbox {
 
     /// Called by the loop when there is work.
     fn _drain(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        if let Some(event_loop) = slf.get().inbox.event_loop(py) {
+            if event_loop.getattr_opt(intern!(py, "_nest_patched"))?.is_some() {
+                // A job may run the loop, which would call this once more, by a handle whose context is entered.
+                let drain = slf.getattr(intern!(py, "_drain_now"))?;
+                return event_loop.call_method1(intern!(py, "call_soon"), (drain,)).map(drop);
+            }
+        }
+        Self::_drain_now(slf)
+    }
+
+    /// Does that.
+    fn _drain_now(slf: &Bound<'_, Self>) -> PyResult<()> {
         let inbox = &slf.get().inbox;
         let Some(_inside) = Inside::enter().filter(|_| inbox.has_loop()) else { return Ok(()) };
         drain::drain(slf, || inbox.has_loop())

@@ -43,6 +43,7 @@ imports! {
     coroutine_type = "types"."CoroutineType";
     isawaitable = "inspect"."isawaitable";
     bridged = "mainspring._coroutines"."bridged";
+    explain = "mainspring._coroutines"."explain";
     contained = "mainspring._coroutines"."contained";
     job_exit_error = "mainspring._coroutines"."JobExitError";
     context_type = "contextvars"."Context";

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use mainspring_core::UtcMicros;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
@@ -69,8 +69,10 @@ struct Logger<'py> {
 }
 
 impl<'py> Logger<'py> {
-    fn new(logger: Bound<'py, PyAny>) -> PyResult<Self> {
-        let info = logger.call_method1(intern!(logger.py(), "isEnabledFor"), (INFO,))?.is_truthy()?;
+    fn new(env: &Env<'py>, logger: Bound<'py, PyAny>) -> PyResult<Self> {
+        let info = env.despite_interrupt(|| {
+            logger.call_method1(intern!(logger.py(), "isEnabledFor"), (INFO,))?.is_truthy()
+        })?;
         Ok(Self { logger, info })
     }
 }
@@ -165,7 +167,7 @@ impl<'py> Env<'py> {
         if let Some(logger) = self.scheduler_logger.get() {
             return Ok(logger);
         }
-        let logger = Logger::new(self.scheduler.getattr(intern!(self.py, "_logger"))?)?;
+        let logger = Logger::new(self, self.scheduler.getattr(intern!(self.py, "_logger"))?)?;
         Ok(self.scheduler_logger.get_or_init(|| logger))
     }
 
@@ -178,7 +180,7 @@ impl<'py> Env<'py> {
             Some(executor) => (executor.pool.is_some(), executor.logger.bind(self.py).clone()),
             None => (false, python::get_logger(self.py)?.call1(("executors",))?),
         };
-        let executor = Rc::new(ExecutorHere { native, logger: Logger::new(logger)? });
+        let executor = Rc::new(ExecutorHere { native, logger: Logger::new(self, logger)? });
         self.executors.borrow_mut().push((number, Rc::clone(&executor)));
         Ok(executor)
     }
@@ -203,6 +205,18 @@ impl<'py> Env<'py> {
             Err(error) if is_interrupt(self.py, &error) => self.interrupt.set(Some(error)),
             Err(error) => error.write_unraisable(self.py, Some(&self.scheduler)),
             Ok(()) => {}
+        }
+    }
+
+    /// Calls again what a Ctrl-C has cut short, which is kept for [`Env::interrupted`]. The first Python code that
+    /// a drain calls is where uvloop's interrupts arrive.
+    pub fn despite_interrupt<T>(&self, call: impl Fn() -> PyResult<T>) -> PyResult<T> {
+        match call() {
+            Err(error) if is_interrupt(self.py, &error) => {
+                self.interrupt.set(Some(error));
+                call()
+            }
+            result => result,
         }
     }
 
@@ -331,6 +345,9 @@ impl Run {
             // The interpreter shows the interrupt itself, where it ends.
             logger.call_method1("info", ("Run of job \"%s\" was interrupted", self.job(env)?))?;
         } else {
+            if error.is_instance_of::<PyRuntimeError>(py) {
+                python::explain(py)?.call1((exception, &traceback))?;
+            }
             let options = PyDict::new(py);
             options.set_item("exc_info", exception)?;
             let message = "Job \"%s\" raised an exception";

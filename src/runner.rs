@@ -22,7 +22,7 @@ use crate::loop_inbox::SHUT_DOWN;
 use crate::once::intern;
 use crate::python;
 use crate::record::Route;
-use crate::report::{Env, Outcome, code};
+use crate::report::{self, Env, Outcome, code};
 use crate::run_log::Logged;
 use crate::thread_loop::ThreadLoop;
 use crate::trigger::PythonJitter;
@@ -349,6 +349,11 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
                 }
                 HostVerdict::Stale => {}
             }
+        }
+        Err(error) if report::is_interrupt(env.py, &error) => {
+            // Not the trigger's fault: it is asked again, where the program lets the loop go on.
+            env.hub.control.push(vec![Work::Item(Item::HostDue { store, key, due })]);
+            env.never_fails(Err(error));
         }
         Err(error) => {
             if shared.change(|s| s.park_host(key, due)) {

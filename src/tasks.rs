@@ -40,7 +40,9 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         drop(bound);
         let copy_context = context.map(|context| context.getattr(intern!(py, "copy"))).transpose()?;
         let has_factory = match &event_loop {
-            Some(event_loop) => !event_loop.call_method0(intern!(py, "get_task_factory"))?.is_none(),
+            Some(event_loop) => {
+                !env.despite_interrupt(|| event_loop.call_method0(intern!(py, "get_task_factory")))?.is_none()
+            }
             None => false,
         };
         let eager = eager.filter(|_| !has_factory);
@@ -65,7 +67,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         loop {
             if let Ok(value) = &result {
                 let is_coroutine = is_coroutine(value)?;
-                if is_coroutine || runner::is_awaitable(value).unwrap_or(false) {
+                if is_coroutine || self.env.despite_interrupt(|| runner::is_awaitable(value)).unwrap_or(false)
+                {
                     match self.start(value, is_coroutine, run.seen.record.context.as_ref()) {
                         Ok(started) if started.has_ended(py)? => result = self.result_of(&started),
                         Ok(started) => return self.suspend(run, &started, value),
@@ -117,11 +120,13 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         if is_coroutine {
             let coroutine = Bound::new(py, JobCoroutine::new(awaitable, self.eager.is_some()))?;
             let task = self.start_task(coroutine.as_any(), own_context)?;
-            // A task factory, or a loop of another kind, may have wrapped it.
+            // A task factory, or a loop of another kind, may have wrapped it. A task that an eager factory has
+            // brought to its end has no coroutine any more, and CPython 3.12.1 crashes when it is asked for it.
             let is_direct = self.eager.is_some()
-                || task
-                    .getattr_opt(intern!(py, "get_coro"))?
-                    .map_or(Ok(false), |get_coro| Ok::<_, PyErr>(get_coro.call0()?.is(&coroutine)))?;
+                || !task.call_method0(intern!(py, "done"))?.is_truthy()?
+                    && task
+                        .getattr_opt(intern!(py, "get_coro"))?
+                        .map_or(Ok(false), |get_coro| Ok::<_, PyErr>(get_coro.call0()?.is(&coroutine)))?;
             return Ok(Started { task, coroutine: is_direct.then_some(coroutine) });
         }
         let only = |task| Started { task, coroutine: None };
@@ -258,8 +263,7 @@ impl Resume {
             && this.nobody_asks(task).unwrap_or_else(|error| {
                 // Whatever it is, the run is told of in the ordinary way; a Ctrl-C goes on after that.
                 if report::is_exit(py, &error) {
-                    let old = this.interrupt.lock().unwrap_or_else(PoisonError::into_inner).replace(error);
-                    drop(old);
+                    this.keep(error);
                 }
                 false
             });
@@ -277,7 +281,22 @@ impl Resume {
             options.set_item(intern!(py, "context"), context)?;
         }
         let event_loop = task.call_method0(intern!(py, "get_loop"))?;
-        event_loop.call_method(intern!(py, "call_soon"), (slf, task), Some(&options)).map(drop)
+        let call_soon = || event_loop.call_method(intern!(py, "call_soon"), (slf, task), Some(&options));
+        match call_soon() {
+            Err(error) if report::is_interrupt(py, &error) => {
+                this.keep(error);
+                // Nobody knows whether it had got so far; a second call finds nothing to do.
+                call_soon()
+            }
+            result => result,
+        }
+        .map(drop)
+    }
+
+    /// Keeps what is to end the program until the run has been told of.
+    fn keep(&self, interrupt: PyErr) {
+        let old = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).replace(interrupt);
+        drop(old);
     }
 
     /// Whether there is nothing to do or to tell when the run has ended well, but to give its slot back.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Awaitable
+from inspect import CORO_CREATED, getcoroutinestate
 from threading import current_thread, main_thread
 from traceback import walk_tb
-from types import FrameType, TracebackType
+from types import CoroutineType, FrameType, TracebackType
 from typing import Any, TypeVar
 
 from mainspring._lazy import asyncio
@@ -51,6 +52,26 @@ def bridged(future: asyncio.Future[T]) -> asyncio.Future[T]:
 
 async def _outcome_of(future: asyncio.Future[T]) -> T:
     return await future
+
+
+def explain(exc: BaseException, traceback: TracebackType | None) -> None:
+    """Say what to do to whoever asked a worker thread for its running loop, as `create_task` does.
+
+    The coroutine that it was given is closed, or its author would be told that it was never awaited.
+    """
+    if type(exc) is not RuntimeError or str(exc) != "no running event loop":
+        return
+    for frame, _ in walk_tb(traceback):
+        if frame.f_globals.get("__name__", "").startswith("asyncio."):
+            for value in tuple(frame.f_locals.values()):
+                if isinstance(value, CoroutineType) and getcoroutinestate(value) == CORO_CREATED:
+                    value.close()
+    if sys.version_info >= (3, 11):
+        exc.add_note(
+            "A plain function runs in a worker thread, where no loop is running. Use "
+            "asyncio.ensure_future() or asyncio.get_event_loop(), which stand for the scheduler's loop "
+            "there, or make it a coroutine function."
+        )
 
 
 def is_task_of_run(task: asyncio.Task[Any]) -> bool:

@@ -40,7 +40,7 @@ _numbers = count(1)
 
 #: The tasks that have not ended. A loop's own references to what it runs are weak, and nobody else
 #: may have one; and what a loop drops when it is closed must be brought to an end in good order.
-_open: set[ThreadTask[Any]] = set()
+open_tasks: set[ThreadTask[Any]] = set()
 
 
 def job_id_here() -> str | None:
@@ -138,7 +138,7 @@ class ThreadTask(ThreadFuture[T]):
         self._may_start = True
         self._task: asyncio.Task[T] | None = None
         self._real_loop = proxy.loop()
-        _open.add(self)
+        open_tasks.add(self)
         if not proxy.try_to_hand_over(self._start):
             # No exception here: it would leave the other coroutines of a `gather` unawaited.
             self._give_up()
@@ -165,7 +165,7 @@ class ThreadTask(ThreadFuture[T]):
                 partial(self._proxy.loop().create_task, coroutine, **self._options)
             )
         except Exception as exc:
-            _open.discard(self)
+            open_tasks.discard(self)
             coroutine.close()
             self._coroutine.close()
             super().set_exception(exc)
@@ -175,7 +175,7 @@ class ThreadTask(ThreadFuture[T]):
 
     def _end(self, task: asyncio.Task[T]) -> None:
         """Take over how the real task has ended. On the loop's thread."""
-        _open.discard(self)
+        open_tasks.discard(self)
         # A task that is cancelled before its first step leaves the coroutine as it is.
         self._coroutine.close()
         if task.cancelled():
@@ -188,7 +188,7 @@ class ThreadTask(ThreadFuture[T]):
     def leave(self) -> None:
         """Bring a task to its end that was handed to a loop which is not run any more."""
         self._give_up()
-        _open.discard(self)
+        open_tasks.discard(self)
         task = self._task
         if task is None or task.done():
             return
@@ -207,7 +207,7 @@ class ThreadTask(ThreadFuture[T]):
         with self._starting:
             was_waiting, self._may_start = self._may_start, False
         if was_waiting:
-            _open.discard(self)
+            open_tasks.discard(self)
             self._coroutine.close()
         return was_waiting
 
@@ -282,7 +282,7 @@ def leave_tasks(loop: asyncio.AbstractEventLoop | None = None) -> None:
 
     :param loop: the loop, which is closed; ``None`` for every loop that is not running
     """
-    for task in tuple(_open):
+    for task in tuple(open_tasks):
         if task._real_loop is loop or (loop is None and not task._real_loop.is_running()):
             task.leave()
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from mainspring._exit import is_exiting
 from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
-from mainspring._mainspring import Engine, noted
+from mainspring._mainspring import Engine, noted, runs_in_this_thread
 from mainspring._thread_futures import (
     Held,
     ThreadFuture,
@@ -33,6 +33,7 @@ from mainspring._thread_futures import (
     job_id_here,
     leave_tasks,
     log_unretrieved,
+    open_tasks,
 )
 from mainspring.schedulers._loops import current_loop, running_loop
 
@@ -57,6 +58,8 @@ class ThreadLoop(asyncio.AbstractEventLoop):
         self._scheduler = scheduler
         self._seen: asyncio.AbstractEventLoop | None = None
         self._held: Held | None = None
+        #: The coroutine by which a run in this thread is blocked.
+        self._awaited: object = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.loop()!r}>"
@@ -166,8 +169,13 @@ class ThreadLoop(asyncio.AbstractEventLoop):
             if not hasattr(future, "__await__"):
                 raise TypeError(f"A coroutine, future or awaitable is required, not {future!r}")
             future = as_coroutine(future)
-        task: asyncio.Task[T] = self.create_task(future)
-        return self._wait(task)
+        # Known before the task can begin, which may ask for it.
+        outer, self._awaited = self._awaited, future if runs_in_this_thread() else None
+        try:
+            task: asyncio.Task[T] = self.create_task(future)
+            return self._wait(task)
+        finally:
+            self._awaited = outer
 
     def _wait(self, future: asyncio.Future[T]) -> T:
         loop = future.get_loop()
@@ -400,6 +408,15 @@ for _make, _names in _METHODS.items():
         setattr(ThreadLoop, _name, _make(_name))
 for _name, _why in _REFUSED.items():
     setattr(ThreadLoop, _name, _refused(_name, _why))
+
+
+def waits_in_run(task: object, scheduler: DrivenScheduler) -> bool:
+    """Tell whether a run of the scheduler in a worker thread cannot end before a task of the loop does."""
+    for handed_over in tuple(open_tasks):
+        proxy = handed_over._proxy
+        if handed_over._task is task and proxy._scheduler is scheduler:
+            return proxy._awaited is handed_over._coroutine
+    return False
 
 
 class ThreadLoops(threading.local):

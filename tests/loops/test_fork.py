@@ -581,3 +581,29 @@ def ask(port: int, path: str) -> tuple[str, str]:
         except urllib.error.URLError as exc:
             if not isinstance(exc.reason, ConnectionError):
                 raise
+
+
+SUBPROCESS = """
+if sys.argv[1] == "uvloop":
+    from uvloop import new_event_loop
+else:
+    from asyncio import new_event_loop
+
+async def main():
+    async with AsyncIOScheduler(timezone="UTC"):
+        program = await asyncio.create_subprocess_exec("true")
+        assert await program.wait() == 0
+        import subprocess
+        subprocess.run(["true"], check=True, preexec_fn=os.setsid)
+
+logging.lastResort.setLevel(logging.WARNING)
+logging.getLogger("mainspring.scheduler").handlers.clear()  # so that a record is seen on stderr
+loop = new_event_loop()
+loop.run_until_complete(main())
+loop.close()
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_child_that_becomes_another_program_says_nothing(loop: str) -> None:
+    run(SUBPROCESS, loop)

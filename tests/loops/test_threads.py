@@ -7,6 +7,7 @@ import contextvars
 import gc
 import inspect
 import logging
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -583,3 +584,12 @@ def test_the_proxy_of_a_scheduler_that_was_shut_down_meanwhile() -> None:
         shut_down.set()
         assert finished.wait(PATIENCE)
         assert results == [(42, app.loop)]
+
+
+def test_create_task_in_a_worker_says_what_to_do_instead(app: App) -> None:
+    # A warning that the coroutine was never awaited would be an error here.
+    with pytest.raises(RuntimeError, match="no running event loop") as raised:
+        app.run(lambda: asyncio.create_task(double(1)))
+    gc.collect()
+    if sys.version_info >= (3, 11):
+        assert "ensure_future" in raised.value.__notes__[0]

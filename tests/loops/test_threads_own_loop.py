@@ -259,3 +259,54 @@ def test_nest_asyncio(where: str, kind: str) -> None:
         ("waits", [2, 40], None),
     ]
     assert (ended.returncode, ended.stdout) == (0, f"{expected}\n"), ended.stderr
+
+
+NESTED_IN_DRAINS = """
+import asyncio, sys
+import nest_asyncio
+from mainspring import AsyncIOScheduler, BackgroundScheduler
+
+nest_asyncio.apply()
+
+async def main():
+    loop = asyncio.get_running_loop()
+    others, ended = [], asyncio.Event()
+
+    async def other():
+        others.append(1)
+
+    async def nested():
+        # Others become due while the loop is run in here.
+        asyncio.get_running_loop().run_until_complete(until_others_ran())
+        loop.call_soon_threadsafe(ended.set)
+
+    async def until_others_ran():
+        while len(others) < 5:
+            await asyncio.sleep(0.001)
+
+    scheduler = {"asyncio": AsyncIOScheduler, "background": BackgroundScheduler}[sys.argv[1]](
+        timezone="UTC"
+    )
+    if sys.argv[1] == "background":
+        await asyncio.to_thread(scheduler.start)  # on a loop of its own
+    else:
+        scheduler.start()
+    scheduler.add_job(nested, misfire_grace_time=None)
+    scheduler.add_job(other, "interval", seconds=0.01, max_instances=99, misfire_grace_time=None)
+    await asyncio.wait_for(ended.wait(), 30)
+    await asyncio.to_thread(scheduler.shutdown)
+
+loop = asyncio.new_event_loop()
+loop.run_until_complete(main())
+loop.close()
+"""
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "background"])
+def test_jobs_become_due_while_one_runs_the_loop_itself(kind: str) -> None:
+    command = [sys.executable, "-X", "dev", "-c", NESTED_IN_DRAINS, kind]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
+    )
+    stderr = [line for line in ended.stderr.splitlines() if not line.startswith("Executing ")]
+    assert (ended.returncode, ended.stdout, stderr) == (0, "", [])

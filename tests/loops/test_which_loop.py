@@ -12,14 +12,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mainspring import AsyncIOScheduler, BackgroundScheduler
+from mainspring import AsyncIOScheduler, BackgroundScheduler, from_thread
 from mainspring.events import EVENT_JOB_MAX_INSTANCES
-from mainspring.schedulers import _driven
+from mainspring.schedulers import SchedulerNotRunningError, _driven
+from mainspring.schedulers.base import STATE_STOPPED
 from tests.loops.programs import LOOPS, interrupt_at_line, run_program
 from tests.support import PATIENCE
 
@@ -457,6 +459,106 @@ def test_a_second_run_of_asyncio(heard: Heard, explicitly: bool, noticed: bool) 
     assert len(warnings) == 1
 
 
+@pytest.mark.parametrize("first", ["state", "shutdown", "aclose", "pause"])
+def test_whatever_is_called_first_notices_the_closed_loop(heard: Heard, first: str) -> None:
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    scheduler.add_job(print, "interval", hours=1, id="job")
+
+    async def main() -> None:
+        scheduler.start()
+
+    asyncio.run(main())
+    if first == "state":
+        assert scheduler.state == STATE_STOPPED
+    elif first == "shutdown":
+        scheduler.shutdown()
+    elif first == "aclose":
+        assert asyncio.run(scheduler.aclose()) == []
+    else:
+        with pytest.raises(SchedulerNotRunningError):
+            scheduler.pause()
+    assert (scheduler.state, scheduler.running) == (STATE_STOPPED, False)
+    assert [job.id for job in scheduler.get_jobs()] == ["job"]
+    (warning,) = heard.records
+    assert "closed" in warning.getMessage()
+
+
+TWO_GUESSES = """
+from mainspring import AsyncIOScheduler
+
+one, other = AsyncIOScheduler(timezone="UTC"), AsyncIOScheduler(timezone="UTC")
+both = {}
+async def job(name):
+    both[name] = asyncio.get_running_loop()
+
+for scheduler, name in ((one, "one"), (other, "other")):
+    scheduler.add_job(job, "interval", seconds=0.05, args=[name], max_instances=9, misfire_grace_time=None)
+    scheduler.start()
+
+async def main():
+    one.get_jobs()  # and the other is never called
+    while len(both) < 2:
+        await asyncio.sleep(0.01)
+    assert set(both.values()) == {asyncio.get_running_loop()}
+    await one.aclose()
+    await other.aclose()
+
+run(main())
+"""
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_two_schedulers_may_share_a_guess(tmp_path: Path, loop: str) -> None:
+    ended = run_program(tmp_path, TWO_GUESSES, loop)
+    assert (ended.status, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("called", ["made", "given a job"])
+async def test_start_in_another_thread_takes_the_loop_that_called_before(called: str) -> None:
+    ran: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def job() -> None:
+        ran.put_nowait(asyncio.get_running_loop())
+
+    if called == "made":
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        await asyncio.to_thread(scheduler.start)
+        await asyncio.to_thread(scheduler.add_job, job)
+    else:
+        scheduler = await asyncio.to_thread(AsyncIOScheduler, timezone="UTC")
+        scheduler.add_job(job, misfire_grace_time=None)
+        await asyncio.to_thread(scheduler.start)
+    assert await asyncio.wait_for(ran.get(), PATIENCE) is asyncio.get_running_loop()
+    await scheduler.aclose()
+
+
+async def test_a_job_may_start_another_scheduler() -> None:
+    ran: asyncio.Queue[Any] = asyncio.Queue()
+    other = AsyncIOScheduler(timezone="UTC")
+
+    async def job() -> None:
+        ran.put_nowait(asyncio.get_running_loop())
+
+    def starts() -> None:
+        started = AsyncIOScheduler(timezone="UTC")
+        started.add_job(job, misfire_grace_time=None)
+        started.start()
+        others.append(started)
+
+    others: list[AsyncIOScheduler] = []
+    other.start()
+    other.add_job(starts)
+    assert await asyncio.wait_for(ran.get(), PATIENCE) is asyncio.get_running_loop()
+    await other.aclose()
+    await others[0].aclose()
+
+
+@pytest.mark.parametrize("wrong", [None, "loop", asyncio])
+def test_bind_loop_wants_a_loop(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="event loop"):
+        AsyncIOScheduler(timezone="UTC").bind_loop(wrong)
+
+
 async def test_bind_loop_moves_a_running_scheduler() -> None:
     other = asyncio.new_event_loop()
     thread = threading.Thread(target=other.run_forever)
@@ -617,6 +719,44 @@ async def test_a_job_may_close_its_own_scheduler() -> None:
     scheduler.start()
     scheduler.add_job(job)
     assert await asyncio.wait_for(ended, PATIENCE) == []
+    assert not scheduler.running
+
+
+@pytest.mark.parametrize("how", ["shield", "task", "wait_for", "worker", "from_thread"])
+async def test_a_job_may_close_its_scheduler_in_any_way(how: str) -> None:
+    closed: asyncio.Queue[Any] = asyncio.Queue()
+    ended: list[str] = []
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    # Without a deadline whoever waits for himself does so for ever.
+    close = partial(scheduler.aclose, deadline=None)
+
+    async def coroutine() -> None:
+        if how == "shield":
+            cancelled = await asyncio.shield(close())
+        elif how == "task":
+            cancelled = await asyncio.create_task(close())
+        else:
+            cancelled = await asyncio.wait_for(close(), PATIENCE)
+        closed.put_nowait(cancelled)
+
+    def plain() -> None:
+        loop = asyncio.get_event_loop()
+        in_worker = how == "worker"
+        cancelled = loop.run_until_complete(close()) if in_worker else from_thread.run(close)
+        loop.call_soon_threadsafe(closed.put_nowait, cancelled)
+
+    async def other() -> None:
+        running.set()
+        await asyncio.sleep(0.05)
+        ended.append("other")
+
+    running = asyncio.Event()
+    scheduler.start()
+    scheduler.add_job(other)
+    await running.wait()
+    scheduler.add_job(plain if how in ("worker", "from_thread") else coroutine)
+    assert await asyncio.wait_for(closed.get(), PATIENCE) == []
+    assert ended == ["other"]
     assert not scheduler.running
 
 

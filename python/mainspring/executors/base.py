@@ -17,7 +17,7 @@ from inspect import isawaitable
 from threading import main_thread
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
 
-from mainspring._coroutines import is_exit_of_program, loop_is_ending
+from mainspring._coroutines import explain, is_exit_of_program, loop_is_ending
 from mainspring._lazy import asyncio
 from mainspring._logs import get_logger
 from mainspring._mainspring import keep_for_ever
@@ -531,6 +531,7 @@ def _log_exception(logger: logging.Logger, job: Job, exc: BaseException) -> None
     elif isinstance(exc, KeyboardInterrupt):
         logger.info('Run of job "%s" was interrupted', job)
     else:
+        explain(exc, exc.__traceback__)
         logger.error('Job "%s" raised an exception', job, exc_info=exc)
 
 

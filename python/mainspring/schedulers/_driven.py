@@ -133,7 +133,7 @@ class DrivenScheduler(BaseScheduler):
 
     def _open_native_jobs(self) -> None:
         """Let jobs be dealt with without Python code, where none of it is anybody's own."""
-        if self.state == STATE_STOPPED or self._guess is not None or self._clock is not None:
+        if self._state == STATE_STOPPED or self._guess is not None or self._clock is not None:
             return
         mine = type(self)
         if (
@@ -208,9 +208,8 @@ class DrivenScheduler(BaseScheduler):
     def running(self) -> bool:
         """Whether the scheduler has been started and not shut down, and its loop is not closed."""
         self._note_running_loop()
-        with self._check_lock:
-            self._stop_if_loop_is_closed()
-        return self.state != STATE_STOPPED and (self._engine.running or not self._timer_is_due)
+        self._note_closed_loop()
+        return self._state != STATE_STOPPED and (self._engine.running or not self._timer_is_due)
 
     # Looking after the loops
 
@@ -273,6 +272,10 @@ class DrivenScheduler(BaseScheduler):
         self._open_native_jobs()
         self._logger.info("The scheduler runs its jobs on the event loop that it found running")
 
+    def _note_closed_loop(self) -> None:
+        with self._check_lock:
+            self._stop_if_loop_is_closed()
+
     def _move_to_loop(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
         """Use another loop for everything."""
         self._bind_loops(loop, context=context)
@@ -321,8 +324,10 @@ class DrivenScheduler(BaseScheduler):
 
     def _stop_if_loop_is_closed(self) -> None:
         """Stop if a loop has been closed, since nothing can run on it; the jobs stay."""
+        if self._guess is not None and not self._engine.control.watched:
+            return  # another one is found yet; whoever shares this guess may have closed it
         loops = (self._engine.control.loop, self._coroutine_loop())
-        if self.state != STATE_STOPPED and any(
+        if self._state != STATE_STOPPED and any(
             loop is not None and loop.is_closed() for loop in loops
         ):
             self._stop_without_loop()
@@ -351,7 +356,7 @@ class DrivenScheduler(BaseScheduler):
         return self._thread_loops.loop if self._loop_in_threads else None
 
     def _is_stopped(self) -> bool:
-        return self.state == STATE_STOPPED
+        return self._state == STATE_STOPPED
 
     def _store_has_changed(self, alias: str | None) -> None:
         # A native store wakes the timer thread by itself, and only when it must.
@@ -417,20 +422,30 @@ class DrivenScheduler(BaseScheduler):
         while runs := self._coroutine_runs():
             await asyncio.wait([asyncio.wrap_future(run.ended) for run in runs])
 
-    async def _runs_ended(self, but: asyncio.Task[Any] | None) -> None:
-        """Wait until all runs have ended, but for the one of a task."""
-        own = sum(task is but for task, *_ in self._engine.control.running())
-        await self._engine.idle(own)
+    async def _runs_ended(self, but: set[object]) -> None:
+        """Wait until all runs have ended, but for those of some tasks, or that wait for one of them."""
+        from mainspring._thread_loop import waits_in_run
+
+        def own() -> int:
+            in_threads = sum(waits_in_run(task, self) for task in but)
+            return in_threads + sum(task in but for task, *_ in self._engine.control.running())
+
+        left = -1
+        while left != (left := own()):  # those of others, where one has come to its end meanwhile
+            await self._engine.idle(left)
         for executor in list(self._executors.values()):
             await _submissions_ended(executor, but)
 
-    async def _end_runs(self, deadline: float | None) -> list[CancelledRun]:
+    async def _end_runs(
+        self, deadline: float | None, caller: asyncio.Task[Any] | None
+    ) -> list[CancelledRun]:
         """Wait for the runs to end, and cancel the coroutine runs that have not at the deadline.
 
         :param deadline: in seconds; ``None``: wait for however long they take
+        :param caller: the task that has asked for it, and may be waiting in another one
         :return: the runs that were cancelled
         """
-        here = asyncio.current_task()
+        here: set[object] = {task for task in (asyncio.current_task(), caller) if task is not None}
         await asyncio.sleep(0)  # by now a run that has called this is known to be suspended
         try:
             if self._has_idle_clock():
@@ -445,15 +460,15 @@ class DrivenScheduler(BaseScheduler):
                 return await self._cancel_and_await_runs(here)
             if not loop.is_running():
                 return []
-            ending = asyncio.run_coroutine_threadsafe(self._cancel_and_await_runs(None), loop)
+            ending = asyncio.run_coroutine_threadsafe(self._cancel_and_await_runs(set()), loop)
             return await asyncio.wrap_future(ending)
 
-    async def _cancel_and_await_runs(self, but: object) -> list[CancelledRun]:
-        """Cancel the coroutine runs, on their own loop, but for one task."""
+    async def _cancel_and_await_runs(self, but: set[object]) -> list[CancelledRun]:
+        """Cancel the coroutine runs, on their own loop, but for those of some tasks."""
         inbox = self._engine.coro or self._engine.control
         inbox._drain_all()  # what is due and has not begun would otherwise begin later
-        runs = [run for run in inbox.running() if run[0] is not but]
-        python_runs = [run for run in self._coroutine_runs() if run._task is not but or but is None]
+        runs = [run for run in inbox.running() if run[0] not in but]
+        python_runs = [run for run in self._coroutine_runs() if run._task not in but]
         for task, *_ in runs:
             task.cancel()
         for run in python_runs:
@@ -484,8 +499,8 @@ class DrivenScheduler(BaseScheduler):
         ]
 
 
-async def _submissions_ended(executor: BaseExecutor, but: asyncio.Task[Any] | None) -> None:
-    """Wait until what an executor was given without the engine has ended, but for the run of a task."""
+async def _submissions_ended(executor: BaseExecutor, but: set[object]) -> None:
+    """Wait until what an executor was given without the engine has ended, but for the runs of some tasks."""
     if executor._lock is None:  # it has never been started
         return
     changed = asyncio.Event()
@@ -497,7 +512,7 @@ async def _submissions_ended(executor: BaseExecutor, but: asyncio.Task[Any] | No
 
     executor._at_each_end.append(tell)
     try:
-        own = sum(run._task is but for run in executor._coroutine_runs)
+        own = sum(run._task in but for run in executor._coroutine_runs)
         while executor._submissions_under_way() > own:
             await changed.wait()
             changed.clear()

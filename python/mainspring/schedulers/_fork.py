@@ -16,6 +16,9 @@ Ground rules:
 from __future__ import annotations
 
 import os
+import signal
+import sys
+from types import FrameType
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -39,9 +42,11 @@ def _after_in_child() -> None:
     after_fork_in_child()
     leave_loops_to_parent()
     schedulers = tuple(_schedulers)
-    stopped = [scheduler for scheduler in schedulers if scheduler.state != STATE_STOPPED]
+    stopped = [scheduler for scheduler in schedulers if scheduler._state != STATE_STOPPED]
     for scheduler in schedulers:
         scheduler._forget_parent()
+    if _becomes_another_program(sys._getframe(1)):
+        return
     # Only now, since a log handler may call whatever it likes.
     for scheduler in stopped:
         scheduler._logger.warning(
@@ -50,6 +55,20 @@ def _after_in_child() -> None:
             os.getpid(),
             os.getppid(),
         )
+
+
+def _becomes_another_program(caller: FrameType) -> bool:
+    """Tell whether this child has been made to run another program, so that nobody is to be warned.
+
+    That is so where ``subprocess`` forks, as it does for a ``preexec_fn``, or libuv, on which uvloop's
+    subprocesses are made: that keeps every signal from a child until its program begins.
+
+    :param caller: what has forked, or called the C code that has
+    """
+    if caller.f_globals.get("__name__") == "subprocess":
+        return True
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD} <= blocked
 
 
 if hasattr(os, "register_at_fork"):

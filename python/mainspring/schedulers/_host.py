@@ -148,13 +148,13 @@ class HostedScheduler(LoopThreadScheduler):
 
     async def _release_when_idle(self) -> None:
         await self._idle()
-        if self.state == STATE_STOPPED:
+        if self._state == STATE_STOPPED:
             control = self._engine.control.loop
             if control is not None:
                 control.call_soon_threadsafe(self._release_if_stopped)
 
     def _release_if_stopped(self) -> None:
-        if self.state == STATE_STOPPED:  # and has not been started again
+        if self._state == STATE_STOPPED:  # and has not been started again
             self._release()
 
     def _release(self) -> None:

@@ -428,7 +428,7 @@ class SchedulerJobs(SchedulerParts):
         from mainspring.as_apscheduler import version_shown
         from mainspring.schedulers._transfer import dump
 
-        if self.state == STATE_STOPPED:
+        if self._state == STATE_STOPPED:
             raise RuntimeError("the scheduler must have been started for job export to work")
         jobs = self.get_jobs(jobstore)
         with _opened(outfile, "w") as file:

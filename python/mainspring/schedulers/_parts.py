@@ -60,8 +60,7 @@ class SchedulerParts(metaclass=ABCMeta):
 
     def __init__(self) -> None:
         super().__init__()
-        #: One of ``STATE_STOPPED``, ``STATE_RUNNING`` and ``STATE_PAUSED``.
-        self.state = STATE_STOPPED
+        self._state = STATE_STOPPED
         self._executors: dict[str, BaseExecutor] = {}
         self._jobstores: dict[str, BaseJobStore] = {}
         self._listeners: list[tuple[Callable[[Any], object], int]] = []
@@ -71,8 +70,21 @@ class SchedulerParts(metaclass=ABCMeta):
     def wakeup(self) -> None:
         """Have due jobs started soon."""
 
+    @property
+    def state(self) -> int:
+        """One of ``STATE_STOPPED``, ``STATE_RUNNING`` and ``STATE_PAUSED``."""
+        self._note_closed_loop()
+        return self._state
+
+    @state.setter
+    def state(self, value: int) -> None:
+        self._state = value
+
     def _note_running_loop(self) -> None:
         """Take note of the loop from which the scheduler is called, where that makes a difference."""
+
+    def _note_closed_loop(self) -> None:
+        """Stop if a loop that the scheduler needs has been closed. Not where a lock of its own is held."""
 
     @abstractmethod
     def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
@@ -109,7 +121,7 @@ class SchedulerParts(metaclass=ABCMeta):
                     f"got {type(executor).__name__} instead"
                 )
             self._executors[alias] = added
-            if self.state != STATE_STOPPED:
+            if self._state != STATE_STOPPED:
                 self._start_executor(added, alias)
         self._dispatch_event(SchedulerEvent(EVENT_EXECUTOR_ADDED, alias))
 
@@ -155,10 +167,10 @@ class SchedulerParts(metaclass=ABCMeta):
                     f"got {type(jobstore).__name__} instead"
                 )
             self._jobstores[alias] = added
-            if self.state != STATE_STOPPED:
+            if self._state != STATE_STOPPED:
                 self._start_jobstore(added, alias)
         self._dispatch_event(SchedulerEvent(EVENT_JOBSTORE_ADDED, alias))
-        if self.state != STATE_STOPPED:
+        if self._state != STATE_STOPPED:
             self.wakeup()
 
     def remove_jobstore(self, alias: str, shutdown: bool = True) -> None:
@@ -291,7 +303,7 @@ class SchedulerParts(metaclass=ABCMeta):
 
     def _stores_are_open(self) -> bool:
         """Tell whether jobs are in the stores, and not pending."""
-        return self.state != STATE_STOPPED or self._stopped_by_itself
+        return self._state != STATE_STOPPED or self._stopped_by_itself
 
     def _stores(self, alias: str | None = None) -> list[tuple[str, BaseJobStore]]:
         """Return the job stores, or the one under an alias, as they are now."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial, wraps
 from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ref
 
 from mainspring._lazy import asyncio
+from mainspring._thread_loop import ThreadLoop
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import CancelledRun, SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
@@ -77,10 +79,13 @@ class AsyncIOScheduler(DrivenScheduler):
     _eventloop: asyncio.AbstractEventLoop | None = None
     #: Whether :meth:`stop` has been called since the scheduler was started.
     _stop_asked = False
+    #: The loop from which the scheduler was last called before it was started.
+    _seen_loop: Callable[[], asyncio.AbstractEventLoop | None] = staticmethod(lambda: None)
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         self._stop_waiters: list[Callable[[], object]] = []
         super().__init__(gconfig, **options)
+        self._note_running_loop()
 
     def _configure(self, config: dict[str, Any]) -> None:
         self._eventloop = self._given_loop = maybe_ref(config.pop("event_loop", None))
@@ -122,9 +127,12 @@ class AsyncIOScheduler(DrivenScheduler):
         closed, on the loop's next turn. For any other it is the loop for the next :meth:`start`.
 
         :param event_loop: the loop, which may run in any thread, now or later
+        :raises TypeError: if it is no loop
         :raises RuntimeError: if that loop is closed, or if coroutine runs are going on on the loop
             before, which is not
         """
+        if not isinstance(event_loop, asyncio.AbstractEventLoop):
+            raise TypeError(f"event_loop must be an asyncio event loop, not {event_loop!r}")
         if event_loop.is_closed():
             raise RuntimeError(f"The scheduler cannot use {event_loop!r}, which is closed")
         if self.running:
@@ -159,12 +167,12 @@ class AsyncIOScheduler(DrivenScheduler):
         else:
             self._release_loop()
 
-    async def aclose(self, deadline: float | None = 30) -> list[CancelledRun]:
+    def aclose(self, deadline: float | None = 30) -> Coroutine[Any, Any, list[CancelledRun]]:
         """Stop processing jobs, await the runs that are going on, and shut down.
 
         Coroutine runs that have not ended at the deadline are cancelled, and awaited. Functions in
         worker threads cannot be cancelled; those come to their end by themselves. A run that calls
-        this does not wait for itself.
+        this is not waited for, also where it awaits it in another task, as with ``asyncio.shield``.
 
         :param deadline: for how many seconds to await the runs; ``None`` for however long they take
         :return: the runs that were cancelled; empty if all ended in time, or if the scheduler was
@@ -180,13 +188,23 @@ class AsyncIOScheduler(DrivenScheduler):
         >>> asyncio.run(main())
         ['long']
         """
+        return self._close(
+            deadline, asyncio.current_task() if asyncio._get_running_loop() else None
+        )
+
+    async def _close(
+        self, deadline: float | None, caller: asyncio.Task[Any] | None
+    ) -> list[CancelledRun]:
+        """Do that for a task, which may be that of a run."""
         if self.state == STATE_STOPPED:
             return []
         self._stop_processing()
         try:
-            return await self._end_runs(deadline)
-        finally:
+            return await self._end_runs(deadline, caller)
+        except BaseException:
             self._cancel_runs()
+            raise
+        finally:
             self._shut_down_parts(wait=False)
             self._release_loop()
 
@@ -258,11 +276,21 @@ class AsyncIOScheduler(DrivenScheduler):
             if loop is running or not belongs_to_parent(loop):
                 return loop, None
         loop = current_loop()
+        if isinstance(loop, ThreadLoop):  # this is a job of another scheduler, in a worker thread
+            loop = loop.loop()
         is_new = loop is None or loop.is_closed() or belongs_to_parent(loop)
         if loop is None or is_new:
+            seen = self._seen_loop()
+            if seen is not None and seen.is_running() and not belongs_to_parent(seen):
+                return seen, None  # the program has only let another thread start the scheduler
             loop = new_loop()
             asyncio.set_event_loop(loop)
         return loop, None if loop.is_running() else LoopGuess(loop, is_new)
+
+    def _note_running_loop(self) -> None:
+        super()._note_running_loop()
+        if self._state == STATE_STOPPED and (loop := running_loop()) is not None:
+            self._seen_loop = ref(loop)
 
     def _move_to_loop(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
         self._eventloop = loop
@@ -289,5 +317,5 @@ class AsyncIOScheduler(DrivenScheduler):
         try:
             await self._idle()
         finally:
-            if self.state == STATE_STOPPED:
+            if self._state == STATE_STOPPED:
                 self._release_loop()

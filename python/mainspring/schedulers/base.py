@@ -116,7 +116,7 @@ class BaseScheduler(SchedulerJobs):
         :param options: options, as for the constructor
         :raises SchedulerAlreadyRunningError: if the scheduler is running
         """
-        if self.state != STATE_STOPPED:
+        if self._state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
         config = nest(gconfig, prefix)
         config.update(options)
@@ -129,7 +129,7 @@ class BaseScheduler(SchedulerJobs):
         :raises SchedulerAlreadyRunningError: if the scheduler is running
         :raises RuntimeError: if this is uWSGI without threads
         """
-        if self.state != STATE_STOPPED:
+        if self._state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
         self._check_uwsgi()
         if self._clock is None:
@@ -153,7 +153,7 @@ class BaseScheduler(SchedulerJobs):
                 del self._pending_jobs[:]
                 self._engine.set_paused(paused)
                 self._engine.set_listener_mask(self._listener_mask())
-                self.state = STATE_PAUSED if paused else STATE_RUNNING
+                self._state = STATE_PAUSED if paused else STATE_RUNNING
             undo.pop_all()
         self._logger.info("Scheduler started")
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
@@ -161,7 +161,7 @@ class BaseScheduler(SchedulerJobs):
             if self._clock is not None:
                 self._clock._attach(self)
             self._start_timer_thread(paused)
-        if self.state == STATE_RUNNING:
+        if self._state == STATE_RUNNING:
             self.wakeup()
 
     @abstractmethod
@@ -174,9 +174,10 @@ class BaseScheduler(SchedulerJobs):
         :param wait: whether to return only after all runs that are going on have ended
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
+        self._note_closed_loop()
         if self._stopped_by_itself:
             return
-        if self.state == STATE_STOPPED:
+        if self._state == STATE_STOPPED:
             raise SchedulerNotRunningError
         self._stop_processing()
         self._settle_runs(wait)
@@ -184,7 +185,7 @@ class BaseScheduler(SchedulerJobs):
 
     def _stop_processing(self) -> None:
         """Do the first part of a shutdown: from now on no job is started."""
-        self.state = STATE_STOPPED
+        self._state = STATE_STOPPED
         self._native_jobs.close()
         if self._clock is not None:
             self._clock._detach(self)
@@ -208,8 +209,8 @@ class BaseScheduler(SchedulerJobs):
         self._note_running_loop()
         if self.state == STATE_STOPPED:
             raise SchedulerNotRunningError
-        if self.state == STATE_RUNNING:
-            self.state = STATE_PAUSED
+        if self._state == STATE_RUNNING:
+            self._state = STATE_PAUSED
             self._engine.set_paused(True)
             self._logger.info("Paused scheduler job processing")
             self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_PAUSED))
@@ -222,8 +223,8 @@ class BaseScheduler(SchedulerJobs):
         self._note_running_loop()
         if self.state == STATE_STOPPED:
             raise SchedulerNotRunningError
-        if self.state == STATE_PAUSED:
-            self.state = STATE_RUNNING
+        if self._state == STATE_PAUSED:
+            self._state = STATE_RUNNING
             self._engine.set_paused(False)
             self._logger.info("Resumed scheduler job processing")
             self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_RESUMED))
@@ -232,7 +233,7 @@ class BaseScheduler(SchedulerJobs):
     @property
     def running(self) -> bool:
         """Whether the scheduler has been started and not shut down; true also while paused."""
-        return self.state != STATE_STOPPED
+        return self._state != STATE_STOPPED
 
     # What people who write schedulers, executors and stores build on
 
@@ -245,12 +246,12 @@ class BaseScheduler(SchedulerJobs):
 
         :return: in how many seconds to call this again, or ``None`` if not before the next wakeup
         """
-        if self.state == STATE_PAUSED:
+        if self._state == STATE_PAUSED:
             self._logger.debug("Scheduler is paused -- not processing jobs")
             return None
         self._logger.debug("Looking for jobs to run")
         deadlines = (self._engine.process(self._now()), self._sweeper.sweep())
-        if self.state == STATE_PAUSED:
+        if self._state == STATE_PAUSED:
             self._logger.debug("Scheduler is paused; waiting until resume() is called")
             return None
         next_deadline = min((time for time in deadlines if time is not None), default=None)
@@ -350,8 +351,8 @@ class BaseScheduler(SchedulerJobs):
 
     def _forget_parent(self) -> None:
         """Become a stopped scheduler with the same jobs; see :mod:`mainspring.schedulers._fork`."""
-        if self.state != STATE_STOPPED:
-            self.state = STATE_STOPPED
+        if self._state != STATE_STOPPED:
+            self._state = STATE_STOPPED
             self._stopped_by_itself = True
         self._make_locks()
         self._sweeper.leave_to_parent()
@@ -386,7 +387,7 @@ class BaseScheduler(SchedulerJobs):
 
     def _store_has_changed(self, alias: str | None) -> None:
         """Look at a store, since a job in it may be due earlier than what is waited for."""
-        if self.state == STATE_RUNNING:
+        if self._state == STATE_RUNNING:
             self.wakeup()
 
     def _tell(self, event: SchedulerEvent) -> None:
@@ -506,4 +507,4 @@ class BaseScheduler(SchedulerJobs):
         return self._clock._on_behalf(trigger.get_next_fire_time, None, now)
 
     def _is_paused(self) -> bool:
-        return self.state == STATE_PAUSED
+        return self._state == STATE_PAUSED

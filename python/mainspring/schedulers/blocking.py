@@ -16,6 +16,7 @@ from mainspring.schedulers._loops import (
     new_own_loop,
     running_loop,
 )
+from mainspring.schedulers._signals import whole_callbacks
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)
@@ -126,10 +127,13 @@ class BlockingScheduler(DrivenScheduler):
         assert loop is not None
         self._is_in_main_loop = True
         try:
-            while not event.is_set():
-                loop.run_forever()
-                if loop is not self._own_loop:  # a job has forked, and this is the child
-                    return
+            with whole_callbacks(loop) as interrupts:
+                while not event.is_set():
+                    loop.run_forever()
+                    if loop is not self._own_loop:  # a job has forked, and this is the child
+                        return
+                    if interrupts:
+                        raise interrupts[0]
         except BaseException:
             self._interrupted = True
             raise

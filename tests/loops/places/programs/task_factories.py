@@ -10,7 +10,7 @@ from typing import Any
 from jobs import Jobs, run
 
 from mainspring import AsyncIOScheduler
-from mainspring.events import EVENT_JOB_ERROR, JobExecutionEvent
+from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 
 
 class OwnTask(asyncio.Task[Any]):
@@ -55,6 +55,19 @@ async def check_tasks(scheduler: AsyncIOScheduler, expected: type) -> None:
     assert [await kinds.get(), await kinds.get()] == [expected, expected]
 
 
+async def check_end_at_once(scheduler: AsyncIOScheduler) -> None:
+    """Check a run that ends without waiting for anything, so that its task is done when it is made."""
+    ended: asyncio.Queue[JobExecutionEvent] = asyncio.Queue()
+    scheduler.add_listener(ended.put_nowait, EVENT_JOB_EXECUTED)
+
+    async def job() -> str:
+        return "at once"
+
+    scheduler.add_job(job, misfire_grace_time=None)
+    assert (await ended.get()).retval == "at once"
+    scheduler.remove_listener(ended.put_nowait)
+
+
 async def main(place: str) -> None:
     loop = asyncio.get_running_loop()
     usual = type(asyncio.current_task())
@@ -83,6 +96,7 @@ async def main(place: str) -> None:
         loop.set_task_factory(asyncio.eager_task_factory)
         scheduler.start()
         await check_tasks(scheduler, asyncio.Task)
+        await check_end_at_once(scheduler)
     jobs.add_to(scheduler)
     await jobs.ran()
     jobs.check(loop)
