@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, Future, shield, wrap_future
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mainspring._mainspring import WorkerPool
 from mainspring.executors.base import BaseExecutor
@@ -69,6 +69,21 @@ class AsyncIOExecutor(BaseExecutor):
     @property
     def _eventloop(self) -> AbstractEventLoop | None:
         return None if self._scheduler is None else self._scheduler._coroutine_loop()
+
+    @property
+    def _pending_futures(self) -> set[Future[Any]]:
+        """The coroutine runs that are going on, as futures of their loop.
+
+        APScheduler has them in a set of this name. Programs await them before they shut the
+        scheduler down, as python-telegram-bot does.
+        """
+        if (loop := self._eventloop) is None or self._scheduler is None:
+            return set()
+        pending: set[Future[Any]] = set(self._scheduler._suspended_tasks())
+        for run in tuple(self._coroutine_runs):
+            # Until the run has begun there is no task, and nothing that its future could cancel.
+            pending.add(run._task or shield(wrap_future(run.ended, loop=loop)))
+        return pending
 
     def shutdown(self, wait: bool = True) -> None:
         if self._own_pool is not None:

@@ -346,6 +346,9 @@ class DrivenScheduler(BaseScheduler):
     def _coroutine_loop(self) -> AbstractEventLoop | None:
         return (self._engine.coro or self._engine.control).loop
 
+    def _suspended_tasks(self) -> list[asyncio.Future[Any]]:
+        return [task for task, *_ in (self._engine.coro or self._engine.control).running()]
+
     def _thread_loop(self) -> ThreadLoop | None:
         return self._thread_loops.loop if self._loop_in_threads else None
 
