@@ -25,7 +25,7 @@ LOOPS = ("asyncio", "uvloop")
 _HIDDEN = object()
 
 
-class AsyncIOExecutor(BaseExecutor):
+class AsyncIOExecutor(BaseExecutor, runs_natively=True):
     """Runs coroutine jobs on the scheduler's loop and all others in threads.
 
     Those are the threads of the loop's default executor where the program has set one, with
@@ -35,7 +35,6 @@ class AsyncIOExecutor(BaseExecutor):
     are told of every run on the loop. Plugin alias: ``asyncio``.
     """
 
-    _runs_natively = True
     _runs_elsewhere = True
     _own_pool: WorkerPool | None = None
     _pool: WorkerPool | Executor | None = None
