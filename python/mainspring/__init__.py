@@ -6,6 +6,8 @@ Everything public can be imported from here, and from modules that are named as 
 >>> from mainspring.schedulers.background import BackgroundScheduler
 >>> mainspring.BackgroundScheduler is BackgroundScheduler
 True
+
+PYTEST_DONT_REWRITE: nor warn that it cannot be, where mainspring is imported before pytest looks for plugins.
 """
 
 from __future__ import annotations

@@ -321,6 +321,20 @@ def test_the_place_of_a_program_is_found(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == (f"{path}\n", "")
 
 
+def test_pytest_does_not_warn_that_the_package_is_there_already(tmp_path: Path) -> None:
+    # It does so for packages with plugins, and a suite that turns warnings into errors does not start.
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    (tmp_path / "test_alias.py").write_text(
+        "import apscheduler.job, mainspring, pytest\n"
+        "def test_alias():\n"
+        "    pytest.register_assert_rewrite('mainspring')\n"
+        "    assert apscheduler.job.Job is mainspring.Job\n"
+    )
+    program = ["-m", "mainspring.as_apscheduler", "-m", "pytest", "-p", "no:asyncio"]
+    done = run(*program, cwd=tmp_path)
+    assert done.returncode == 0, done
+
+
 def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
     for arguments, message in {
         (): "python -m mainspring.as_apscheduler program.py",

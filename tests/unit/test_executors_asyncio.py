@@ -111,6 +111,35 @@ class TestSubmission:
         assert (await events)[0].retval == "of the submission"
 
 
+@pytest.mark.parametrize("by_hand", [False, True], ids=["due", "submitted"])
+async def test_the_runs_that_are_going_on_can_be_awaited(
+    scheduler: AsyncIOScheduler, executor: AsyncIOExecutor, by_hand: bool
+) -> None:
+    # As python-telegram-bot does before it shuts its scheduler down.
+    assert executor._pending_futures == set()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def job() -> None:
+        begun.set()
+        await go_on.wait()
+
+    if by_hand:
+        executor.submit_job(scheduler.add_job(job, "interval", hours=1), [now()])
+        (pending,) = executor._pending_futures
+        await begun.wait()
+        (task,) = executor._pending_futures
+        assert not pending.done()
+    else:
+        scheduler.add_job(job, executor="other")
+        scheduler.resume()
+        await begun.wait()
+        (pending,) = (task,) = executor._pending_futures
+    assert isinstance(task, asyncio.Task)
+    go_on.set()
+    await asyncio.gather(pending, task)
+    assert executor._pending_futures == set()
+
+
 async def test_number_of_threads(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

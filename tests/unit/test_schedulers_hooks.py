@@ -241,6 +241,57 @@ class OwnThread(BaseScheduler):
             self._woken.clear()
 
 
+@pytest.mark.parametrize("method", ["_do_submit_job", "_run_job_success", "submit_job"])
+def test_methods_that_are_put_into_an_executor_that_runs(method: str) -> None:
+    # As packages do that wrap what runs a job: apscheduler-dishka, for one.
+    executor = ThreadPoolExecutor()
+    scheduler = BackgroundScheduler(timezone="UTC", executors={"default": executor})
+    scheduler.start()
+    executed = Event()
+    scheduler.add_listener(lambda event: executed.set(), EVENT_JOB_EXECUTED)
+
+    def run() -> None:
+        executed.clear()
+        scheduler.add_job(nothing, misfire_grace_time=None)
+        assert executed.wait(PATIENCE)
+
+    run()
+    with patch.object(executor, method, wraps=getattr(executor, method)) as put:
+        run()
+        assert put.call_count == 1
+    run()
+    assert put.call_count == 1
+    scheduler.shutdown()
+
+
+def test_methods_that_are_put_into_the_class_of_an_executor() -> None:
+    submitted = Event()
+    with patch.object(ThreadPoolExecutor, "_do_submit_job", lambda *args: submitted.set()):
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.start()
+        scheduler.add_job(nothing)
+        assert submitted.wait(PATIENCE)
+        scheduler.shutdown(wait=False)
+
+
+@pytest.mark.parametrize("hook", ["_dispatch_event", "_lookup_executor"])
+def test_hooks_that_are_put_into_a_scheduler_that_runs(hook: str) -> None:
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.start()
+    called = Event()
+    original = getattr(scheduler, hook)
+
+    def own(what: Any) -> Any:
+        if what == "default" or getattr(what, "code", 0) == EVENT_JOB_EXECUTED:
+            called.set()
+        return original(what)
+
+    with patch.object(scheduler, hook, own):
+        scheduler.add_job(nothing, misfire_grace_time=None)
+        assert called.wait(PATIENCE)
+    scheduler.shutdown()
+
+
 def test_a_scheduler_written_by_the_guide() -> None:
     scheduler = OwnThread(timezone="UTC")
     executed = listen(scheduler, EVENT_JOB_EXECUTED)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mainspring._lazy import asyncio
 from mainspring._mainspring import WorkerPool
@@ -25,7 +25,7 @@ LOOPS = ("asyncio", "uvloop")
 _HIDDEN = object()
 
 
-class AsyncIOExecutor(BaseExecutor):
+class AsyncIOExecutor(BaseExecutor, runs_natively=True):
     """Runs coroutine jobs on the scheduler's loop and all others in threads.
 
     Those are the threads of the loop's default executor where the program has set one, with
@@ -35,7 +35,6 @@ class AsyncIOExecutor(BaseExecutor):
     are told of every run on the loop. Plugin alias: ``asyncio``.
     """
 
-    _runs_natively = True
     _runs_elsewhere = True
     _own_pool: WorkerPool | None = None
     _pool: WorkerPool | Executor | None = None
@@ -69,6 +68,21 @@ class AsyncIOExecutor(BaseExecutor):
     @property
     def _eventloop(self) -> asyncio.AbstractEventLoop | None:
         return None if self._scheduler is None else self._scheduler._coroutine_loop()
+
+    @property
+    def _pending_futures(self) -> set[asyncio.Future[Any]]:
+        """The coroutine runs that are going on, as futures of their loop.
+
+        APScheduler has them in a set of this name. Programs await them before they shut the
+        scheduler down, as python-telegram-bot does.
+        """
+        if (loop := self._eventloop) is None or self._scheduler is None:
+            return set()
+        pending: set[asyncio.Future[Any]] = set(self._scheduler._suspended_tasks())
+        for run in tuple(self._coroutine_runs):
+            # Until the run has begun there is no task, and nothing that its future could cancel.
+            pending.add(run._task or asyncio.shield(asyncio.wrap_future(run.ended, loop=loop)))
+        return pending
 
     def shutdown(self, wait: bool = True) -> None:
         if self._own_pool is not None:

@@ -7,7 +7,7 @@ import logging
 import traceback
 from abc import ABCMeta, abstractmethod
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
@@ -47,6 +47,9 @@ _told_time: ContextVar[datetime | None] = ContextVar("mainspring told time", def
 #: Yields what a job's functions return to be awaited, takes in the results, returns the events.
 _Runs: TypeAlias = "Generator[Awaitable[Any], Any, list[JobExecutionEvent]]"
 
+#: The methods of an executor through which every run goes, unless the engine makes it by itself.
+RUN_METHODS = frozenset(("_do_submit_job", "_run_job_error", "_run_job_success", "submit_job"))
+
 #: How often a thread that waits for a loop looks whether the loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
 
@@ -75,6 +78,9 @@ class BaseExecutor(metaclass=ABCMeta):
     _scheduler: BaseScheduler | None = None
     _lock: AbstractContextManager[Any] | None = None
     _logger: logging.Logger = get_logger("executors")
+    #: The methods in whose place the engine may run the jobs; ``None`` where it may not. It does not where
+    #: somebody has put others there since, in a subclass or in the class itself.
+    _native_methods: ClassVar[Mapping[str, object] | None] = None
     #: Whether a job never runs in the thread that submits it, before the submission returns.
     _runs_elsewhere: ClassVar[bool] = False
 
@@ -84,6 +90,27 @@ class BaseExecutor(metaclass=ABCMeta):
         #: Called whenever a submission has ended, in whichever thread that was.
         self._at_each_end: list[Callable[[], object]] = []
         self._coroutine_runs: set[CoroutineRun[list[JobExecutionEvent]]] = set()
+
+    def __init_subclass__(cls, runs_natively: bool = False, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if runs_natively:
+            cls._native_methods = {name: getattr(cls, name) for name in RUN_METHODS}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in RUN_METHODS:
+            self._tell_of_own_method()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in RUN_METHODS:
+            self._tell_of_own_method()
+
+    def _tell_of_own_method(self) -> None:
+        """Have the scheduler call a method that was put into this executor while it runs."""
+        tell = getattr(self._scheduler, "_executor_has_changed", None)
+        if tell is not None:
+            tell(self)
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         """Take note of the scheduler; it calls this when it starts or is given the executor later.

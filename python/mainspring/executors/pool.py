@@ -126,7 +126,7 @@ def _fulfil(
         future.set_result(result)
 
 
-class ThreadPoolExecutor(RestartablePoolExecutor):
+class ThreadPoolExecutor(RestartablePoolExecutor, runs_natively=True):
     """Runs jobs in a pool of threads, and coroutine jobs on the scheduler's loop.
 
     Plugin alias: ``threadpool``.
@@ -138,8 +138,6 @@ class ThreadPoolExecutor(RestartablePoolExecutor):
     >>> ThreadPoolExecutor(4, {"thread_name_prefix": "jobs"})._pool.max_workers
     4
     """
-
-    _runs_natively = True
 
     def __init__(self, max_workers: int = 10, pool_kwargs: Mapping[str, Any] | None = None) -> None:
         options: dict[str, Any] = {"thread_name_prefix": f"ThreadPoolExecutor-{next(_numbers)}"}

@@ -147,13 +147,21 @@ class DrivenScheduler(BaseScheduler):
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
-        if name in _READ_ONCE:
-            self._open_native_jobs()
+        self._take_note_of(name)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
+        self._take_note_of(name)
+
+    def _take_note_of(self, name: str) -> None:
+        """Have what was put into this scheduler take effect, where the engine has read it before."""
         if name in _READ_ONCE:
             self._open_native_jobs()
+        elif name == "_dispatch_event":
+            self._engine.set_listener_mask(self._listener_mask())
+        elif name == "_lookup_executor":
+            for executor in list(self._executors.values()):
+                self._executor_has_changed(executor)
 
     def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
         super()._start_jobstore(store, alias)
@@ -177,6 +185,15 @@ class DrivenScheduler(BaseScheduler):
     def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
         # A lookup of the user's own is to be asked for each due job.
         return None if self._is_replaced("_lookup_executor") else native_pool(executor)
+
+    def _executor_has_changed(self, executor: BaseExecutor) -> None:
+        """Run the jobs of an executor anew, by itself or by the engine."""
+        if self.state == STATE_STOPPED:
+            return
+        for alias, known in list(self._executors.items()):
+            if known is executor:
+                self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
+        self._native_jobs.note_executor()
 
     def _choose_pools(self, at_start: bool) -> None:
         """Have the engine use the threads that executors have chosen anew."""
@@ -351,6 +368,9 @@ class DrivenScheduler(BaseScheduler):
 
     def _coroutine_loop(self) -> asyncio.AbstractEventLoop | None:
         return (self._engine.coro or self._engine.control).loop
+
+    def _suspended_tasks(self) -> list[asyncio.Future[Any]]:
+        return [task for task, *_ in (self._engine.coro or self._engine.control).running()]
 
     def _thread_loop(self) -> ThreadLoop | None:
         return self._thread_loops.loop if self._loop_in_threads else None

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeGuard
 
 from mainspring._mainspring import NativeStore, WorkerPool
+from mainspring.executors.base import RUN_METHODS
 from mainspring.jobstores.memory import MemoryJobStore
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ _STORE_METHODS = frozenset(
     ("add_job", "get_due_jobs", "get_next_run_time", "remove_job", "update_job")
 )
 _SAVE_METHODS = frozenset(("remove_job", "update_job"))
-_EXECUTOR_METHODS = frozenset(
-    ("_do_submit_job", "_run_job_error", "_run_job_success", "submit_job")
-)
 
 
 def native_store(store: BaseJobStore) -> NativeStore | None:
@@ -51,8 +49,11 @@ def parks_jobs(store: BaseJobStore) -> TypeGuard[PersistentJobStore]:
 
 def native_pool(executor: BaseExecutor) -> WorkerPool | None:
     """Return the pool of an executor, unless it has a method of its own that a run must call."""
-    own = vars(executor)
-    if not (_is_native_executor(type(executor)) and _EXECUTOR_METHODS.isdisjoint(own)):
+    cls, own = type(executor), vars(executor)
+    methods = getattr(cls, "_native_methods", None)  # a test may have put a mock there
+    if methods is None or not RUN_METHODS.isdisjoint(own):
+        return None
+    if any(getattr(cls, name) is not method for name, method in methods.items()):
         return None
     pool = own.get("_pool")
     return pool if isinstance(pool, WorkerPool) else None
@@ -67,12 +68,6 @@ def _is_native_store(cls: type) -> bool:
 def _batches_updates(cls: type) -> bool:
     base = next((base for base in cls.__mro__ if "_save_due_jobs" in vars(base)), None)
     return base is not None and _inherits(cls, base, _SAVE_METHODS)
-
-
-@cache
-def _is_native_executor(cls: type) -> bool:
-    base = next((base for base in cls.__mro__ if "_runs_natively" in vars(base)), None)
-    return base is not None and _inherits(cls, base, _EXECUTOR_METHODS)
 
 
 def _inherits(cls: type, base: type, names: Iterable[str]) -> bool:

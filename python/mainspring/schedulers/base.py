@@ -38,7 +38,7 @@ from mainspring.schedulers._sweep import StoreSweeper
 from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, Future
     from contextvars import Context
 
     from mainspring._mainspring import WorkerPool
@@ -380,6 +380,10 @@ class BaseScheduler(SchedulerJobs):
     def _coroutine_loop(self) -> AbstractEventLoop | None:
         """Return the loop on which coroutine jobs run."""
         return None
+
+    def _suspended_tasks(self) -> list[Future[Any]]:
+        """Return the coroutine runs that go on without an executor's knowledge, as futures."""
+        return []
 
     def _thread_loop(self) -> AbstractEventLoop | None:
         """Return what this thread is to have as its event loop while it runs a sync function."""
