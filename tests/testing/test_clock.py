@@ -97,11 +97,19 @@ class TestTheClock:
         with pytest.raises(ValueError, match="cannot sleep"):
             clock.suspend(-1)
 
-    def test_start_must_be_a_time(self):
-        with pytest.raises(TypeError, match="start must be"):
+    def test_arguments_of_another_kind(self):
+        with pytest.raises(TypeError, match="a time is"):
             ManualClock(5)
-        with pytest.raises(TypeError, match="must be a mainspring.testing.ManualClock"):
-            BackgroundScheduler(clock=5)
+        with pytest.raises(TypeError, match="seed is an integer"):
+            ManualClock(seed="1")
+        for clock in (5, ManualClock):
+            with pytest.raises(TypeError, match="must be a mainspring.testing.ManualClock"):
+                BackgroundScheduler(clock=clock)
+
+    def test_loops_of_another_kind(self, clock):
+        moving = clock.aadvance(1)
+        with pytest.raises(RuntimeError, match="fixture anyio_backend that returns 'asyncio'"):
+            moving.send(None)  # as trio would
 
     def test_given_to_a_scheduler_later(self, clock):
         scheduler = BackgroundScheduler(timezone="UTC")
@@ -111,6 +119,19 @@ class TestTheClock:
         scheduler.add_job(nothing, "interval", hours=1)
         assert clock.advance("1d").run_count == 24
         scheduler.shutdown()
+
+    async def test_a_scheduler_on_a_loop_has_its_methods(self, clock):
+        async with AsyncIOScheduler(clock=clock, timezone="UTC") as scheduler:
+            scheduler.add_job(return_five)
+            assert (await scheduler.drain()).run_count == 1
+            assert len(scheduler.runs()) == 1
+
+    def test_any_other_scheduler_has_its_methods(self, start):
+        scheduler = start()
+        scheduler.add_job(return_five)
+        assert scheduler.drain().run_count == 1
+        (run,) = scheduler.runs()
+        assert (run.scheduled_time, run.start) == (run.scheduled_run_time, run.started)
 
 
 class TestSyncJobs:

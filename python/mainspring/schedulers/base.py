@@ -307,7 +307,7 @@ class BaseScheduler(SchedulerJobs):
 
     def _use_clock(self, clock: ManualClock) -> None:
         """Go by a clock that is moved by hand from now on."""
-        if not hasattr(clock, "_make_engine"):
+        if isinstance(clock, type) or not hasattr(clock, "_make_engine"):
             raise TypeError(f"clock must be a mainspring.testing.ManualClock, not {clock!r}")
         self._clock = clock
         clock._equip(self)

@@ -7,7 +7,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import CancelledError, Future, wait
 from contextvars import Context
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,12 +16,14 @@ from mainspring._mainspring import Engine, VirtualTime
 from mainspring.events import EVENT_JOB_MISSED
 from mainspring.schedulers._host import HostLoop
 from mainspring.schedulers._loops import running_loop
+from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.testing._conductor import Conductor
 from mainspring.testing._durations import microseconds
 from mainspring.testing._loop_time import LoopTime, Timers, follow, followed, leave
 from mainspring.testing._runs import Advance, Run, unexpected
 from mainspring.testing._state import Ledger
 from mainspring.testing._sweeper import ManualSweeper
+from mainspring.testing._times import as_time
 from mainspring.util import astimezone
 
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ class ManualClock:
     fire, and each run is executed as ever: by triggers, misfire rule, coalescing, instance limits, job
     stores, executors and listeners. Nothing runs while the clock stands.
 
-    :param start: what the clock shows first: an aware datetime, or a naive one or ISO 8601 text, which
-        are in ``timezone``
+    :param start: what the clock shows first: a datetime, a date, or ISO 8601 text; without an offset it
+        is in ``timezone``
     :param seed: an integer that all jitter follows from
     :param timezone: the time zone of a naive ``start``; UTC by default
     :param patience: for how long to wait, in seconds of real time, for a run that waits for something
@@ -66,20 +68,17 @@ class ManualClock:
 
     def __init__(
         self,
-        start: datetime | str = "2026-01-01T00:00",
+        start: date | str = "2026-01-01T00:00",
         seed: int = 0,
         *,
         timezone: tzinfo | str | None = None,
         patience: float = 1.0,
     ) -> None:
-        if isinstance(start, str):
-            start = datetime.fromisoformat(start)
-        if not isinstance(start, datetime):
-            raise TypeError(f"start must be a datetime or text, not {start!r}")
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise TypeError(f"seed is an integer, not {seed!r}")
         zone = astimezone(timezone)
-        if start.tzinfo is None:
-            start = start.replace(tzinfo=zone or _UTC)
-        elif zone is not None:
+        start = as_time(start, zone or _UTC)
+        if zone is not None:
             start = start.astimezone(zone)
         assert start.tzinfo is not None
         self._zone: tzinfo = start.tzinfo
@@ -123,10 +122,10 @@ class ManualClock:
         """
         return self._block(partial(self._conduct, self._after(duration), self._counts()))
 
-    def advance_to(self, time: datetime | str) -> Advance:
+    def advance_to(self, time: date | str) -> Advance:
         """Do what :meth:`advance` does, until the clock shows a certain time.
 
-        :param time: the time; a naive one, or ISO 8601 text without an offset, is in the clock's zone
+        :param time: a datetime, a date, or ISO 8601 text; without an offset it is in the clock's zone
         :raises ValueError: if the time is past
         """
         return self._block(partial(self._conduct, self._until(time), self._counts()))
@@ -135,7 +134,7 @@ class ManualClock:
         """Do what :meth:`advance` does, on an event loop, which goes on running."""
         return await self._conduct(self._after(duration), self._counts())
 
-    async def aadvance_to(self, time: datetime | str) -> Advance:
+    async def aadvance_to(self, time: date | str) -> Advance:
         """Do what :meth:`advance_to` does, on an event loop, which goes on running."""
         return await self._conduct(self._until(time), self._counts())
 
@@ -306,9 +305,15 @@ class ManualClock:
             followed.reset(own_time)
 
     def _equip(self, scheduler: BaseScheduler) -> None:
-        """Give a scheduler the method by which a test looks at its runs."""
-        if not hasattr(type(scheduler), "runs"):
-            vars(scheduler)["runs"] = partial(self.runs, scheduler=scheduler)
+        """Give a scheduler the methods by which a test looks at its runs, and waits for them."""
+        on_loop = isinstance(scheduler, AsyncIOScheduler)
+        own = {
+            "runs": partial(self.runs, scheduler=scheduler),
+            "drain": self.adrain if on_loop else self.drain,
+        }
+        for name, method in own.items():
+            if not hasattr(type(scheduler), name):
+                vars(scheduler)[name] = method
 
     # Inside
 
@@ -323,10 +328,8 @@ class ManualClock:
             )
         return self._time.wall + micros
 
-    def _until(self, time: datetime | str) -> int:
-        at = datetime.fromisoformat(time) if isinstance(time, str) else time
-        if at.tzinfo is None:
-            at = at.replace(tzinfo=self._zone)
+    def _until(self, time: date | str) -> int:
+        at = as_time(time, self._zone)
         micros = (at - EPOCH) // MICROSECOND
         if micros < self._time.wall:
             raise ValueError(
@@ -345,6 +348,11 @@ class ManualClock:
         return [scheduler._engine.run_count for scheduler in self._known]
 
     async def _conduct(self, until: int, first: list[int]) -> Advance:
+        if running_loop() is None:
+            raise RuntimeError(
+                "The clock is moved on an asyncio event loop, not on one of another kind; with anyio's "
+                "pytest plugin, a fixture anyio_backend that returns 'asyncio' chooses it"
+            )
         if not self._turn.acquire(blocking=False):
             raise RuntimeError(
                 "the clock is being advanced; a job, or another thread, cannot do that"
