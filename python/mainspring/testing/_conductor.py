@@ -26,7 +26,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainspring._mainspring import LoopInbox, WorkerPool
@@ -166,13 +165,13 @@ class Conductor:
         if not time.lend(pool, limit, tell):
             time.hand_over()
             return
-        progress, since = time.progress, monotonic()
+        progress, since = time.progress, time.real
         try:
             while not done.done():
                 await wait_in_real_time(WORKER_INTERVAL, done)
                 if time.progress != progress:
-                    progress, since = time.progress, monotonic()
-                elif not done.done() and monotonic() - since > self.clock.patience:
+                    progress, since = time.progress, time.real
+                elif not done.done() and time.real - since > self.clock.patience:
                     run = time.reclaim()
                     if run is None:  # no worker has come
                         time.hand_over()
@@ -200,7 +199,7 @@ class Conductor:
             if self._is_quiet():
                 break
         turn, pause = 0, FIRST_PAUSE
-        last, since = None, monotonic()
+        last, since = None, self._time.real
         while True:
             state = self._state()
             if state.is_at_rest():
@@ -211,8 +210,8 @@ class Conductor:
             else:
                 signature = state.signature()
                 if signature != last and not state.moves:
-                    last, since = signature, monotonic()
-                elif monotonic() - since > self.clock.patience:
+                    last, since = signature, self._time.real
+                elif self._time.real - since > self.clock.patience:
                     state.enter(parks=True)
                     return
                 if turn > TURNS:
@@ -334,8 +333,8 @@ class Conductor:
                 self._home.call_soon_threadsafe(end)
 
         sweeper.begin(tell)
-        since = monotonic()
-        while not done.done() and monotonic() - since <= self.clock.patience:
+        since = self._time.real
+        while not done.done() and self._time.real - since <= self.clock.patience:
             await wait_in_real_time(WORKER_INTERVAL, done)
 
     def _deadline_of(self, scheduler: BaseScheduler) -> int | None:
