@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from mainspring import from_thread
 from mainspring.events import EVENT_JOB_EXECUTED, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from mainspring.executors.debug import DebugExecutor
 from mainspring.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
@@ -379,19 +380,66 @@ class TestCoroutines:
         clock.advance("3h5s")
         assert [run.value for run in clock.runs()] == ["slept"] * 3
 
-    def test_a_sync_job_that_waits_for_the_loop(self, clock, start):
+    def test_sync_jobs_that_wait_for_the_loop(self, clock, start):
         scheduler = start()
+        clock.patience = PATIENCE
+
+        def job(wait: Callable[[], Any]) -> Any:
+            wait()
+            return clock.now()
+
+        async def sleep_twice() -> None:
+            await asyncio.wait([asyncio.create_task(asyncio.sleep(s)) for s in (30, 60)])
+
+        def loop() -> Any:
+            return asyncio.get_event_loop()
+
+        ways: list[Callable[[], Any]] = [
+            lambda: loop().run_until_complete(asyncio.sleep(60)),
+            lambda: from_thread.run(sleep_twice),
+            lambda: loop().run_until_complete(asyncio.gather(*map(asyncio.sleep, (60, 30)))),
+            lambda: [from_thread.run(asyncio.sleep, 30) for _ in range(2)],
+            lambda: loop().run_until_complete(loop().create_task(asyncio.sleep(60))),
+        ]
+        for way in ways:
+            scheduler.add_job(job, "interval", hours=1, args=[way], max_instances=2)
+        result = clock.advance("1h")
+        assert [run.until for run in result.sleeping] == [
+            START + timedelta(hours=1, seconds=seconds) for seconds in (60, 30, 30, 30, 60)
+        ]
+        clock.advance("1h30s")
+        assert clock.advance("30s").sleeping == ()
+        assert [run.outcome for run in clock.runs()] == ["executed"] * 10
+        assert {run.value for run in clock.runs()} == {
+            START + timedelta(hours=hour, minutes=1) for hour in (1, 2)
+        }
+
+    def test_more_sync_jobs_that_wait_for_the_loop_than_workers(self, clock, start):
+        scheduler = start(executors={"default": ThreadPoolExecutor(2)})
         clock.patience = 0.05
-
-        def job() -> Any:
-            loop = asyncio.get_event_loop()
-            return loop.run_until_complete(asyncio.sleep(60, clock.now()))
-
-        scheduler.add_job(job, "interval", hours=1)
-        clock.advance("1h1m")
+        for _ in range(4):
+            scheduler.add_job(from_thread.run, args=[asyncio.sleep, 60], misfire_grace_time=None)
+        clock.advance("1h")
         clock.patience = PATIENCE
         clock.drain()
-        assert [run.value for run in clock.runs()] == [START + timedelta(hours=1)]
+        assert clock.advance("1m").parked == ()
+        assert [run.outcome for run in clock.runs()] == ["executed"] * 4
+
+    async def test_sync_jobs_on_the_loop_of_a_coroutine(self, clock):
+        clock.patience = PATIENCE
+        async with AsyncIOScheduler(clock=clock, timezone="UTC") as scheduler:
+            scheduler.add_job(from_thread.run, "interval", hours=1, args=[asyncio.sleep, 60, 5])
+            result = await clock.aadvance("24h1m")
+            assert [run.value for run in result.runs] == [5] * 24
+            event = asyncio.Event()
+            clock.patience = 0.05
+            scheduler.add_job(from_thread.run, args=[event.wait], id="parked")
+            (run,) = (await clock.aadvance(0)).parked
+            assert (run.job_id, "Event.wait" in run.waiting_for) == ("parked", True), run
+            event.set()
+            clock.patience = PATIENCE
+            await clock.adrain()
+            assert [run.value for run in clock.runs("parked")] == [True]
 
 
 class TestInCoroutines:

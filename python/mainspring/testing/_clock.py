@@ -6,6 +6,7 @@ import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import CancelledError, Future, wait
+from contextlib import AbstractContextManager
 from contextvars import Context
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import partial
@@ -267,6 +268,10 @@ class ManualClock:
     def _attend(self) -> None:
         """Have whoever moves the clock look at what only Python knows of, before time goes on."""
         self._time.attention = True
+
+    def _noting_waiting(self, future: asyncio.Future[Any]) -> AbstractContextManager[None]:
+        """Take note, in a worker thread, that its run waits for a future of a loop meanwhile."""
+        return self._ledger.waits_for(future)
 
     def _follow_in(self, context: Context) -> None:
         """Have what runs in a context follow this clock."""
