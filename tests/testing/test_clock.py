@@ -545,6 +545,27 @@ class TestOtherSchedulers:
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
+    def test_a_thread_that_does_not_run_its_loop_yet(self, start, clock, monkeypatch):
+        may_run = threading.Event()
+        run, submit = BackgroundScheduler._main_loop, asyncio.run_coroutine_threadsafe
+
+        def run_later(scheduler: BackgroundScheduler) -> None:
+            may_run.wait(PATIENCE)
+            run(scheduler)
+
+        def submit_first(*args: Any) -> Any:
+            future = submit(*args)
+            may_run.set()
+            return future
+
+        async def thread() -> str:
+            return threading.current_thread().name
+
+        monkeypatch.setattr(BackgroundScheduler, "_main_loop", run_later)
+        monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", submit_first)
+        start().add_job(thread)
+        assert [run.value for run in clock.advance(0).runs] == ["APScheduler"]
+
     def test_on_uvloop(self, clock):
         uvloop = pytest.importorskip("uvloop", reason="uvloop has no wheel for this platform")
 

@@ -39,6 +39,7 @@ from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from concurrent.futures import Future
     from contextvars import Context
 
     from mainspring._mainspring import WorkerPool
@@ -504,6 +505,13 @@ class BaseScheduler(SchedulerJobs):
         if self._clock is None:
             return trigger.get_next_fire_time(None, now)
         return self._clock._on_behalf(trigger.get_next_fire_time, None, now)
+
+    def _wait_beside(self, future: Future[Any]) -> None:
+        """Wait for a future, in a thread that other things need meanwhile; elsewhere do nothing."""
+
+    def _has_thread_for(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether a thread of the scheduler runs a loop, or is about to."""
+        return False
 
     def _is_paused(self) -> bool:
         return self.state == STATE_PAUSED

@@ -428,9 +428,15 @@ class ManualClock:
                 "This would block the event loop of the scheduler: write `await clock.aadvance(...)` "
                 "(or aadvance_to, adrain) in a coroutine"
             )
+        for scheduler in self._schedulers:
+            host = scheduler._engine.control.loop
+            if isinstance(host, HostLoop) and host.runs_jobs and host._mainspring_is_here():
+                raise RuntimeError(
+                    f"This would block {host!r}, which the jobs need: move the clock in another thread"
+                )
         while True:
             loops = self._loops()
-            home = next((loop for loop in loops if loop.is_running()), None)
+            home = next(filter(self._runs, loops), None)
             if home is None:
                 break
             try:
@@ -446,6 +452,10 @@ class ManualClock:
             return asyncio.run(make())
         return loop.run_until_complete(make())
 
+    def _runs(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether a loop is running, or is about to, since a thread has been started for that."""
+        return loop.is_running() or any(s._has_thread_for(loop) for s in self._schedulers)
+
     def _wait_here(self, future: Future[T]) -> T:
         hosts = [
             scheduler._engine.control
@@ -458,6 +468,8 @@ class ManualClock:
                 # This is the host's thread, or there is none yet; it would do that but for this test.
                 for inbox in hosts:
                     inbox._drain_all()
+            for scheduler in self._schedulers:
+                scheduler._wait_beside(future)
             return future.result()
         except BaseException:
             future.cancel()
