@@ -685,6 +685,21 @@ class TestStoresExecutorsAndTriggers:
         clock.advance("26h")
         assert len(clock.runs("new")) == 4
 
+    def test_a_parked_job_is_tried_again_by_the_clock(self, clock, start, monkeypatch):
+        store = SQLAlchemyJobStore("sqlite://")
+        scheduler = start(jobstores={"default": store}, jobstore_retry_interval=3600)
+        scheduler.add_job(return_now, "interval", minutes=10, misfire_grace_time=None)
+        clock.suspend(timedelta(days=20 * 365))  # later than it really is
+        assert len(clock.runs()) == 1
+        with monkeypatch.context() as without:
+            without.delattr("tests.testing.test_clock.return_now")
+            clock.advance("10m")
+            assert len(store.get_parked_jobs()) == 1
+        clock.advance("59m")
+        assert (len(store.get_parked_jobs()), len(clock.runs())) == (1, 1)
+        clock.advance("11m")
+        assert (store.get_parked_jobs(), len(clock.runs())) == ([], 3)
+
     @pytest.mark.parametrize("store", [MemoryJobStore, ListJobStore])
     def test_executors_written_in_python(self, clock, start, store):
         scheduler = start(
