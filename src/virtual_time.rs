@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
 use mainspring_core::clock::{Clock, ManualClock, StepDetector};
@@ -47,6 +47,8 @@ pub struct Drive {
     /// How many items have been handled.
     progress: AtomicU64,
     seed: u64,
+    /// When it was made, in real time, whoever has stopped Python's clocks.
+    made: Instant,
 }
 
 #[derive(Default)]
@@ -294,6 +296,7 @@ impl VirtualTime {
             attention: AtomicBool::new(false),
             progress: AtomicU64::new(0),
             seed,
+            made: Instant::now(),
         };
         Ok(Self { drive: Arc::new(drive) })
     }
@@ -308,6 +311,12 @@ impl VirtualTime {
     #[getter]
     fn monotonic(&self) -> i64 {
         i64::try_from(self.drive.clock.monotonic().as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// How much real time has passed, in seconds.
+    #[getter]
+    fn real(&self) -> f64 {
+        self.drive.made.elapsed().as_secs_f64()
     }
 
     /// Steps the wall clock while no time passes, and has every scheduler told of it.

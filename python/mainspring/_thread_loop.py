@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import Context, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
@@ -185,15 +185,17 @@ class ThreadLoop(asyncio.AbstractEventLoop):
         scheduler = self._scheduler
         if future.done():
             return future.result()
+        clock = scheduler._clock
         try:
             loop.call_soon_threadsafe(future.add_done_callback, lambda _: ended.set())
-            wait_for_loop(
-                loop,
-                ended,
-                scheduler._loop_response_timeout,
-                future,
-                scheduler._is_stopped,
-            )
+            with nullcontext() if clock is None else clock._noting_waiting(future):
+                wait_for_loop(
+                    loop,
+                    ended,
+                    scheduler._loop_response_timeout,
+                    future,
+                    scheduler._is_stopped,
+                )
         except RuntimeError as exc:
             if future.get_loop() is self:
                 future.cancel()

@@ -44,11 +44,14 @@ def mainspring_clock(request: pytest.FixtureRequest) -> Iterator[ManualClock]:
         options.update(mark.kwargs)
     try:
         clock = ManualClock(**options)
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, LookupError) as exc:
         raise pytest.UsageError(f"@pytest.mark.mainspring: {exc}") from exc
     guard = request.node.stash[_GUARD] = Guard(clock)
     with guard:
         yield clock
+        complaint = guard.late_complaint()
+    if complaint:
+        pytest.fail(complaint, pytrace=False)
 
 
 @pytest.fixture
@@ -64,8 +67,7 @@ def mainspring_scheduler(
     from mainspring.testing._schedulers import make_scheduler
 
     scheduler = make_scheduler(mainspring_clock, is_coroutine_test(request.function))
-    request.node.stash[_GUARD].owns(scheduler)
-    scheduler.start()
+    request.node.stash[_GUARD].start(scheduler)
     return scheduler
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from mainspring import from_thread
 from mainspring.events import EVENT_JOB_EXECUTED, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from mainspring.executors.debug import DebugExecutor
 from mainspring.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
@@ -97,11 +98,19 @@ class TestTheClock:
         with pytest.raises(ValueError, match="cannot sleep"):
             clock.suspend(-1)
 
-    def test_start_must_be_a_time(self):
-        with pytest.raises(TypeError, match="start must be"):
+    def test_arguments_of_another_kind(self):
+        with pytest.raises(TypeError, match="a time is"):
             ManualClock(5)
-        with pytest.raises(TypeError, match="must be a mainspring.testing.ManualClock"):
-            BackgroundScheduler(clock=5)
+        with pytest.raises(TypeError, match="seed is an integer"):
+            ManualClock(seed="1")
+        for clock in (5, ManualClock):
+            with pytest.raises(TypeError, match="must be a mainspring.testing.ManualClock"):
+                BackgroundScheduler(clock=clock)
+
+    def test_loops_of_another_kind(self, clock):
+        moving = clock.aadvance(1)
+        with pytest.raises(RuntimeError, match="fixture anyio_backend that returns 'asyncio'"):
+            moving.send(None)  # as trio would
 
     def test_given_to_a_scheduler_later(self, clock):
         scheduler = BackgroundScheduler(timezone="UTC")
@@ -111,6 +120,19 @@ class TestTheClock:
         scheduler.add_job(nothing, "interval", hours=1)
         assert clock.advance("1d").run_count == 24
         scheduler.shutdown()
+
+    async def test_a_scheduler_on_a_loop_has_its_methods(self, clock):
+        async with AsyncIOScheduler(clock=clock, timezone="UTC") as scheduler:
+            scheduler.add_job(return_five)
+            assert (await scheduler.drain()).run_count == 1
+            assert len(scheduler.runs()) == 1
+
+    def test_any_other_scheduler_has_its_methods(self, start):
+        scheduler = start()
+        scheduler.add_job(return_five)
+        assert scheduler.drain().run_count == 1
+        (run,) = scheduler.runs()
+        assert (run.scheduled_time, run.start) == (run.scheduled_run_time, run.started)
 
 
 class TestSyncJobs:
@@ -358,19 +380,66 @@ class TestCoroutines:
         clock.advance("3h5s")
         assert [run.value for run in clock.runs()] == ["slept"] * 3
 
-    def test_a_sync_job_that_waits_for_the_loop(self, clock, start):
+    def test_sync_jobs_that_wait_for_the_loop(self, clock, start):
         scheduler = start()
+        clock.patience = PATIENCE
+
+        def job(wait: Callable[[], Any]) -> Any:
+            wait()
+            return clock.now()
+
+        async def sleep_twice() -> None:
+            await asyncio.wait([asyncio.create_task(asyncio.sleep(s)) for s in (30, 60)])
+
+        def loop() -> Any:
+            return asyncio.get_event_loop()
+
+        ways: list[Callable[[], Any]] = [
+            lambda: loop().run_until_complete(asyncio.sleep(60)),
+            lambda: from_thread.run(sleep_twice),
+            lambda: loop().run_until_complete(asyncio.gather(*map(asyncio.sleep, (60, 30)))),
+            lambda: [from_thread.run(asyncio.sleep, 30) for _ in range(2)],
+            lambda: loop().run_until_complete(loop().create_task(asyncio.sleep(60))),
+        ]
+        for way in ways:
+            scheduler.add_job(job, "interval", hours=1, args=[way], max_instances=2)
+        result = clock.advance("1h")
+        assert [run.until for run in result.sleeping] == [
+            START + timedelta(hours=1, seconds=seconds) for seconds in (60, 30, 30, 30, 60)
+        ]
+        clock.advance("1h30s")
+        assert clock.advance("30s").sleeping == ()
+        assert [run.outcome for run in clock.runs()] == ["executed"] * 10
+        assert {run.value for run in clock.runs()} == {
+            START + timedelta(hours=hour, minutes=1) for hour in (1, 2)
+        }
+
+    def test_more_sync_jobs_that_wait_for_the_loop_than_workers(self, clock, start):
+        scheduler = start(executors={"default": ThreadPoolExecutor(2)})
         clock.patience = 0.05
-
-        def job() -> Any:
-            loop = asyncio.get_event_loop()
-            return loop.run_until_complete(asyncio.sleep(60, clock.now()))
-
-        scheduler.add_job(job, "interval", hours=1)
-        clock.advance("1h1m")
+        for _ in range(4):
+            scheduler.add_job(from_thread.run, args=[asyncio.sleep, 60], misfire_grace_time=None)
+        clock.advance("1h")
         clock.patience = PATIENCE
         clock.drain()
-        assert [run.value for run in clock.runs()] == [START + timedelta(hours=1)]
+        assert clock.advance("1m").parked == ()
+        assert [run.outcome for run in clock.runs()] == ["executed"] * 4
+
+    async def test_sync_jobs_on_the_loop_of_a_coroutine(self, clock):
+        clock.patience = PATIENCE
+        async with AsyncIOScheduler(clock=clock, timezone="UTC") as scheduler:
+            scheduler.add_job(from_thread.run, "interval", hours=1, args=[asyncio.sleep, 60, 5])
+            result = await clock.aadvance("24h1m")
+            assert [run.value for run in result.runs] == [5] * 24
+            event = asyncio.Event()
+            clock.patience = 0.05
+            scheduler.add_job(from_thread.run, args=[event.wait], id="parked")
+            (run,) = (await clock.aadvance(0)).parked
+            assert (run.job_id, "Event.wait" in run.waiting_for) == ("parked", True), run
+            event.set()
+            clock.patience = PATIENCE
+            await clock.adrain()
+            assert [run.value for run in clock.runs("parked")] == [True]
 
 
 class TestInCoroutines:
@@ -475,6 +544,27 @@ class TestOtherSchedulers:
         scheduler.shutdown(wait=False)
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+    def test_a_thread_that_does_not_run_its_loop_yet(self, start, clock, monkeypatch):
+        may_run = threading.Event()
+        run, submit = BackgroundScheduler._main_loop, asyncio.run_coroutine_threadsafe
+
+        def run_later(scheduler: BackgroundScheduler) -> None:
+            may_run.wait(PATIENCE)
+            run(scheduler)
+
+        def submit_first(*args: Any) -> Any:
+            future = submit(*args)
+            may_run.set()
+            return future
+
+        async def thread() -> str:
+            return threading.current_thread().name
+
+        monkeypatch.setattr(BackgroundScheduler, "_main_loop", run_later)
+        monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", submit_first)
+        start().add_job(thread)
+        assert [run.value for run in clock.advance(0).runs] == ["APScheduler"]
 
     def test_on_uvloop(self, clock):
         uvloop = pytest.importorskip("uvloop", reason="uvloop has no wheel for this platform")
@@ -594,6 +684,21 @@ class TestStoresExecutorsAndTriggers:
         )
         clock.advance("26h")
         assert len(clock.runs("new")) == 4
+
+    def test_a_parked_job_is_tried_again_by_the_clock(self, clock, start, monkeypatch):
+        store = SQLAlchemyJobStore("sqlite://")
+        scheduler = start(jobstores={"default": store}, jobstore_retry_interval=3600)
+        scheduler.add_job(return_now, "interval", minutes=10, misfire_grace_time=None)
+        clock.suspend(timedelta(days=20 * 365))  # later than it really is
+        assert len(clock.runs()) == 1
+        with monkeypatch.context() as without:
+            without.delattr("tests.testing.test_clock.return_now")
+            clock.advance("10m")
+            assert len(store.get_parked_jobs()) == 1
+        clock.advance("59m")
+        assert (len(store.get_parked_jobs()), len(clock.runs())) == (1, 1)
+        clock.advance("11m")
+        assert (store.get_parked_jobs(), len(clock.runs())) == ([], 3)
 
     @pytest.mark.parametrize("store", [MemoryJobStore, ListJobStore])
     def test_executors_written_in_python(self, clock, start, store):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import warnings
 from datetime import datetime, timezone
 
@@ -9,6 +11,7 @@ import freezegun
 import pytest
 import time_machine
 
+from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.testing import ManualClock
 
@@ -46,3 +49,22 @@ def test_not_with_a_clock_of_its_own_nor_afterwards():
             scheduler = BackgroundScheduler(timezone="UTC")
             scheduler.start()
             scheduler.shutdown()
+
+
+@pytest.mark.parametrize("freeze", [freezegun.freeze_time, time_machine.travel])
+async def test_what_takes_real_time_is_waited_for_in_frozen_time(freeze):
+    clock = ManualClock(THEN)
+    scheduler = AsyncIOScheduler(timezone="UTC", clock=clock)
+    message = asyncio.Event()
+    with freeze(THEN):
+        scheduler.start()
+        job = scheduler.add_job(asyncio.to_thread, args=[threading.Event().wait, 0.05])
+        assert not (await clock.aadvance(0)).parked
+        assert [run.outcome for run in scheduler.runs(job)] == ["executed"]
+        clock.patience = 0.05
+        scheduler.add_job(message.wait, id="parked")
+        scheduler.add_job(threading.Event().wait, args=[0.05])
+        assert [run.job_id for run in (await clock.aadvance(0)).parked] == ["parked"]
+        message.set()
+        await scheduler.drain()
+        await scheduler.aclose()

@@ -6,12 +6,20 @@ import asyncio
 import doctest
 import importlib
 import unittest
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from mainspring.testing import SchedulerTestCase, assert_fires, duration, explain, preview
+from mainspring import BackgroundScheduler
+from mainspring.testing import (
+    ManualClock,
+    SchedulerTestCase,
+    assert_fires,
+    duration,
+    explain,
+    preview,
+)
 from mainspring.triggers.calendarinterval import CalendarIntervalTrigger
 from mainspring.triggers.combining import AndTrigger, OrTrigger
 from mainspring.triggers.cron import CronTrigger
@@ -53,6 +61,38 @@ class TestDurations:
             duration(value)
 
 
+class TestTimes:
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "2026-03-29T02:30Z",
+            "2026-03-29 02:30:00z",
+            "2026-03-29T04:30+0200",
+            "2026-03-29T04:30:00.000+02",
+            datetime(2026, 3, 29, 2, 30),
+        ],
+    )
+    def test_values(self, value):
+        assert ManualClock(value).now() == datetime(2026, 3, 29, 2, 30, tzinfo=timezone.utc)
+
+    def test_a_date_is_its_midnight(self):
+        clock = ManualClock(date(2026, 3, 29), timezone="Europe/Berlin")
+        assert clock.now().isoformat() == "2026-03-29T00:00:00+01:00"
+        clock.advance_to(date(2026, 3, 30))
+        assert clock.now().isoformat() == "2026-03-30T00:00:00+02:00"
+        trigger = CronTrigger(hour=7, timezone="UTC")
+        assert_fires(trigger, date(2026, 1, 1), ["2026-01-01T07:00Z"])
+
+    @pytest.mark.parametrize("value", ["tomorrow", "4h", ""])
+    def test_nonsense(self, value):
+        with pytest.raises(ValueError, match="is not a time; write it as"):
+            ManualClock().advance_to(value)
+
+    def test_other_types(self):
+        with pytest.raises(TypeError, match="a time is a datetime, or text such as"):
+            ManualClock().advance_to(5)
+
+
 class TestPreview:
     def test_month_ends(self):
         trigger = CronTrigger(day="last", hour=12, timezone="UTC")
@@ -78,6 +118,23 @@ class TestPreview:
         assert preview(IntervalTrigger(hours=1), START, 2) == [START + hour, START + 2 * hour]
         assert preview(DateTrigger(timezone="UTC"), START) == [START]
 
+    def test_of_a_job(self):
+        clock = ManualClock("2026-01-01T00:30")
+        scheduler = BackgroundScheduler(clock=clock, timezone="UTC")
+        scheduler.start()
+        job = scheduler.add_job(lambda: None, "interval", hours=1)
+        before = job.trigger.start_date
+        assert_fires(job, "2026-01-05T00:15", ["2026-01-05T00:30", "2026-01-05T01:30"])
+        assert job.trigger.start_date == before
+        assert explain(job, "2026-01-05").startswith("Fires every hour")
+        scheduler.shutdown()
+
+    @pytest.mark.parametrize("value", ["0 2 * * *", None])
+    def test_of_something_else(self, value):
+        for function in (preview, explain):
+            with pytest.raises(TypeError, match="a trigger is an object such as"):
+                function(value, START)
+
     def test_jitter_follows_from_the_seed(self):
         trigger = IntervalTrigger(hours=1, jitter=600, timezone="UTC")
         assert preview(trigger, START, seed=1) == preview(trigger, START, seed=1)
@@ -101,6 +158,11 @@ class TestAssertFires:
             "! Fri 2026-02-27 00:00:00+0000     Sat 2026-02-28 00:00:00+0000",
             "! Tue 2026-03-31 00:00:00+0000     -",
         ]
+
+    def test_one_time_is_not_a_list(self):
+        for time in ("2026-01-01", START):
+            with pytest.raises(TypeError, match="expected is a list of times"):
+                assert_fires(CronTrigger(timezone="UTC"), START, time)
 
     def test_fires_where_it_should_not(self):
         with pytest.raises(AssertionError, match="! - .*2026-01-01 00:00:00"):
@@ -203,6 +265,21 @@ class TestUnittest:
         result = self.run_tests(Suite)
         assert (result.testsRun, result.failures, result.errors) == (2, [], [])
 
+    def test_the_scheduler_goes_on_until_the_test_is_taken_down(self):
+        class Suite(SchedulerTestCase):
+            async def asyncTearDown(self) -> None:
+                await self.clock.aadvance("1h")
+                self.scheduler.remove_job("a job")
+
+            def tearDown(self) -> None:
+                self.scheduler.shutdown()
+
+            async def test_it(self) -> None:
+                self.scheduler.add_job(lambda: 1, "interval", hours=1, id="a job")
+
+        result = self.run_tests(Suite)
+        assert (result.testsRun, result.failures, result.errors) == (1, [], [])
+
     def test_failing(self):
         def fail() -> None:
             raise ValueError("no good")
@@ -216,6 +293,14 @@ class TestUnittest:
                 self.scheduler.add_job(asyncio.sleep, args=[60])
                 await self.clock.aadvance(0)
 
+            async def test_while_taken_down(self) -> None:
+                self.scheduler.add_job(lambda: 1)
+
+            async def asyncTearDown(self) -> None:
+                if "taken_down" in self.id():
+                    self.scheduler.add_job(fail, id="late")
+                    await self.clock.aadvance(0)
+
             def test_fails_by_itself(self) -> None:
                 self.scheduler.add_job(fail)
                 self.clock.advance(0)
@@ -226,6 +311,7 @@ class TestUnittest:
         texts = {case.id().rpartition(".")[2]: text for case, text in result.failures}
         assert "raised ValueError('no good')" in texts["test_error"]
         assert "waits for the clock until" in texts["test_unfinished"]
+        assert "'late' (fire time" in texts["test_while_taken_down"]
         assert "left behind" not in texts["test_fails_by_itself"]
 
 

@@ -78,6 +78,28 @@ ASYNC = (
         assert len(app.runs("tick")) == 2
         await app.drain()
 
+    @FIXTURE
+    async def stopped_app(mainspring_scheduler, mainspring_clock):
+        mainspring_scheduler.add_job(asyncio.sleep, "interval", hours=1, args=[1], id="tick")
+        yield mainspring_scheduler
+        await mainspring_clock.aadvance("1h1s")
+        assert len(mainspring_scheduler.runs("tick")) == 2
+        mainspring_scheduler.shutdown()
+
+    async def test_the_scheduler_goes_on_for_fixtures(stopped_app, mainspring_clock):
+        await mainspring_clock.aadvance("1h1s")
+
+    @pytest.fixture
+    def app_that_ran(mainspring_scheduler, mainspring_clock):
+        mainspring_scheduler.add_job(asyncio.sleep, "interval", hours=1, args=[1], id="tick")
+        mainspring_clock.advance("1h1s")
+        yield mainspring_scheduler
+        mainspring_scheduler.remove_job("tick")
+
+    async def test_a_sync_fixture_that_ran_jobs(app_that_ran, mainspring_clock):
+        await mainspring_clock.aadvance("1h1s")
+        assert len(app_that_ran.runs("tick")) == 2
+
     class TestMethods:
         async def test_in_a_class(self, mainspring_scheduler, mainspring_clock):
             mainspring_scheduler.add_job(asyncio.sleep, args=[1])
@@ -173,7 +195,7 @@ def test_coroutines(tmp_path, mark, fixture, plugin):
         suite = suite[: suite.index("    def test_a_sync_one")]
     outcome = run_suite(tmp_path, suite, *options(plugin))
     assert outcome.code == 0, outcome.output
-    assert outcome.count("passed") == (4 if "asyncio" in mark else 5), outcome.output
+    assert outcome.count("passed") == (6 if "asyncio" in mark else 7), outcome.output
 
 
 @pytest.mark.parametrize(("mark", "fixture", "plugin"), [PLUGINS[0], PLUGINS[3]])
@@ -197,6 +219,25 @@ def check_left_behind(outcome):
     ):
         assert message in outcome.output, outcome.output
     assert outcome.output.count("\nWhat the test has left behind:") == 4
+    assert "CancelledError" not in outcome.output
+
+
+def test_what_a_fixture_leaves_behind(tmp_path):
+    suite = """
+        import pytest
+
+        @pytest.fixture
+        def app(mainspring_scheduler, mainspring_clock):
+            yield
+            mainspring_scheduler.add_job(lambda: 1 / 0, id="late")
+            mainspring_clock.advance(0)
+
+        def test_it(app):
+            pass
+    """
+    outcome = run_suite(tmp_path, suite, "-p", "no:asyncio")
+    assert (outcome.count("passed"), outcome.count("error")) == (1, 1), outcome.output
+    assert "\n- 'late' (fire time" in outcome.output
 
 
 def test_xdist(tmp_path):
@@ -222,6 +263,8 @@ def test_a_mark_that_makes_no_sense(tmp_path):
     outcome = run_suite(tmp_path, suite, "-p", "no:asyncio")
     assert "@pytest.mark.mainspring: " in outcome.output
     assert "unexpected keyword argument 'begin'" in outcome.output
+    outcome = run_suite(tmp_path, suite.replace("begin", "timezone"), "-p", "no:asyncio")
+    assert "UsageError: @pytest.mark.mainspring: 'No time zone found" in outcome.output
 
 
 def test_nothing_is_imported_for_a_suite_that_does_not_use_it(tmp_path):

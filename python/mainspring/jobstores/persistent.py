@@ -10,11 +10,14 @@ import pickle
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring._pickles import WRITE_FORMATS, WriteFormat, dumps, loads, ours, theirs
 from mainspring.job import Job
 from mainspring.jobstores.base import BaseJobStore
+
+if TYPE_CHECKING:
+    from mainspring.testing import ManualClock
 
 __all__ = ("ParkedJob", "PersistentJobStore")
 
@@ -37,7 +40,7 @@ class ParkedJob(NamedTuple):
 class _Parked(NamedTuple):
     state: bytes
     reason: Exception
-    #: When to try again, on :func:`time.monotonic`'s clock.
+    #: When to try again, as :meth:`PersistentJobStore._monotonic` counts.
     retry_at: float
 
 
@@ -114,7 +117,7 @@ class PersistentJobStore(BaseJobStore):
             parked = self._parked.get(job_id)
             if parked is not None and parked.state != state:
                 parked = None
-            if when_due and parked is not None and time.monotonic() < parked.retry_at:
+            if when_due and parked is not None and self._monotonic() < parked.retry_at:
                 continue
             try:
                 jobs.append(self._load(state))
@@ -125,7 +128,7 @@ class PersistentJobStore(BaseJobStore):
         return jobs
 
     def _park(self, job_id: str, state: bytes, reason: Exception, is_new: bool) -> None:
-        retry_at = time.monotonic() + self._retry_interval()
+        retry_at = self._monotonic() + self._retry_interval()
         # Without its traceback, which would keep the frames, and what they hold, alive.
         self._parked[job_id] = _Parked(state, reason.with_traceback(None), retry_at)
         if is_new:
@@ -167,7 +170,7 @@ class PersistentJobStore(BaseJobStore):
 
     def _retry_parked(self) -> None:
         """Try again to load the parked jobs whose time for that has come, whether or not they are due."""
-        now = time.monotonic()
+        now = self._monotonic()
         for job_id, parked in list(self._parked.items()):
             if parked.retry_at > now:
                 continue
@@ -179,8 +182,18 @@ class PersistentJobStore(BaseJobStore):
         """Return when to try again to load a parked job, or ``None`` if there is none."""
         if not self._parked:
             return None
-        wait = min(parked.retry_at for parked in self._parked.values()) - time.monotonic()
-        return datetime.now(timezone.utc) + timedelta(seconds=max(wait, 0))
+        wait = min(parked.retry_at for parked in self._parked.values()) - self._monotonic()
+        clock = self._clock()
+        now = datetime.now(timezone.utc) if clock is None else clock.now()
+        return now + timedelta(seconds=max(wait, 0))
+
+    def _clock(self) -> ManualClock | None:
+        return getattr(self._scheduler, "_clock", None)
+
+    def _monotonic(self) -> float:
+        """Return how much time has passed, in seconds, for the scheduler."""
+        clock = self._clock()
+        return time.monotonic() if clock is None else clock._time.monotonic / 1e6
 
     def _save_due_jobs(
         self, updated: Sequence[Job], removed: Sequence[str]

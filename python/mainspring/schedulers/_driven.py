@@ -71,6 +71,8 @@ class DrivenScheduler(BaseScheduler):
     _last_loop: asyncio.AbstractEventLoop | None = None
     #: The loop that shows the time of the scheduler's clock to its jobs.
     _clocked_loop: asyncio.AbstractEventLoop | None = None
+    #: Whether the loop of coroutine jobs may show them the time of a manual clock.
+    _loop_may_follow_clock = True
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
     _has_told_of_idle_loop = False
@@ -109,7 +111,11 @@ class DrivenScheduler(BaseScheduler):
         if coroutines is not None:
             self._engine.coro = LoopInbox(self._engine)
             self._engine.coro.bind(coroutines, self._context)
-        if self._clock is not None and isinstance(self._last_loop, asyncio.AbstractEventLoop):
+        if (
+            self._clock is not None
+            and self._loop_may_follow_clock
+            and isinstance(self._last_loop, asyncio.AbstractEventLoop)
+        ):
             self._clock._follow_on(self._last_loop)
             self._clocked_loop = self._last_loop
 

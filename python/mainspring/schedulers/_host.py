@@ -27,6 +27,8 @@ from mainspring.schedulers.base import STATE_STOPPED
 class HostLoop(metaclass=ABCMeta):
     """Stands for a loop that is not asyncio's, with the few methods that an inbox calls."""
 
+    #: Whether executors run jobs by the host.
+    runs_jobs = False
     #: The thread that the host runs in, known from the first thing on that it has called there.
     _thread: int | None = None
 

@@ -57,6 +57,9 @@ class LoopThreadScheduler(DrivenScheduler):
             self._release()
             raise
 
+    def _has_thread_for(self, loop: AbstractEventLoop) -> bool:
+        return self._loop_thread is not None and self._loop_thread.loop is loop
+
     def _release(self) -> None:
         """Let go of the loops when nothing runs on them any more."""
         self._unbind_loops()

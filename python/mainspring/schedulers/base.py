@@ -38,7 +38,9 @@ from mainspring.schedulers._sweep import StoreSweeper
 from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
+    from asyncio import AbstractEventLoop
+    from asyncio import Future as LoopFuture
+    from concurrent.futures import Future
     from contextvars import Context
 
     from mainspring._mainspring import WorkerPool
@@ -308,7 +310,7 @@ class BaseScheduler(SchedulerJobs):
 
     def _use_clock(self, clock: ManualClock) -> None:
         """Go by a clock that is moved by hand from now on."""
-        if not hasattr(clock, "_make_engine"):
+        if isinstance(clock, type) or not hasattr(clock, "_make_engine"):
             raise TypeError(f"clock must be a mainspring.testing.ManualClock, not {clock!r}")
         self._clock = clock
         clock._equip(self)
@@ -381,7 +383,7 @@ class BaseScheduler(SchedulerJobs):
         """Return the loop on which coroutine jobs run."""
         return None
 
-    def _suspended_tasks(self) -> list[Future[Any]]:
+    def _suspended_tasks(self) -> list[LoopFuture[Any]]:
         """Return the coroutine runs that go on without an executor's knowledge, as futures."""
         return []
 
@@ -509,6 +511,13 @@ class BaseScheduler(SchedulerJobs):
         if self._clock is None:
             return trigger.get_next_fire_time(None, now)
         return self._clock._on_behalf(trigger.get_next_fire_time, None, now)
+
+    def _wait_beside(self, future: Future[Any]) -> None:
+        """Wait for a future, in a thread that other things need meanwhile; elsewhere do nothing."""
+
+    def _has_thread_for(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether a thread of the scheduler runs a loop, or is about to."""
+        return False
 
     def _is_paused(self) -> bool:
         return self._state == STATE_PAUSED

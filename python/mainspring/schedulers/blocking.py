@@ -115,6 +115,9 @@ class BlockingScheduler(DrivenScheduler):
             self._finish()
             raise
 
+    def _has_thread_for(self, loop: AbstractEventLoop) -> bool:
+        return loop is self._own_loop and not self._interrupted
+
     def _calling_out(self) -> AbstractContextManager[Any]:
         # In 3.x no loop runs in the thread of this scheduler.
         loop = self._own_loop

@@ -9,6 +9,8 @@ patched, belong to the hub of that thread.
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
+from concurrent import futures
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from mainspring.schedulers._loops import new_own_loop
 try:
     import gevent
     from gevent.lock import RLock
+    from gevent.monkey import is_module_patched
     from gevent.threadpool import ThreadPool
 except ImportError as exc:
     raise ImportError(
@@ -91,6 +94,10 @@ class GeventScheduler(LoopThreadScheduler):
             self._hub.threadpool.apply(super()._wait_for_runs)
         else:
             super()._wait_for_runs()
+
+    def _wait_beside(self, future: Future[Any]) -> None:
+        if self._is_here() and not is_module_patched("threading"):
+            self._hub.threadpool.apply(futures.wait, ((future,),))
 
     def _is_here(self) -> bool:
         """Tell whether this is the hub's thread."""

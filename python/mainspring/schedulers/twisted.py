@@ -13,6 +13,7 @@ from mainspring.util import maybe_ref
 try:
     from twisted.internet.interfaces import IReadDescriptor
     from twisted.python import log
+    from twisted.python.threadable import isInIOThread
     from zope.interface import implementer
 except ImportError as exc:
     raise ImportError(
@@ -53,6 +54,8 @@ class TwistedScheduler(HostedScheduler):
     """
 
     _options = ("reactor",)
+    # A reactor on an asyncio loop has one timer there for all of its own, whoever they are for.
+    _loop_may_follow_clock = False
     _reactor: Any = None
 
     def _configure(self, config: dict[str, Any]) -> None:
@@ -79,12 +82,22 @@ class ReactorLoop(HostLoop):
     :param reactor: the reactor
     """
 
+    runs_jobs = True
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._reactor!r}>"
+
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._readers: dict[int, Reader] = {}
 
     def _post(self, func: Callable[[], object]) -> None:
         self._reactor.callFromThread(func)
+
+    def _mainspring_is_here(self) -> bool:
+        return super()._mainspring_is_here() or bool(
+            self._reactor.running and isInIOThread()  # type: ignore[no-untyped-call]
+        )
 
     def is_running(self) -> bool:
         return super().is_running() and bool(self._reactor.running)

@@ -6,8 +6,9 @@ import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import CancelledError, Future, wait
+from contextlib import AbstractContextManager
 from contextvars import Context
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,12 +17,14 @@ from mainspring._mainspring import Engine, VirtualTime
 from mainspring.events import EVENT_JOB_MISSED
 from mainspring.schedulers._host import HostLoop
 from mainspring.schedulers._loops import running_loop
+from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.testing._conductor import Conductor
 from mainspring.testing._durations import microseconds
 from mainspring.testing._loop_time import LoopTime, Timers, follow, followed, leave
 from mainspring.testing._runs import Advance, Run, unexpected
 from mainspring.testing._state import Ledger
 from mainspring.testing._sweeper import ManualSweeper
+from mainspring.testing._times import as_time
 from mainspring.util import astimezone
 
 if TYPE_CHECKING:
@@ -45,8 +48,8 @@ class ManualClock:
     fire, and each run is executed as ever: by triggers, misfire rule, coalescing, instance limits, job
     stores, executors and listeners. Nothing runs while the clock stands.
 
-    :param start: what the clock shows first: an aware datetime, or a naive one or ISO 8601 text, which
-        are in ``timezone``
+    :param start: what the clock shows first: a datetime, a date, or ISO 8601 text; without an offset it
+        is in ``timezone``
     :param seed: an integer that all jitter follows from
     :param timezone: the time zone of a naive ``start``; UTC by default
     :param patience: for how long to wait, in seconds of real time, for a run that waits for something
@@ -66,20 +69,17 @@ class ManualClock:
 
     def __init__(
         self,
-        start: datetime | str = "2026-01-01T00:00",
+        start: date | str = "2026-01-01T00:00",
         seed: int = 0,
         *,
         timezone: tzinfo | str | None = None,
         patience: float = 1.0,
     ) -> None:
-        if isinstance(start, str):
-            start = datetime.fromisoformat(start)
-        if not isinstance(start, datetime):
-            raise TypeError(f"start must be a datetime or text, not {start!r}")
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise TypeError(f"seed is an integer, not {seed!r}")
         zone = astimezone(timezone)
-        if start.tzinfo is None:
-            start = start.replace(tzinfo=zone or _UTC)
-        elif zone is not None:
+        start = as_time(start, zone or _UTC)
+        if zone is not None:
             start = start.astimezone(zone)
         assert start.tzinfo is not None
         self._zone: tzinfo = start.tzinfo
@@ -123,10 +123,10 @@ class ManualClock:
         """
         return self._block(partial(self._conduct, self._after(duration), self._counts()))
 
-    def advance_to(self, time: datetime | str) -> Advance:
+    def advance_to(self, time: date | str) -> Advance:
         """Do what :meth:`advance` does, until the clock shows a certain time.
 
-        :param time: the time; a naive one, or ISO 8601 text without an offset, is in the clock's zone
+        :param time: a datetime, a date, or ISO 8601 text; without an offset it is in the clock's zone
         :raises ValueError: if the time is past
         """
         return self._block(partial(self._conduct, self._until(time), self._counts()))
@@ -135,7 +135,7 @@ class ManualClock:
         """Do what :meth:`advance` does, on an event loop, which goes on running."""
         return await self._conduct(self._after(duration), self._counts())
 
-    async def aadvance_to(self, time: datetime | str) -> Advance:
+    async def aadvance_to(self, time: date | str) -> Advance:
         """Do what :meth:`advance_to` does, on an event loop, which goes on running."""
         return await self._conduct(self._until(time), self._counts())
 
@@ -269,6 +269,10 @@ class ManualClock:
         """Have whoever moves the clock look at what only Python knows of, before time goes on."""
         self._time.attention = True
 
+    def _noting_waiting(self, future: asyncio.Future[Any]) -> AbstractContextManager[None]:
+        """Take note, in a worker thread, that its run waits for a future of a loop meanwhile."""
+        return self._ledger.waits_for(future)
+
     def _follow_in(self, context: Context) -> None:
         """Have what runs in a context follow this clock."""
         context.run(followed.set, self)
@@ -306,9 +310,15 @@ class ManualClock:
             followed.reset(own_time)
 
     def _equip(self, scheduler: BaseScheduler) -> None:
-        """Give a scheduler the method by which a test looks at its runs."""
-        if not hasattr(type(scheduler), "runs"):
-            vars(scheduler)["runs"] = partial(self.runs, scheduler=scheduler)
+        """Give a scheduler the methods by which a test looks at its runs, and waits for them."""
+        on_loop = isinstance(scheduler, AsyncIOScheduler)
+        own = {
+            "runs": partial(self.runs, scheduler=scheduler),
+            "drain": self.adrain if on_loop else self.drain,
+        }
+        for name, method in own.items():
+            if not hasattr(type(scheduler), name):
+                vars(scheduler)[name] = method
 
     # Inside
 
@@ -323,10 +333,8 @@ class ManualClock:
             )
         return self._time.wall + micros
 
-    def _until(self, time: datetime | str) -> int:
-        at = datetime.fromisoformat(time) if isinstance(time, str) else time
-        if at.tzinfo is None:
-            at = at.replace(tzinfo=self._zone)
+    def _until(self, time: date | str) -> int:
+        at = as_time(time, self._zone)
         micros = (at - EPOCH) // MICROSECOND
         if micros < self._time.wall:
             raise ValueError(
@@ -345,6 +353,11 @@ class ManualClock:
         return [scheduler._engine.run_count for scheduler in self._known]
 
     async def _conduct(self, until: int, first: list[int]) -> Advance:
+        if running_loop() is None:
+            raise RuntimeError(
+                "The clock is moved on an asyncio event loop, not on one of another kind; with anyio's "
+                "pytest plugin, a fixture anyio_backend that returns 'asyncio' chooses it"
+            )
         if not self._turn.acquire(blocking=False):
             raise RuntimeError(
                 "the clock is being advanced; a job, or another thread, cannot do that"
@@ -415,9 +428,15 @@ class ManualClock:
                 "This would block the event loop of the scheduler: write `await clock.aadvance(...)` "
                 "(or aadvance_to, adrain) in a coroutine"
             )
+        for scheduler in self._schedulers:
+            host = scheduler._engine.control.loop
+            if isinstance(host, HostLoop) and host.runs_jobs and host._mainspring_is_here():
+                raise RuntimeError(
+                    f"This would block {host!r}, which the jobs need: move the clock in another thread"
+                )
         while True:
             loops = self._loops()
-            home = next((loop for loop in loops if loop.is_running()), None)
+            home = next(filter(self._runs, loops), None)
             if home is None:
                 break
             try:
@@ -433,6 +452,10 @@ class ManualClock:
             return asyncio.run(make())
         return loop.run_until_complete(make())
 
+    def _runs(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether a loop is running, or is about to, since a thread has been started for that."""
+        return loop.is_running() or any(s._has_thread_for(loop) for s in self._schedulers)
+
     def _wait_here(self, future: Future[T]) -> T:
         hosts = [
             scheduler._engine.control
@@ -445,6 +468,8 @@ class ManualClock:
                 # This is the host's thread, or there is none yet; it would do that but for this test.
                 for inbox in hosts:
                     inbox._drain_all()
+            for scheduler in self._schedulers:
+                scheduler._wait_beside(future)
             return future.result()
         except BaseException:
             future.cancel()

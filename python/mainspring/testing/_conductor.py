@@ -26,7 +26,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainspring._mainspring import LoopInbox, WorkerPool
@@ -146,47 +145,65 @@ class Conductor:
                 place._drain_all()
 
     async def _lend(self, pool: WorkerPool, limit: int) -> None:
-        """Have a worker drive, and take the drive back if a run keeps it."""
-        time = self._time
-        done: asyncio.Future[None] = self._home.create_future()
+        """Have a worker drive, and take the drive back if a run keeps it, or waits there for a loop."""
+        time, ledger = self._time, self.ledger
+        changed: asyncio.Future[None] = self._home.create_future()
         stuck: list[Stuck] = []
-        over = False
+        over = waits = False
 
-        def end() -> None:
-            if not done.done():
-                done.set_result(None)
+        def wake() -> None:
+            if not changed.done():
+                changed.set_result(None)
 
         def tell() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                self._home.call_soon_threadsafe(wake)
+
+        def end() -> None:
             nonlocal over
             over = True
-            self.ledger.forget_stuck(stuck)
-            with suppress(RuntimeError):  # the loop is closed
-                self._home.call_soon_threadsafe(end)
+            ledger.forget_stuck(stuck)
+            tell()
 
-        if not time.lend(pool, limit, tell):
-            time.hand_over()
-            return
-        progress, since = time.progress, monotonic()
+        def wait() -> None:
+            nonlocal waits
+            waits = True
+            tell()
+
+        ledger.on_waiting = wait
         try:
-            while not done.done():
-                await wait_in_real_time(WORKER_INTERVAL, done)
-                if time.progress != progress:
-                    progress, since = time.progress, monotonic()
-                elif not done.done() and monotonic() - since > self.clock.patience:
+            if not time.lend(pool, limit, end):
+                time.hand_over()
+                return
+            progress, since = time.progress, time.real
+            while not over:
+                await wait_in_real_time(WORKER_INTERVAL, changed)
+                changed = self._home.create_future()
+                if over:
+                    return
+                is_late = time.progress == progress and time.real - since > self.clock.patience
+                if is_late or waits:
                     run = time.reclaim()
-                    if run is None:  # no worker has come
-                        time.hand_over()
-                    else:
+                    if run is not None:
                         scheduler, job_id, at = run
                         stuck.append(Stuck(scheduler, job_id, self.clock._at(at)))
-                        self.ledger.stuck += stuck
-                        self.ledger.others[stuck[0]] = 1
+                        ledger.stuck += stuck
+                        if is_late:
+                            ledger.others[stuck[0]] = 1
                         if over:  # it has ended meanwhile
-                            self.ledger.forget_stuck(stuck)
-                    return
+                            ledger.forget_stuck(stuck)
+                        return
+                    if is_late:  # no worker has come
+                        time.hand_over()
+                        return
+                    waits = False  # it has ended, and the worker is about to say so
+                if time.progress != progress:
+                    progress, since = time.progress, time.real
         except asyncio.CancelledError:
             time.reclaim()
             raise
+        finally:
+            ledger.on_waiting = bool
 
     # Settling
 
@@ -200,7 +217,7 @@ class Conductor:
             if self._is_quiet():
                 break
         turn, pause = 0, FIRST_PAUSE
-        last, since = None, monotonic()
+        last, since = None, self._time.real
         while True:
             state = self._state()
             if state.is_at_rest():
@@ -211,8 +228,8 @@ class Conductor:
             else:
                 signature = state.signature()
                 if signature != last and not state.moves:
-                    last, since = signature, monotonic()
-                elif monotonic() - since > self.clock.patience:
+                    last, since = signature, self._time.real
+                elif self._time.real - since > self.clock.patience:
                     state.enter(parks=True)
                     return
                 if turn > TURNS:
@@ -334,8 +351,8 @@ class Conductor:
                 self._home.call_soon_threadsafe(end)
 
         sweeper.begin(tell)
-        since = monotonic()
-        while not done.done() and monotonic() - since <= self.clock.patience:
+        since = self._time.real
+        while not done.done() and self._time.real - since <= self.clock.patience:
             await wait_in_real_time(WORKER_INTERVAL, done)
 
     def _deadline_of(self, scheduler: BaseScheduler) -> int | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
 
-from mainspring.testing._fires import as_time, preview, zone_of
+from mainspring.testing._fires import preview, trigger_of, zone_of
+from mainspring.testing._times import as_time
 from mainspring.triggers.calendarinterval import CalendarIntervalTrigger
 from mainspring.triggers.combining import AndTrigger, OrTrigger
 from mainspring.triggers.cron import CronTrigger
@@ -14,6 +15,7 @@ from mainspring.triggers.date import DateTrigger
 from mainspring.triggers.interval import IntervalTrigger
 
 if TYPE_CHECKING:
+    from mainspring.job import Job
     from mainspring.triggers.base import BaseTrigger
 
 _DAYS = {
@@ -43,12 +45,12 @@ _MONTHS = {
 _MONTH_NAMES = ["", *_MONTHS.values()]
 
 
-def explain(trigger: BaseTrigger, start: datetime | str | None = None) -> str:
+def explain(trigger: BaseTrigger | Job, start: date | str | None = None) -> str:
     """Say in one sentence when a trigger fires, and list its next five fire times.
 
     A fire time after the clocks have changed, or on a clock that shows it twice, has a remark.
 
-    :param trigger: the trigger
+    :param trigger: the trigger, or a job that has it
     :param start: the time from which to list; by default now. A naive one is in the trigger's zone.
     :return: lines of text
 
@@ -61,10 +63,11 @@ def explain(trigger: BaseTrigger, start: datetime | str | None = None) -> str:
       4. Wed 2026-04-01 02:30:00 CEST
       5. Thu 2026-04-02 02:30:00 CEST
     """
-    zone = zone_of(trigger)
+    found = trigger_of(trigger)
+    zone = zone_of(found)
     now = datetime.now(zone) if start is None else as_time(start, zone)
     times = preview(trigger, now)
-    lines = [f"Fires {_phrase(trigger)}{_limits(trigger)} ({_zone_name(zone)})."]
+    lines = [f"Fires {_phrase(found)}{_limits(found)} ({_zone_name(zone)})."]
     before = now
     for number, time in enumerate(times, 1):
         remarks = "; ".join(_remarks(before, time))

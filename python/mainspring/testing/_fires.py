@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timezone, tzinfo
+from collections.abc import Iterable
+from datetime import date, datetime, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from mainspring.testing._clock import ManualClock
+from mainspring.testing._times import as_time
 
 if TYPE_CHECKING:
+    from mainspring.job import Job
     from mainspring.triggers.base import BaseTrigger
+
+
+def trigger_of(trigger: BaseTrigger | Job) -> BaseTrigger:
+    """Return a trigger, or that of a job.
+
+    :raises TypeError: if it is neither
+    """
+    found: Any
+    for found in (trigger, getattr(trigger, "trigger", None)):
+        if hasattr(found, "get_next_fire_time"):
+            return found  # type: ignore[no-any-return]
+    raise TypeError(
+        f"a trigger is an object such as CronTrigger.from_crontab('0 2 * * *'), not {trigger!r}"
+    )
 
 
 def zone_of(trigger: BaseTrigger) -> tzinfo:
@@ -23,19 +39,14 @@ def zone_of(trigger: BaseTrigger) -> tzinfo:
     return zone_of(members[0]) if members else timezone.utc
 
 
-def as_time(value: datetime | str, zone: tzinfo) -> datetime:
-    """Return an aware datetime; a naive one, or text without an offset, is in the zone."""
-    time = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return time.replace(tzinfo=zone) if time.tzinfo is None else time
-
-
 def preview(
-    trigger: BaseTrigger, start: datetime | str, n: int = 5, *, seed: int = 0
+    trigger: BaseTrigger | Job, start: date | str, n: int = 5, *, seed: int = 0
 ) -> list[datetime]:
     """Return the next fire times of a trigger, as a scheduler would find them.
 
-    :param trigger: the trigger; one that counts from when it was made counts from ``start``
-    :param start: the time now; a naive datetime, or ISO 8601 text without an offset, is in the
+    :param trigger: the trigger, or a job that has it; a trigger that counts from when it was made counts
+        from ``start``
+    :param start: the time now; a date, a naive datetime, or ISO 8601 text without an offset, is in the
         trigger's time zone
     :param n: how many fire times
     :param seed: an integer that jitter follows from
@@ -46,13 +57,15 @@ def preview(
     >>> [str(time) for time in preview(trigger, "2026-10-24", 2)]
     ['2026-10-24 02:30:00+02:00', '2026-10-25 02:30:00+02:00']
     """
-    now = as_time(start, zone_of(trigger))
+    found = trigger_of(trigger)
+    now = as_time(start, zone_of(found))
     clock = ManualClock(now, seed)
-    clock._start_from_now(trigger)
+    if found is trigger:  # that of a job counts from when it was given to the scheduler
+        clock._start_from_now(found)
     times: list[datetime] = []
     previous: datetime | None = None
     while len(times) < n:
-        previous = clock._on_behalf(trigger.get_next_fire_time, previous, now)
+        previous = clock._on_behalf(found.get_next_fire_time, previous, now)
         if previous is None:
             break
         times.append(previous)
@@ -61,11 +74,11 @@ def preview(
 
 
 def assert_fires(
-    trigger: BaseTrigger, start: datetime | str, expected: Sequence[datetime | str]
+    trigger: BaseTrigger | Job, start: date | str, expected: Iterable[date | str]
 ) -> None:
     """Check the next fire times of a trigger.
 
-    :param trigger: the trigger; one that counts from when it was made counts from ``start``
+    :param trigger: the trigger, or a job that has it, as for :func:`preview`
     :param start: the time now, as for :func:`preview`
     :param expected: the first fire times: datetimes, or ISO 8601 text; without an offset they are in the
         trigger's time zone. An empty list: it never fires.
@@ -76,7 +89,9 @@ def assert_fires(
     ...     CronTrigger(day="last", timezone="UTC"), "2026-01-15", ["2026-01-31", "2026-02-28"]
     ... )
     """
-    zone = zone_of(trigger)
+    if isinstance(expected, (str, date)):
+        raise TypeError(f"expected is a list of times, not {expected!r}")
+    zone = zone_of(trigger_of(trigger))
     wanted = [as_time(time, zone) for time in expected]
     times = preview(trigger, start, max(1, len(wanted)))
     if [_instant(time) for time in times] == [_instant(time) for time in wanted]:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers.asyncio import AsyncIOScheduler
+from mainspring.schedulers.base import STATE_STOPPED
 
 if TYPE_CHECKING:
-    from mainspring.schedulers.base import BaseScheduler
+    from mainspring.schedulers._driven import DrivenScheduler
+    from mainspring.schedulers._guess import LoopGuess
     from mainspring.testing._clock import ManualClock
 
 _HOOK = "_warn_unawaited_coroutine"
@@ -37,13 +39,22 @@ class Guard:
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
-        self._own: list[BaseScheduler] = []
-        self._unfinished: list[str] | None = None
+        self._own: list[DrivenScheduler] = []
+        #: The loop that a scheduler was started with when there was none.
+        self._guess: LoopGuess | None = None
+        self._has_looked = self._is_content = False
+        self._left: list[str] = []
         self._unawaited: list[str] = []
 
-    def owns(self, scheduler: BaseScheduler) -> None:
+    def owns(self, scheduler: DrivenScheduler) -> None:
         """Have a scheduler shut down when the test is over."""
         self._own.append(scheduler)
+
+    def start(self, scheduler: DrivenScheduler) -> None:
+        """Start a scheduler, perhaps before there is the loop of the test, and have it shut down."""
+        self.owns(scheduler)
+        scheduler.start()
+        self._guess = scheduler._guess
 
     def __enter__(self) -> Guard:
         self._hook = getattr(warnings, _HOOK, None)
@@ -70,47 +81,72 @@ class Guard:
     async def run(self, test: Coroutine[Any, Any, Any]) -> Any:
         """Run a test that is a coroutine."""
         try:
-            for scheduler in self._own:
-                scheduler._note_running_loop()
+            self._bind()
             result = await test
-            await self.look()
+            await self._look()
             return result
         finally:
-            await self.close()
+            test.close()
+            await self._cancel_runs()
 
-    async def look(self) -> None:
-        """Note which runs have not ended; on the loop of the test."""
+    def _bind(self) -> None:
+        """Have the schedulers use the test's loop, also where a fixture has run jobs on another."""
+        here = running_loop()
+        for scheduler in self._own:
+            scheduler._note_running_loop()
+            if not isinstance(scheduler, AsyncIOScheduler) or not scheduler.running:
+                continue
+            if here is not None and scheduler._eventloop is not here:
+                scheduler.bind_loop(here)
+                if self._guess is not None:
+                    self._guess.drop()
+
+    async def _look(self) -> None:
+        """Note what has been left behind, while the loop of the test still runs."""
         if running_loop() is not None:  # and not a loop of another kind, trio's
             await self._clock._rest()
-        self._unfinished = self._clock.unfinished()
+        self._note(self._clock.unfinished())
 
-    async def close(self) -> None:
-        """Close the schedulers on this loop, and cancel their runs."""
+    async def _cancel_runs(self) -> None:
+        """Cancel the runs on this loop, which may not run again.
+
+        The schedulers go on, since fixtures may use them.
+        """
+        here = running_loop()
         for scheduler in self._own:
-            if isinstance(scheduler, AsyncIOScheduler) and scheduler._eventloop is running_loop():
-                await scheduler.aclose(deadline=0)
+            if here is not None and scheduler._coroutine_loop() is here:
+                await scheduler._cancel_and_await_runs(None)
+        self._clock._seen.update(run._key for run in self._clock.unexpected_errors())
 
     def shut_down(self) -> None:
         """Shut down the schedulers that are still running, and cancel their runs."""
         for scheduler in self._own:
-            if scheduler.running:
+            if scheduler.state != STATE_STOPPED:
                 scheduler.shutdown(wait=False)
         self._own.clear()
 
     def complaint(self) -> str | None:
         """Return what is wrong with what the test has left behind, or ``None``."""
-        if self._unfinished is None:
-            self._unfinished = self._clock._rest_here()
-        lines = [
-            f"{run.job_id!r} (fire time {run.scheduled_run_time}) raised {run._value!r}, which the test "
-            "did not expect: it has looked neither at the outcome of this run nor at its exception"
-            for run in self._clock.unexpected_errors()
-        ]
-        lines += [f"{run[0].upper()}{run[1:]}, and has not ended" for run in self._unfinished]
-        lines += [f"coroutine {name!r} was never awaited" for name in self._unawaited]
+        self._note([] if self._has_looked else self._clock._rest_here())
+        lines = self._left + [f"coroutine {name!r} was never awaited" for name in self._unawaited]
+        self._is_content = not lines
         if not lines:
             return None
         return "\n".join(["What the test has left behind:", *(f"- {line}" for line in lines)])
+
+    def late_complaint(self) -> str | None:
+        """Return the same of what fixtures have left behind after a test that gave no cause for complaint."""
+        return self.complaint() if self._is_content else None
+
+    def _note(self, unfinished: list[str]) -> None:
+        self._has_looked = True
+        self._left += [
+            # To look at the exception is to have it expected from now on.
+            f"{run.job_id!r} (fire time {run.scheduled_run_time}) raised {run.exception!r}, which the test "
+            "did not expect: it has looked neither at the outcome of this run nor at its exception"
+            for run in self._clock.unexpected_errors()
+        ]
+        self._left += [f"{run[0].upper()}{run[1:]}, and has not ended" for run in unfinished]
 
     def _note_unawaited(self, coroutine: Any) -> None:
         self._unawaited.append(getattr(coroutine, "__qualname__", repr(coroutine)))

@@ -17,12 +17,15 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from heapq import heappop, heappush
 from itertools import count
-from threading import Lock
+from threading import Lock, Timer
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from mainspring.schedulers._frozen import frozen_by
 
 if TYPE_CHECKING:
     from mainspring.testing._clock import ManualClock
@@ -195,8 +198,18 @@ class LoopTime:
 
 def call_later_in_real_time(
     loop: AbstractEventLoop, delay: float, callback: Callable[[], object]
-) -> asyncio.TimerHandle:
-    """Do what ``loop.call_later`` does where nothing is overlaid."""
+) -> asyncio.TimerHandle | Timer:
+    """Do what ``loop.call_later`` does where nothing is overlaid, and nobody has stopped its clock."""
+    if frozen_by() == "freezegun":  # asyncio's loops would wait for ever
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(callback)
+
+        timer = Timer(delay, tell)
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def call() -> asyncio.TimerHandle:
         followed.set(False)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from mainspring._thread_futures import ThreadTask, _at_home
+
 _ASYNCIO = os.path.dirname(asyncio.__file__)
 
 
@@ -72,6 +74,12 @@ def _leaves(
                 (future, owner)
             ]
             continue
+        if isinstance(future, ThreadTask):  # a worker thread's name of a task on the loop
+            if future._task is None:
+                yield None, owner
+            else:
+                pending.append((future._task, future._task))
+            continue
         if not isinstance(future, asyncio.Task):
             yield future, owner
             continue
@@ -110,6 +118,9 @@ def _frames(task: asyncio.Task[Any]) -> list[Any]:
         if frame is None:
             break
         frames.append(frame)
+        if frame.f_code is _at_home.__code__:  # which takes the steps of another one itself
+            coroutine = frame.f_locals["inner"]
+            continue
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
     return frames
 

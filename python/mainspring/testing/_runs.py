@@ -31,6 +31,16 @@ class Run:
     _seen: set[tuple[int, int]] = field(default_factory=set, compare=False)
 
     @property
+    def scheduled_time(self) -> datetime:
+        """The fire time, as :attr:`scheduled_run_time`."""
+        return self.scheduled_run_time
+
+    @property
+    def start(self) -> datetime:
+        """When it started, as :attr:`started`."""
+        return self.started
+
+    @property
     def outcome(self) -> str:
         """How it ended.
 

@@ -2,18 +2,20 @@
 
 Ground rules: a :class:`State` is read on the conductor's loop, of which all stands still meanwhile; what it
 reads of other loops and threads may be out of date a moment later. The :class:`Ledger` is the conductor's,
-but that a stuck run has ended is noted in that run's own thread.
+but that a stuck run has ended, or waits for a loop, is noted in that run's own thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from mainspring._mainspring import current_run
 from mainspring.executors.base import CoroutineRun
 from mainspring.testing._rest import Waits, waits_for
 from mainspring.testing._sweeper import ManualSweeper
@@ -30,6 +32,8 @@ class Stuck:
     scheduler: BaseScheduler
     job_id: str
     at: datetime
+    #: That thread, once it has been seen to wait for a loop.
+    thread: int | None = None
 
 
 class Ledger:
@@ -42,6 +46,41 @@ class Ledger:
         self.stuck: list[Stuck] = []
         #: By scheduler, by executor and job, or by stuck run: how many runs of which no more is known.
         self.others: dict[object, int] = {}
+        #: By thread: the runs in worker threads that wait for a loop, and what they wait for.
+        self.waiting: dict[int, tuple[BaseScheduler, str, asyncio.Future[Any]]] = {}
+        #: Called in such a thread when it begins to wait.
+        self.on_waiting: Callable[[], object] = bool
+
+    @contextmanager
+    def waits_for(self, future: asyncio.Future[Any]) -> Iterator[None]:
+        """Note, in a worker thread, that its run waits for a future of a loop."""
+        run, thread = current_run(), get_ident()
+        if run is not None:
+            self.waiting[thread] = (run[0], run[1], future)
+            self.on_waiting()
+        try:
+            yield
+        finally:
+            self.waiting.pop(thread, None)
+
+    def awaited_by(self, run: Stuck) -> asyncio.Future[Any] | None:
+        """Return what a stuck run waits for on a loop, if it does."""
+        if run.thread is None:
+            known = {other.thread for other in self.stuck}
+            for thread, (scheduler, job_id, _) in tuple(self.waiting.items()):
+                if (scheduler, job_id) == (run.scheduler, run.job_id) and thread not in known:
+                    run.thread = thread
+        waits = None if run.thread is None else self.waiting.get(run.thread)
+        return None if waits is None else waits[2]
+
+    def other_waits(self, scheduler: BaseScheduler) -> list[tuple[str, asyncio.Future[Any]]]:
+        """Return which other runs of a scheduler wait so, and for what."""
+        known = {run.thread for run in self.stuck}
+        return [
+            (job_id, future)
+            for thread, (of, job_id, future) in tuple(self.waiting.items())
+            if of is scheduler and thread not in known
+        ]
 
     def forget_stuck(self, runs: list[Stuck]) -> None:
         for run in runs:
@@ -79,16 +118,23 @@ class State:
     def _read(self, scheduler: BaseScheduler) -> None:
         engine = scheduler._engine
         stuck = [run for run in tuple(self._ledger.stuck) if run.scheduler is scheduler]
-        self.unknown += [
-            Unknown(run, 1, run.job_id, "what it does in its worker thread", run.at)
-            for run in stuck
-        ]
+        for held in stuck:
+            future = self._ledger.awaited_by(held)
+            if future is None:
+                what = "what it does in its worker thread"
+                self.unknown.append(Unknown(held, 1, held.job_id, what, held.at))
+            else:
+                self._read_task(future, held.job_id, held.at)
         left = engine.running_jobs - len(stuck)
         for inbox in filter(None, (engine.control, engine.coro)):
             self.moves |= not inbox.empty
             for task, job_id, _, times in inbox.running():
                 left -= 1
                 self._read_task(task, job_id, times[0] if times else None)
+        for job_id, future in self._ledger.other_waits(scheduler):
+            if left > 0:
+                left -= 1
+                self._read_task(future, job_id, None)
         if left < 0:  # a run has ended of which that is not noted yet
             self.moves = True
         elif left > 0:

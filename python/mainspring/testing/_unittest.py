@@ -48,7 +48,7 @@ class SchedulerTestCase(unittest.IsolatedAsyncioTestCase):
         self.clock = ManualClock(self.clock_start, self.clock_seed, timezone=self.clock_timezone)
         self._guard = Guard(self.clock)
         self._guard.__enter__()
-        self.addCleanup(self._guard.__exit__)
+        self.addCleanup(self._clean_up)
         self._is_coroutine = is_coroutine_test(getattr(self, self._testMethodName))
         self.scheduler = make_scheduler(self.clock, self._is_coroutine)
         self._guard.owns(self.scheduler)
@@ -78,18 +78,23 @@ class SchedulerTestCase(unittest.IsolatedAsyncioTestCase):
             @wraps(test)
             async def run_coroutine() -> None:
                 await self._guard.run(test())
-                self._complain()
+                self._complain(self._guard.complaint())
 
             return run_coroutine
 
         @wraps(test)
         def run() -> None:
             test()
-            self._complain()
+            self._complain(self._guard.complaint())
 
         return run
 
-    def _complain(self) -> None:
-        complaint = self._guard.complaint()
+    def _clean_up(self) -> None:
+        try:
+            self._complain(self._guard.late_complaint())
+        finally:
+            self._guard.__exit__()
+
+    def _complain(self, complaint: str | None) -> None:
         if complaint:
             self.fail(complaint)

@@ -28,6 +28,7 @@ from mainspring.events import (
 from mainspring.executors.gevent import GeventExecutor
 from mainspring.executors.pool import ThreadPoolExecutor
 from mainspring.schedulers.gevent import GeventScheduler
+from mainspring.testing import ManualClock
 
 HUB = gevent.get_hub()
 
@@ -135,6 +136,19 @@ def shut_down_with_wait() -> None:
     scheduler.shutdown()
     assert ended.is_set()
     assert set(submitted) == {"greenlet", "coroutine"}
+
+
+def manual_clock() -> None:
+    """Time is moved in greenlets, while those of the jobs run."""
+    clock = ManualClock("2026-01-01T00:00")
+    scheduler = GeventScheduler(clock=clock, timezone="UTC")
+    scheduler.start()
+    scheduler.add_job(in_greenlet, "interval", hours=1)
+    scheduler.add_job(on_loop, "interval", hours=1)
+    assert clock.advance("3h").parked == ()
+    assert gevent.spawn(clock.advance, "3h").get().parked == ()
+    assert [run.outcome for run in scheduler.runs()] == ["executed"] * 12  # type: ignore[attr-defined]
+    scheduler.shutdown()
 
 
 def shut_down_in_a_job() -> None:

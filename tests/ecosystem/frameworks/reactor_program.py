@@ -25,6 +25,7 @@ from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_SCHEDUL
 from mainspring.executors.pool import ThreadPoolExecutor
 from mainspring.executors.twisted import TwistedExecutor
 from mainspring.schedulers.twisted import TwistedScheduler
+from mainspring.testing import ManualClock
 
 assert "twisted.internet.reactor" not in sys.modules or sys.argv[1] in ("asyncio", "select")
 from twisted.internet import defer, reactor, task, threads  # noqa: E402
@@ -171,6 +172,33 @@ def start_again() -> None:
     assert scheduler.running
 
 
+def manual_clock() -> None:
+    """Time is moved in a thread while the reactor runs, and not on the reactor, which it would block."""
+    clock = ManualClock("2026-01-01T00:00", patience=30)
+    scheduler = TwistedScheduler(clock=clock, timezone="UTC")
+    scheduler.add_job(in_pool, "interval", hours=1)
+    scheduler.add_job(await_deferred, "interval", hours=1)
+    moved: list[Any] = []
+
+    def move() -> None:
+        moved.append(clock.advance("3h"))
+        scheduler.shutdown()
+        reactor_.callFromThread(reactor_.stop)
+
+    def begin() -> None:
+        scheduler.start()
+        try:
+            clock.advance("1h")
+        except RuntimeError as exc:
+            moved.append(str(exc))
+        reactor_.callInThread(move)
+
+    reactor_.callLater(0, begin)
+    reactor_.run()
+    assert "block" in moved[0], moved
+    assert [run.outcome for run in moved[1].runs] == ["executed"] * 6, moved
+
+
 if __name__ == "__main__":
     match sys.argv[2]:
         case "shut_down_and_wait":
@@ -179,6 +207,8 @@ if __name__ == "__main__":
             shut_down(wait=False)
         case "start_again":
             start_again()
+        case "manual_clock":
+            manual_clock()
         case _:
             main()
     print(type(reactor).__name__)

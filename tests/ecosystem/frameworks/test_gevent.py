@@ -14,7 +14,7 @@ PROGRAM = Path(__file__).with_name("gevent_program.py")
 PATIENCE = 60
 CASES = (
     *("greenlet", "coroutine", "lambda", "sockets", "fail", "own_threads", "own_threads_coroutine"),
-    *("shut_down_with_wait", "shut_down_in_a_job", "end_without_shutdown"),
+    *("shut_down_with_wait", "shut_down_in_a_job", "end_without_shutdown", "manual_clock"),
 )
 
 

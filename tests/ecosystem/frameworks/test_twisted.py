@@ -15,7 +15,7 @@ PATIENCE = 60
 REACTORS = {"asyncio": "AsyncioSelectorReactor", "select": "SelectReactor", "default": "Reactor"}
 CASES = (
     *("await_deferred", "await_failure", "lambda", "deferred", "in_pool", "fail"),
-    *("own_threads", "own_threads_coroutine", "start_again"),
+    *("own_threads", "own_threads_coroutine", "start_again", "manual_clock"),
     *("shut_down_and_wait", "shut_down_and_cancel"),
 )
 
