@@ -57,7 +57,7 @@ class LoopThreadScheduler(DrivenScheduler):
             self._release()
             raise
 
-    def _has_thread_for(self, loop: AbstractEventLoop) -> bool:
+    def _has_thread_for(self, loop: asyncio.AbstractEventLoop) -> bool:
         return self._loop_thread is not None and self._loop_thread.loop is loop
 
     def _release(self) -> None:

@@ -115,7 +115,7 @@ class BlockingScheduler(DrivenScheduler):
             self._finish()
             raise
 
-    def _has_thread_for(self, loop: AbstractEventLoop) -> bool:
+    def _has_thread_for(self, loop: asyncio.AbstractEventLoop) -> bool:
         return loop is self._own_loop and not self._interrupted
 
     def _calling_out(self) -> AbstractContextManager[Any]:
