@@ -60,6 +60,12 @@ def messages_about_arguments(library: Library) -> None:
         {"start_date": "soon"},
     ):
         attempt(library.CronTrigger, **options)
+    scheduler = library.manual_scheduler()
+    job = scheduler.add_job(nothing, "date", run_date=FAR)
+    for thing in (job, job.trigger):
+        attempt(getattr, thing, "nosuch")
+        attempt(lambda thing=thing: thing + 1)
+    attempt(hash, job)
     for reference in (5, "nocolon", "nosuch:module", "os:nosuch"):
         attempt(library.ref_to_obj, reference)
 
