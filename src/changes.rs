@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
 
+use crate::error::with_note;
 use crate::fields::Fields;
 use crate::job::Job;
 use crate::python;
@@ -344,10 +345,8 @@ fn positive(value: &Bound<'_, PyAny>, message: &'static str) -> PyResult<u32> {
 /// A `TypeError` with APScheduler's message, and what was given as a note (CPython 3.11 and later).
 fn type_error(message: &'static str, given: &Bound<'_, PyAny>) -> PyErr {
     let error = PyTypeError::new_err(message);
-    if let Ok(given) = given.repr() {
-        // Without notes, or without a repr, the message alone must do.
-        let _without =
-            error.value(given.py()).call_method1("add_note", (format!("given: {given}"),)).is_err();
+    match given.repr() {
+        Ok(repr) => with_note(given.py(), error, &format!("given: {repr}")),
+        Err(_) => error, // without a repr the message alone must do
     }
-    error
 }

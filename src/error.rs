@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use mainspring_core::{Error, ErrorKind};
-use pyo3::PyErr;
 use pyo3::exceptions::{PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
 
 thread_local! {
     /// What Python raised while the core called it; the core's error only carries the text.
@@ -21,12 +21,22 @@ pub fn host_error(err: PyErr) -> Error {
 /// The exception that stands for `error`; for one that Python raised in this thread, that very one.
 pub fn to_py(error: Error) -> PyErr {
     let message = error.message().to_owned();
-    match error.kind() {
+    let exception = match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::ConflictingId => PyValueError::new_err(message),
         ErrorKind::OutOfRange => PyOverflowError::new_err(message),
         ErrorKind::JobLookup => PyKeyError::new_err(message),
         ErrorKind::Os => PyOSError::new_err(message),
         ErrorKind::Host => RAISED.with(RefCell::take).unwrap_or_else(|| PyRuntimeError::new_err(message)),
         _ => PyRuntimeError::new_err(message),
+    };
+    match error.note() {
+        Some(note) => Python::attach(|py| with_note(py, exception, note)),
+        None => exception,
     }
+}
+
+/// The exception with a note beneath its message, which stays APScheduler's. Notes need CPython 3.11.
+pub fn with_note(py: Python<'_>, exception: PyErr, note: &str) -> PyErr {
+    let _without = exception.value(py).call_method1("add_note", (note,)).is_err();
+    exception
 }

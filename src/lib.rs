@@ -39,6 +39,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _mainspring {
     use pyo3::prelude::*;
+    use pyo3::types::PyType;
 
     #[pymodule_export]
     use crate::current_run::{current_run, noted, runs_in_this_thread};
@@ -74,6 +75,13 @@ mod _mainspring {
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::once::fill_cells_of_pyo3(m.py())?;
+        for (_, value) in m.dict() {
+            if let Ok(class) = value.cast::<PyType>() {
+                // CPython's messages give a class of an extension the name of its module too, until it is
+                // named anew: "'Job' object has no attribute", as of a class in Python.
+                class.setattr("__name__", class.name()?)?;
+            }
+        }
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -110,10 +110,10 @@ def _zone_by_key(key: str) -> ZoneInfo:
         # ("Europe"), an empty key or a path.
         from difflib import get_close_matches
 
-        message = f"No time zone found with key {key}"
+        not_found = ZoneInfoNotFoundError(f"No time zone found with key {key}")
         if near := get_close_matches(key, available_timezones(), 1):
-            message += f"; did you mean {near[0]}?"
-        raise ZoneInfoNotFoundError(message) from exc
+            with_note(not_found, f"did you mean {near[0]}?")
+        raise not_found from exc
 
 
 @overload
@@ -369,7 +369,7 @@ def ref_to_obj(ref: str) -> Any:
     <built-in method now of type object at 0x...>
     """
     if not isinstance(ref, str):
-        raise TypeError(f"References must be strings, got {type(ref).__name__}")
+        raise with_note(TypeError("References must be strings"), f"{ref!r} given")
     module_name, colon, path = ref.partition(":")
     if not colon:
         raise with_note(ValueError("Invalid reference"), f"{ref!r} given; expected module:name")

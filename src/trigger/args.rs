@@ -7,6 +7,7 @@ use pyo3::types::{PyDict, PyModule, PyTuple};
 
 use crate::convert::zone::TimeZone;
 use crate::convert::{Std, is_datetime, wrong_type};
+use crate::error::with_note;
 use crate::once::{Once, intern};
 use crate::virtual_time;
 
@@ -160,10 +161,11 @@ pub fn jitter_micros(jitter: &Bound<'_, PyAny>) -> PyResult<i64> {
 pub fn refuse_unknown(class: &str, unknown: Option<&Bound<'_, PyDict>>, allowed: &[&str]) -> PyResult<()> {
     match unknown.and_then(|unknown| unknown.iter().next()) {
         None => Ok(()),
-        Some((name, _)) => Err(PyTypeError::new_err(format!(
-            "{class}() got an unexpected keyword argument '{name}'; it takes {}",
-            allowed.join(", ")
-        ))),
+        Some((name, _)) => Err(with_note(
+            name.py(),
+            PyTypeError::new_err(format!("{class}.__init__() got an unexpected keyword argument '{name}'")),
+            &format!("it takes {}", allowed.join(", ")),
+        )),
     }
 }
 

@@ -40,6 +40,98 @@ def test_scenario(function: Scenario) -> None:
     assert_same(function)
 
 
+# Messages that programs compare; what was given and what is allowed is in notes
+
+
+@scenario
+def messages_about_arguments(library: Library) -> None:
+    attempt = library.attempt
+    for trigger in ("CronTrigger", "IntervalTrigger", "DateTrigger", "CalendarIntervalTrigger"):
+        attempt(getattr(library, trigger), nosuch=5)
+    for options in (
+        {"month": "foo"},
+        {"month": "jan-foo"},
+        {"day_of_week": "foo"},
+        {"day": "2nd foo"},
+        {"hour": "5-3"},
+        {"minute": "*/99"},
+        {"second": "x"},
+        {"timezone": "Nowhere/Else"},
+        {"start_date": "soon"},
+    ):
+        attempt(library.CronTrigger, **options)
+    scheduler = library.manual_scheduler()
+    job = scheduler.add_job(nothing, "date", run_date=FAR)
+    for thing in (job, job.trigger):
+        attempt(getattr, thing, "nosuch")
+        attempt(lambda thing=thing: thing + 1)
+    attempt(hash, job)
+    for reference in (5, "nocolon", "nosuch:module", "os:nosuch"):
+        attempt(library.ref_to_obj, reference)
+
+
+# What a job store of one's own is asked
+
+
+@scenario
+def questions_to_a_store(library: Library) -> None:
+    jobs: dict[str, Any] = {}
+
+    class Store(library.BaseJobStore):  # type: ignore[misc, name-defined]
+        def note(self, *call: Any) -> None:
+            library.see("asked", *call)
+
+        def lookup_job(self, job_id: str) -> Any:
+            self.note("lookup_job", job_id)
+            return jobs.get(job_id)
+
+        def get_due_jobs(self, now: datetime) -> list[Any]:
+            self.note("get_due_jobs")
+            return []
+
+        def get_next_run_time(self) -> None:
+            self.note("get_next_run_time")
+
+        def get_all_jobs(self) -> list[Any]:
+            self.note("get_all_jobs")
+            return list(jobs.values())
+
+        def add_job(self, job: Any) -> None:
+            self.note("add_job", job.id)
+            if job.id in jobs:
+                raise library.ConflictingIdError(job.id)
+            jobs[job.id] = job
+
+        def update_job(self, job: Any) -> None:
+            self.note("update_job", job.id)
+
+        def remove_job(self, job_id: str) -> None:
+            self.note("remove_job", job_id)
+            if jobs.pop(job_id, None) is None:
+                raise library.JobLookupError(job_id)
+
+        def remove_all_jobs(self) -> None:
+            self.note("remove_all_jobs")
+
+    scheduler = library.manual_scheduler(jobstores={"default": Store()})
+    scheduler.start()
+    for _ in range(2):
+        scheduler.add_job(nothing, "date", run_date=FAR, id="1", replace_existing=True)
+    library.attempt(scheduler.add_job, nothing, "date", run_date=FAR, id="1")
+    scheduler.get_job("1")
+    scheduler.modify_job("1", name="one")
+    scheduler.reschedule_job("1", trigger="date", run_date=FAR)
+    scheduler.pause_job("1")
+    scheduler.resume_job("1", "default")
+    library.see_jobs(scheduler)
+    scheduler._process_jobs()
+    for job_id in ("1", "2"):
+        library.attempt(scheduler.remove_job, job_id)
+        library.attempt(scheduler.modify_job, job_id)
+    scheduler.remove_all_jobs()
+    scheduler.shutdown()
+
+
 # Files of jobs
 
 

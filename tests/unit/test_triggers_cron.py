@@ -316,11 +316,7 @@ def test_the_whole_expression_counts(kwargs):
 @pytest.mark.parametrize(
     ("kwargs", "error", "message"),
     [
-        (
-            {"minutes": 5},
-            TypeError,
-            "unexpected keyword argument 'minutes'; it takes year, month, day,",
-        ),
+        ({"minutes": 5}, TypeError, "unexpected keyword argument 'minutes'"),
         ({"timezone": "Nowhere"}, KeyError, "No time zone found with key Nowhere"),
         ({"jitter": -3}, ValueError, "jitter must be 0 seconds or more, got -3"),
         ({"jitter": float("nan")}, ValueError, "jitter must be 0 seconds or more, got nan"),

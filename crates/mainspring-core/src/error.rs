@@ -24,13 +24,20 @@ pub enum ErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
+    /// In a box, as results are passed on more often than they are errors.
+    text: Box<Text>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Text {
     message: String,
+    note: Option<String>,
 }
 
 impl Error {
     /// Makes an error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, text: Box::new(Text { message: message.into(), note: None }) }
     }
 
     /// An [`ErrorKind::InvalidValue`] error.
@@ -38,20 +45,33 @@ impl Error {
         Self::new(ErrorKind::InvalidValue, message)
     }
 
+    /// The same error with a note: what is allowed, beside a message that programs compare.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.text.note = Some(note.into());
+        self
+    }
+
     /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The message, without its kind.
+    /// The message, without its kind and note.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.text.message
+    }
+
+    /// The note, if there is one.
+    pub fn note(&self) -> Option<&str> {
+        self.text.note.as_deref()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.text.message)?;
+        self.text.note.iter().try_for_each(|note| write!(f, "; {note}"))
     }
 }
 

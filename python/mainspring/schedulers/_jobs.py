@@ -520,6 +520,12 @@ class SchedulerJobs(SchedulerParts):
     @contextmanager
     def _hold_job(self, job_id: str, jobstore: str | None) -> Iterator[tuple[Job, str | None]]:
         """Look a job up, and keep others from changing it until the changes to it are saved."""
+        stores = self._stores(jobstore) if self._stores_are_open() else []
+        if len(stores) == 1 and native_store(stores[0][1]) is None:
+            with self._store_lock(stores[0][0]):
+                yield self._lookup_job(job_id, jobstore)
+            return
+        # Which store it is in is not known before it has been found once.
         job, alias = self._lookup_job(job_id, jobstore)
         store = None if alias is None else self._jobstores.get(alias)
         if alias is None or store is None or native_store(store) is not None:

@@ -12,7 +12,7 @@ from calendar import monthrange
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring.util import asint
+from mainspring.util import asint, with_note
 
 if TYPE_CHECKING:
     from mainspring.triggers.cron.fields import BaseField
@@ -57,7 +57,8 @@ def _index(names: list[str], name: str, what: str) -> int:
     try:
         return names.index(name.lower())
     except ValueError:
-        raise ValueError(f'Invalid {what} "{name}"; expected one of {", ".join(names)}') from None
+        error = ValueError(f'Invalid {what} "{name}"')
+        raise with_note(error, f"expected one of {', '.join(names)}") from None
 
 
 class AllExpression:

@@ -213,10 +213,8 @@ fn weekday_position(text: &str) -> Result<Option<Expr>, Error> {
 fn index(word: &str, what: &str, names: &[&str]) -> Result<u16, Error> {
     match names.iter().position(|name| name.eq_ignore_ascii_case(word)) {
         Some(i) => Ok(i as u16),
-        None => Err(Error::invalid(format!(
-            "Invalid {what} name \"{word}\"; expected one of {}",
-            names.join(", ")
-        ))),
+        None => Err(Error::invalid(format!("Invalid {what} name \"{word}\""))
+            .with_note(format!("expected one of {}", names.join(", ")))),
     }
 }
 
@@ -285,15 +283,8 @@ mod tests {
     /// The messages were taken down from APScheduler 3.11.3.
     #[test]
     fn refuses_with_apschedulers_messages() {
-        let weekday = |word| {
-            format!("Invalid weekday name \"{word}\"; expected one of mon, tue, wed, thu, fri, sat, sun")
-        };
-        let month = |word| {
-            format!(
-                "Invalid month name \"{word}\"; expected one of \
-                 jan, feb, mar, apr, may, jun, jul, aug, sep, oct, nov, dec"
-            )
-        };
+        let weekday = |word| format!("Invalid weekday name \"{word}\"");
+        let month = |word| format!("Invalid month name \"{word}\"");
         let step = |text, step, range| {
             format!(
                 "Error validating expression '{text}': the step value ({step}) is higher than the total \
@@ -336,6 +327,8 @@ mod tests {
         ] {
             assert_eq!(Expr::parse(name, text).unwrap_err().message(), message);
         }
+        let error = Expr::parse(DayOfWeek, "monfoo").unwrap_err();
+        assert_eq!(error.note(), Some("expected one of mon, tue, wed, thu, fri, sat, sun"));
     }
 
     /// DIFFERENCE: APScheduler's patterns are open at the end, so it takes these for what they begin with.
