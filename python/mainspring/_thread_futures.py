@@ -23,7 +23,7 @@ from itertools import count
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mainspring._coroutines import JobExitError, contained
+from mainspring._coroutines import JobExitError, contained, is_exit_of_program
 from mainspring._exit import do_last
 from mainspring._logs import get_logger
 from mainspring._mainspring import current_run
@@ -54,7 +54,10 @@ def log_unretrieved(future: asyncio.Future[Any], job_id: str | None) -> None:
     exc = future._exception
     started = "outside any job" if job_id is None else f'by job "{job_id}"'
     get_logger("executors").log(
-        logging.DEBUG if isinstance(exc, asyncio.CancelledError) else logging.ERROR,
+        # An interrupt has ended the loop, too, and is the program's to show.
+        logging.DEBUG
+        if isinstance(exc, (asyncio.CancelledError, KeyboardInterrupt))
+        else logging.ERROR,
         "%r, started %s, raised an exception that nobody retrieved",
         future,
         started,
@@ -156,19 +159,23 @@ class ThreadTask(ThreadFuture[T]):
             self._may_start = False
         if self._name is not None:
             self._options["name"] = self._name
-        coroutine = contained(_at_home(self._coroutine, self._proxy))
-        for attribute in ("__name__", "__qualname__"):
-            setattr(coroutine, attribute, getattr(self._coroutine, attribute, "coroutine"))
+        coroutine = None
         try:
+            coroutine = contained(_at_home(self._coroutine, self._proxy))
+            for attribute in ("__name__", "__qualname__"):
+                setattr(coroutine, attribute, getattr(self._coroutine, attribute, "coroutine"))
             # CPython 3.10, and many a task factory, do not take a context.
             task = self._context.run(
                 partial(self._proxy.loop().create_task, coroutine, **self._options)
             )
-        except Exception as exc:
+        except BaseException as exc:
             open_tasks.discard(self)
-            coroutine.close()
+            if coroutine is not None:
+                coroutine.close()
             self._coroutine.close()
             super().set_exception(exc)
+            if is_exit_of_program(exc):
+                raise
             return
         self._task = task
         task.add_done_callback(self._end)
@@ -180,8 +187,12 @@ class ThreadTask(ThreadFuture[T]):
         self._coroutine.close()
         if task.cancelled():
             super().cancel(getattr(task, "_cancel_message", None))
-        elif (exc := task.exception()) is not None:
-            super().set_exception(exc.exit if isinstance(exc, JobExitError) else exc)
+        elif isinstance(exc := task.exception(), JobExitError):
+            super().set_exception(exc.exit)
+            if is_exit_of_program(exc.exit):
+                raise exc.exit  # a Ctrl-C: it is told to the worker, and stops the loop
+        elif exc is not None:
+            super().set_exception(exc)
         else:
             super().set_result(task.result())
 

@@ -136,6 +136,34 @@ def test_in_a_method_of_the_loop(monkeypatch: pytest.MonkeyPatch, method: str) -
         loop.close()
 
 
+@pytest.mark.parametrize("where", ["coroutine", "task factory"])
+def test_in_what_a_function_in_a_worker_waits_for(
+    loop: asyncio.AbstractEventLoop, where: str
+) -> None:
+    scheduler = AsyncIOScheduler(timezone="UTC")
+
+    def raising_factory(loop: Any, coro: Any, **options: Any) -> Any:
+        loop.set_task_factory(None)
+        raise KeyboardInterrupt
+
+    async def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    def job() -> None:
+        if where == "coroutine":
+            awaited = interrupted()
+        else:
+            loop.call_soon_threadsafe(loop.set_task_factory, raising_factory)
+            awaited = asyncio.sleep(0)
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.get_event_loop().run_until_complete(awaited)
+
+    def add() -> None:
+        scheduler.add_job(job, id="job", misfire_grace_time=None)
+
+    assert interrupted_and_gone_on(loop, scheduler, add) == ["job"]
+
+
 CUT = """
 import functools, os, signal, warnings
 if sys.argv[1] == "uvloop":

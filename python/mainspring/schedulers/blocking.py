@@ -84,6 +84,12 @@ class BlockingScheduler(DrivenScheduler):
         self._drains = wait and (self._interrupted or running_loop() is self._own_loop)
         self._stop_main_loop()
 
+    def _wait_for_runs(self) -> None:
+        super()._wait_for_runs()
+        if self._interrupted and self._own_loop is not None and running_loop() is None:
+            # Functions in worker threads may need it to come to their end.
+            self._own_loop.run_until_complete(self._idle())
+
     def _stop_main_loop(self) -> None:
         loop = self._own_loop
         if self._event is None:  # it runs in the parent of this process
