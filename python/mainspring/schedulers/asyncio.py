@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from mainspring._lazy import asyncio
-from mainspring._thread_loop import ThreadLoop
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import CancelledRun, SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
@@ -268,6 +267,8 @@ class AsyncIOScheduler(DrivenScheduler):
 
     def _choose_loop(self) -> tuple[asyncio.AbstractEventLoop, LoopGuess | None]:
         """Return the loop to use, also as a guess if it may turn out to be the wrong one."""
+        from mainspring._thread_loop import ThreadLoop
+
         loop: asyncio.AbstractEventLoop | None
         running = running_loop()
         for loop in (self._given_loop, running):
