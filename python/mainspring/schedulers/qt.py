@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from itertools import product
+from socket import socketpair
+from threading import current_thread, main_thread
 from typing import Any
 
 from mainspring.schedulers._host import HostedScheduler, HostLoop
@@ -42,7 +46,8 @@ class QtScheduler(HostedScheduler):
     - ``loop_response_timeout`` (seconds, default 10): for how long that loop may leave a worker
       thread that waits for it without a sign of life before the wait ends with an error
 
-    A job must not touch widgets, which live in Qt's main thread; a listener may.
+    A job must not touch widgets, which live in Qt's main thread; a listener may. While the scheduler runs on
+    the main thread, Python's signal handlers are called there at once, also while Qt waits.
     """
 
     def _find_host(self) -> HostLoop:
@@ -55,19 +60,64 @@ class QtLoop(HostLoop):
     def __init__(self) -> None:
         self._caller = _Caller()
         self._notifiers: dict[int, Any] = {}
+        self._signals: _Signals | None = None
 
     def _post(self, func: Callable[[], object]) -> None:
         self._caller.posted.emit(func)
 
     def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
-        notifier = self._notifiers[fd] = _qtcore.QSocketNotifier(fd, _READABLE)
-        notifier.activated.connect(lambda *_: callback())
+        self._notifiers[fd] = _notifier(fd, callback)
+        if current_thread() is main_thread():
+            self._signals = _Signals()
 
     def remove_reader(self, fd: int) -> None:
         notifier = self._notifiers.pop(fd, None)
         if notifier is not None:
-            notifier.setEnabled(False)
-            notifier.deleteLater()
+            _drop(notifier)
+        signals, self._signals = self._signals, None
+        if signals is not None:
+            signals.close()
+
+
+class _Signals:
+    """Has Python's signal handlers called while Qt waits, which runs no Python code meanwhile.
+
+    CPython calls them when it next runs code in the main thread. It also writes to a descriptor, which is
+    watched here; where the program has set one, it is left to that.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socketpair()
+        for end in (self._reader, self._writer):
+            end.setblocking(False)
+        self._notifier = _notifier(self._reader.fileno(), self._read)
+        before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        if before != -1:
+            signal.set_wakeup_fd(before)
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError):
+            self._reader.recv(4096)
+
+    def close(self) -> None:
+        now = signal.set_wakeup_fd(-1)
+        if now != self._writer.fileno():
+            signal.set_wakeup_fd(now)
+        _drop(self._notifier)
+        self._reader.close()
+        self._writer.close()
+
+
+def _notifier(fd: int, callback: Callable[[], object]) -> Any:
+    """Have Qt call a function whenever a file descriptor is readable."""
+    notifier = _qtcore.QSocketNotifier(fd, _READABLE)
+    notifier.activated.connect(lambda *_: callback())
+    return notifier
+
+
+def _drop(notifier: Any) -> None:
+    notifier.setEnabled(False)
+    notifier.deleteLater()
 
 
 class _Caller(_qtcore.QObject):  # type: ignore[misc, name-defined]  # whichever binding it is

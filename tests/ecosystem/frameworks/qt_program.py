@@ -6,8 +6,12 @@ python qt_program.py CASE
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import socket
 import sys
 import threading
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from outcome import check
@@ -94,6 +98,30 @@ def many_runs() -> None:
         app.exec()
         scheduler.shutdown()
     assert sorted(seen) == sorted([*range(100)] * 3)
+
+
+def signals() -> None:
+    """Ctrl-C reaches the handler while Qt waits, which is how APScheduler's example ends."""
+    app = QCoreApplication([])
+    signal.signal(signal.SIGINT, lambda *_: app.quit())
+    scheduler = QtScheduler(timezone="UTC")
+    for _ in range(2):
+        scheduler.start()
+        before_long = datetime.now(timezone.utc) + timedelta(seconds=0.2)
+        scheduler.add_job(os.kill, "date", run_date=before_long, args=[os.getpid(), signal.SIGINT])
+        app.exec()
+        scheduler.shutdown()
+        assert signal.set_wakeup_fd(-1) == -1
+    mine, _ = pair = socket.socketpair()
+    mine.setblocking(False)
+    signal.set_wakeup_fd(mine.fileno())
+    scheduler.start()
+    QTimer.singleShot(200, app.quit)
+    app.exec()
+    scheduler.shutdown()
+    assert signal.set_wakeup_fd(-1) == mine.fileno()
+    for end in pair:
+        end.close()
 
 
 def end_without_shutdown() -> None:
