@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from threading import Event, RLock, Thread
+from time import monotonic
 from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
@@ -261,6 +262,38 @@ def test_methods_that_are_put_into_an_executor_that_runs(method: str) -> None:
         assert put.call_count == 1
     run()
     assert put.call_count == 1
+    scheduler.shutdown()
+
+
+@pytest.mark.parametrize("make", [BackgroundScheduler, ManualScheduler])
+@pytest.mark.parametrize("method", ["get_due_jobs", "get_next_run_time", "update_job"])
+def test_methods_that_are_put_into_a_memory_store_that_runs(
+    make: type[BaseScheduler], method: str
+) -> None:
+    # As apscheduler-di does, when it is told that the scheduler has started.
+    store = MemoryJobStore()
+    scheduler = make(timezone="UTC", jobstores={"default": store})
+    scheduler.start()
+    ran = Event()
+    job: dict[str, Any] = {"misfire_grace_time": None, "max_instances": 9}
+    scheduler.add_job(ran.set, "interval", hours=1, id="job", **job)
+
+    def run() -> None:
+        ran.clear()
+        scheduler.modify_job("job", next_run_time=PAST)
+        scheduler._process_jobs()
+        assert ran.wait(PATIENCE)
+        deadline = monotonic() + PATIENCE  # it is saved when it has been submitted
+        while scheduler.get_jobs()[0].next_run_time == PAST:
+            assert monotonic() < deadline
+
+    run()
+    with patch.object(store, method, wraps=getattr(store, method)) as put:
+        run()
+        assert put.called
+    count = put.call_count
+    run()
+    assert put.call_count == count
     scheduler.shutdown()
 
 

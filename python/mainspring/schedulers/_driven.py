@@ -166,6 +166,10 @@ class DrivenScheduler(BaseScheduler):
         super()._start_jobstore(store, alias)
         self._open_native_jobs()
 
+    def _store_methods_have_changed(self, store: BaseJobStore) -> None:
+        super()._store_methods_have_changed(store)
+        self._open_native_jobs()
+
     def _make_locks(self) -> None:
         super()._make_locks()
         self._check_lock = RLock()
