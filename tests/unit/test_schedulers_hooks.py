@@ -297,14 +297,28 @@ def test_methods_that_are_put_into_a_memory_store_that_runs(
     scheduler.shutdown()
 
 
-def test_methods_that_are_put_into_the_class_of_an_executor() -> None:
-    submitted = Event()
-    with patch.object(ThreadPoolExecutor, "_do_submit_job", lambda *args: submitted.set()):
+@pytest.mark.parametrize(
+    ("cls", "method"),
+    [
+        (BaseScheduler, "_lookup_job"),
+        (BaseScheduler, "_real_add_job"),
+        (BaseScheduler, "_dispatch_event"),
+        (MemoryJobStore, "get_due_jobs"),
+        (MemoryJobStore, "lookup_job"),
+        (ThreadPoolExecutor, "_do_submit_job"),
+    ],
+)
+def test_methods_that_are_put_into_a_class_before_the_start(cls: type, method: str) -> None:
+    ran = Event()
+    with patch.object(cls, method, autospec=True, side_effect=getattr(cls, method)) as put:
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.start()
-        scheduler.add_job(nothing)
-        assert submitted.wait(PATIENCE)
-        scheduler.shutdown(wait=False)
+        put.reset_mock()
+        scheduler.add_job(ran.set, "interval", hours=1, id="job", misfire_grace_time=None)
+        scheduler.modify_job("job", next_run_time=PAST)
+        assert ran.wait(PATIENCE)
+        scheduler.shutdown()
+    assert put.called
 
 
 @pytest.mark.parametrize("hook", ["_dispatch_event", "_lookup_executor"])

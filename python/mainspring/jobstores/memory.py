@@ -36,6 +36,10 @@ class MemoryJobStore(BaseJobStore):
     def __init__(self) -> None:
         super().__init__()
         self._native = NativeStore()
+        #: Whether the class has none but the methods of this one, which nobody has replaced either.
+        self._is_native = all(
+            getattr(type(self), name) is method for name, method in _METHODS.items()
+        )
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
@@ -83,3 +87,6 @@ class MemoryJobStore(BaseJobStore):
 
     def remove_all_jobs(self) -> None:
         self._native.remove_all()
+
+
+_METHODS = {name: getattr(MemoryJobStore, name) for name in SWEEP_METHODS}
