@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from threading import Event, RLock, Thread
+from time import monotonic
 from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
@@ -264,14 +265,60 @@ def test_methods_that_are_put_into_an_executor_that_runs(method: str) -> None:
     scheduler.shutdown()
 
 
-def test_methods_that_are_put_into_the_class_of_an_executor() -> None:
-    submitted = Event()
-    with patch.object(ThreadPoolExecutor, "_do_submit_job", lambda *args: submitted.set()):
+@pytest.mark.parametrize("make", [BackgroundScheduler, ManualScheduler])
+@pytest.mark.parametrize("method", ["get_due_jobs", "get_next_run_time", "update_job"])
+def test_methods_that_are_put_into_a_memory_store_that_runs(
+    make: type[BaseScheduler], method: str
+) -> None:
+    # As apscheduler-di does, when it is told that the scheduler has started.
+    store = MemoryJobStore()
+    scheduler = make(timezone="UTC", jobstores={"default": store})
+    scheduler.start()
+    ran = Event()
+    job: dict[str, Any] = {"misfire_grace_time": None, "max_instances": 9}
+    scheduler.add_job(ran.set, "interval", hours=1, id="job", **job)
+
+    def run() -> None:
+        ran.clear()
+        scheduler.modify_job("job", next_run_time=PAST)
+        scheduler._process_jobs()
+        assert ran.wait(PATIENCE)
+        deadline = monotonic() + PATIENCE  # it is saved when it has been submitted
+        while scheduler.get_jobs()[0].next_run_time == PAST:
+            assert monotonic() < deadline
+
+    run()
+    with patch.object(store, method, wraps=getattr(store, method)) as put:
+        run()
+        assert put.called
+    count = put.call_count
+    run()
+    assert put.call_count == count
+    scheduler.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("cls", "method"),
+    [
+        (BaseScheduler, "_lookup_job"),
+        (BaseScheduler, "_real_add_job"),
+        (BaseScheduler, "_dispatch_event"),
+        (MemoryJobStore, "get_due_jobs"),
+        (MemoryJobStore, "lookup_job"),
+        (ThreadPoolExecutor, "_do_submit_job"),
+    ],
+)
+def test_methods_that_are_put_into_a_class_before_the_start(cls: type, method: str) -> None:
+    ran = Event()
+    with patch.object(cls, method, autospec=True, side_effect=getattr(cls, method)) as put:
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.start()
-        scheduler.add_job(nothing)
-        assert submitted.wait(PATIENCE)
-        scheduler.shutdown(wait=False)
+        put.reset_mock()
+        scheduler.add_job(ran.set, "interval", hours=1, id="job", misfire_grace_time=None)
+        scheduler.modify_job("job", next_run_time=PAST)
+        assert ran.wait(PATIENCE)
+        scheduler.shutdown()
+    assert put.called
 
 
 @pytest.mark.parametrize("hook", ["_dispatch_event", "_lookup_executor"])

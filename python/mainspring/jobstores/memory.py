@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 __all__ = ("MemoryJobStore",)
 
 
+#: The methods that a sweep calls, unless the timer thread serves the store by itself.
+SWEEP_METHODS = frozenset(
+    ("add_job", "get_due_jobs", "get_next_run_time", "remove_job", "update_job")
+)
+
+
 class MemoryJobStore(BaseJobStore):
     """Keeps jobs in memory, for as long as the scheduler is up. Plugin alias: ``memory``.
 
-    The timer thread serves this store by itself, without Python. A subclass that overrides a
-    method the timer thread would bypass is served like any other store written in Python.
+    The timer thread serves this store by itself, without Python. A store that has a method of
+    somebody's own which the timer thread would bypass, in a subclass or put into the store itself, is
+    served like any other store written in Python.
 
     >>> store = MemoryJobStore()
     >>> store.get_all_jobs()
@@ -29,6 +36,25 @@ class MemoryJobStore(BaseJobStore):
     def __init__(self) -> None:
         super().__init__()
         self._native = NativeStore()
+        #: Whether the class has none but the methods of this one, which nobody has replaced either.
+        self._is_native = all(
+            getattr(type(self), name) is method for name, method in _METHODS.items()
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        self._take_note_of(name)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._take_note_of(name)
+
+    def _take_note_of(self, name: str) -> None:
+        """Have a method that was put into this store called, also while the scheduler runs."""
+        if name in SWEEP_METHODS or name == "lookup_job":
+            tell = getattr(self._scheduler, "_store_methods_have_changed", None)
+            if tell is not None:
+                tell(self)
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         super().start(scheduler, alias)
@@ -61,3 +87,6 @@ class MemoryJobStore(BaseJobStore):
 
     def remove_all_jobs(self) -> None:
         self._native.remove_all()
+
+
+_METHODS = {name: getattr(MemoryJobStore, name) for name in SWEEP_METHODS}

@@ -144,7 +144,8 @@ class DrivenScheduler(BaseScheduler):
         mine = type(self)
         if (
             _JOB_HOOKS.isdisjoint(vars(self))
-            and all(getattr(mine, hook) is getattr(DrivenScheduler, hook) for hook in _JOB_HOOKS)
+            and all(getattr(mine, hook) is method for hook, method in _METHODS.items())
+            and BaseScheduler._real_add_job is _REAL_ADD_JOB
             and all(looks_up_natively(store) for _, store in self._stores())
         ):
             self._native_jobs.open(self)
@@ -171,6 +172,10 @@ class DrivenScheduler(BaseScheduler):
 
     def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
         super()._start_jobstore(store, alias)
+        self._open_native_jobs()
+
+    def _store_methods_have_changed(self, store: BaseJobStore) -> None:
+        super()._store_methods_have_changed(store)
         self._open_native_jobs()
 
     def _make_locks(self) -> None:
@@ -523,6 +528,11 @@ class DrivenScheduler(BaseScheduler):
             for executor in list(self._executors.values())
             for run in tuple(getattr(executor, "_coroutine_runs", ()))
         ]
+
+
+#: The hooks as they are here, before anybody replaces them in a class.
+_METHODS = {hook: getattr(DrivenScheduler, hook) for hook in _JOB_HOOKS}
+_REAL_ADD_JOB = BaseScheduler._real_add_job
 
 
 async def _submissions_ended(executor: BaseExecutor, but: set[object]) -> None:

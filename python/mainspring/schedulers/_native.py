@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from mainspring._mainspring import NativeStore, WorkerPool
 from mainspring.executors.base import RUN_METHODS
-from mainspring.jobstores.memory import MemoryJobStore
+from mainspring.jobstores.memory import SWEEP_METHODS, MemoryJobStore
 
 if TYPE_CHECKING:
     from mainspring.executors.base import BaseExecutor
     from mainspring.jobstores.base import BaseJobStore
     from mainspring.jobstores.persistent import PersistentJobStore
 
-_STORE_METHODS = frozenset(
-    ("add_job", "get_due_jobs", "get_next_run_time", "remove_job", "update_job")
-)
+_LOOKUP = MemoryJobStore.lookup_job
 _SAVE_METHODS = frozenset(("remove_job", "update_job"))
 
 
 def native_store(store: BaseJobStore) -> NativeStore | None:
     """Return the core of a store, unless it has a method of its own that a sweep must call."""
     own = vars(store)
-    if not (_is_native_store(type(store)) and _STORE_METHODS.isdisjoint(own)):
+    if not (own.get("_is_native") and SWEEP_METHODS.isdisjoint(own)):
         return None
     core = own.get("_native")
     return core if isinstance(core, NativeStore) else None
@@ -32,7 +30,7 @@ def native_store(store: BaseJobStore) -> NativeStore | None:
 
 def looks_up_natively(store: BaseJobStore) -> bool:
     """Tell whether a native store has no method of its own to look a job up with."""
-    own = type(store).lookup_job is not MemoryJobStore.lookup_job
+    own = type(store).lookup_job is not _LOOKUP
     return native_store(store) is None or not (own or "lookup_job" in vars(store))
 
 
@@ -57,11 +55,6 @@ def native_pool(executor: BaseExecutor) -> WorkerPool | None:
         return None
     pool = own.get("_pool")
     return pool if isinstance(pool, WorkerPool) else None
-
-
-@cache
-def _is_native_store(cls: type) -> bool:
-    return issubclass(cls, MemoryJobStore) and _inherits(cls, MemoryJobStore, _STORE_METHODS)
 
 
 @cache

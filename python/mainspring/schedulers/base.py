@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import datetime, timedelta
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -417,6 +417,21 @@ class BaseScheduler(SchedulerJobs):
         core = native_store(store)
         if core is not None:
             self._engine.attach_store(alias, core)
+
+    def _store_methods_have_changed(self, store: BaseJobStore) -> None:
+        """Have a store that runs swept anew, by the engine or in Python."""
+        if self.state == STATE_STOPPED:
+            return
+        core = native_store(store)
+        for alias, known in self._stores():
+            if known is not store:
+                continue
+            self._engine.detach_store(alias)
+            if core is not None:
+                # A sweep in Python that is under way has yet to save what it has submitted.
+                with self._store_locks.get(alias) or nullcontext():
+                    self._engine.attach_store(alias, core)
+        self._sweeper.wake()
 
     def _stop_jobstore(self, store: BaseJobStore, alias: str) -> None:
         if native_store(store) is not None:
