@@ -87,6 +87,11 @@ impl Batch {
         now
     }
 
+    /// Has the next run look at the clock by itself, since other code has run since the last look.
+    pub fn forget_clock(&self) {
+        self.now.set(None);
+    }
+
     /// Gives back the instance slot of a firing.
     pub fn finish(&self, hub: &Hub, attached: &Attached, firing: &Firing) {
         if !hub.origin.is_here() {

@@ -149,6 +149,7 @@ impl<'py> Env<'py> {
         let logger = self.scheduler_logger()?;
         if logger.info {
             logger.logger.call_method1(intern!(self.py, "info"), arguments()?)?;
+            self.batch.forget_clock();
         }
         Ok(())
     }
@@ -195,7 +196,9 @@ impl<'py> Env<'py> {
             self.hub.control.push(vec![Work::Event(event.clone().unbind())]);
             return Ok(());
         }
-        self.scheduler.call_method1(intern!(self.py, "_dispatch_event"), (event,)).map(drop)
+        let told = self.scheduler.call_method1(intern!(self.py, "_dispatch_event"), (event,));
+        self.batch.forget_clock();
+        told.map(drop)
     }
 
     /// Takes note of what went wrong in telling of a run: a listener's or a log handler's fault never stops

@@ -380,6 +380,27 @@ def test_the_finalizer_of_an_ended_jobs_argument_may_ask_for_another_job(
     on(loop, scenario)
 
 
+def test_a_run_is_judged_after_its_submission_was_told(loop: asyncio.AbstractEventLoop) -> None:
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        due = datetime.now(timezone.utc)
+        late = due + timedelta(seconds=1.01)
+
+        def slow(event: Any) -> None:
+            while event.job_id == "second" and datetime.now(timezone.utc) < late:
+                pass
+
+        scheduler.add_listener(slow, EVENT_JOB_SUBMITTED)
+        recorder = Recorder(scheduler, EVENT_JOB_EXECUTED | EVENT_JOB_MISSED, loop)
+        scheduler.pause()
+        for job_id, grace in (("first", None), ("second", 1)):
+            scheduler.add_job(plain, "date", run_date=due, id=job_id, misfire_grace_time=grace)
+        scheduler.resume()
+        codes = {event.job_id: event.code for event in await recorder.wait(2)}
+        assert codes == {"first": EVENT_JOB_EXECUTED, "second": EVENT_JOB_MISSED}
+
+    on(loop, scenario)
+
+
 def test_skipped_runs_are_told_once_each_by_a_loop_that_is_behind(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
