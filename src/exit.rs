@@ -1,8 +1,7 @@
 //! What the interpreter's exit waits for.
 //!
-//! A daemon thread that CPython kills while it runs Python code that Rust has called takes the process with
-//! it: before 3.14 that is done by unwinding, which must not reach Rust. The threads of worker pools are
-//! joined at exit. Threads that are not ours to join - a user's own that runs an event loop, one of the runtime
+//! A daemon thread ends with the interpreter, and with it the run that it was in (`thread_end.rs`). The threads of
+//! worker pools are joined at exit. Threads that are not ours to join - a user's own that runs an event loop, one of the runtime
 //! that tells a loop something - come *inside* for as long as they may run Python code for us.
 //!
 //! Ground rules: one counter and one flag, no lock, so that a fork finds nothing held.

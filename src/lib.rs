@@ -28,6 +28,7 @@ mod run_log;
 mod runner;
 mod store;
 mod tasks;
+mod thread_end;
 mod thread_loop;
 mod trigger;
 mod turn;
@@ -74,6 +75,7 @@ mod _mainspring {
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::thread_end::wait_for_ever_instead_of_unwinding();
         crate::once::fill_cells_of_pyo3(m.py())?;
         for (_, value) in m.dict() {
             if let Ok(class) = value.cast::<PyType>() {
