@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
+from contextlib import ExitStack
 from threading import Event
 from typing import Protocol
 from weakref import WeakSet
 
 from mainspring._mainspring import join_pools, wait_for_loops
+from mainspring.schedulers._fork import note_fork
 from mainspring.schedulers._loops import close_made_loops
 
 
@@ -53,13 +55,12 @@ def do_last(func: Callable[[], object]) -> None:
 @atexit.register
 def _at_exit() -> None:
     _exiting.set()
+    note_fork()  # what the parent of this process runs is not waited for
     schedulers = tuple(_running)
-    for scheduler in schedulers:
-        scheduler._stop_at_exit()
-    join_pools()
-    wait_for_loops()
-    for scheduler in schedulers:
-        scheduler._abandon_runs_at_exit()
-    for func in _last:
-        func()
-    close_made_loops()
+    steps = [scheduler._stop_at_exit for scheduler in schedulers]
+    steps += [join_pools, wait_for_loops]
+    steps += [scheduler._abandon_runs_at_exit for scheduler in schedulers]
+    steps += [*_last, close_made_loops]
+    with ExitStack() as stack:  # which takes every step, whatever another one raises
+        for step in reversed(steps):
+            stack.callback(step)

@@ -284,6 +284,7 @@ class DrivenScheduler(BaseScheduler):
                 return
 
     def _note_running_loop(self) -> None:
+        super()._note_running_loop()
         if self._guess is not None:
             loop = running_loop()
             if loop is not None:
@@ -301,6 +302,7 @@ class DrivenScheduler(BaseScheduler):
         self._logger.info("The scheduler runs its jobs on the event loop that it found running")
 
     def _note_closed_loop(self) -> None:
+        super()._note_closed_loop()
         with self._check_lock:
             self._stop_if_loop_is_closed()
 

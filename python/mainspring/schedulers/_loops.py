@@ -93,7 +93,10 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 def new_own_loop() -> asyncio.AbstractEventLoop:
     """Make such a loop for a scheduler's own runs, in a thread that an interrupt may reach."""
-    loop = new_loop()
+    from mainspring.schedulers._own_loop import new_frugal_loop
+
+    loop = new_frugal_loop()
+    _made.add(loop)
     loop.set_exception_handler(_tell_but_of_interrupted_tasks)
     return loop
 
