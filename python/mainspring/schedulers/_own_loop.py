@@ -131,7 +131,7 @@ def new_frugal_loop() -> asyncio.AbstractEventLoop:
     if (
         sys.platform != "linux"
         or type(loop) is not asyncio.SelectorEventLoop
-        or selectors.DefaultSelector is not selectors.EpollSelector  # gevent has put its own there
+        or selectors.DefaultSelector is not getattr(selectors, "EpollSelector", None)  # patched
     ):
         return loop
     loop.close()

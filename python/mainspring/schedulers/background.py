@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Thread, current_thread
 from typing import Any
 
+from mainspring._native_threads import join_at_exit
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers.blocking import BlockingScheduler
 from mainspring.util import asbool
@@ -70,9 +72,9 @@ class BackgroundScheduler(BlockingScheduler):
     def _stop_at_exit(self) -> None:
         super()._stop_at_exit()
         self._stop_main_loop()
-        self._join()
+        self._join(join_at_exit)
 
-    def _join(self) -> None:
+    def _join(self, join: Callable[[Thread], None] = Thread.join) -> None:
         thread, self._thread = self._thread, None
         if thread is not None and thread is not current_thread():
-            thread.join()
+            join(thread)
