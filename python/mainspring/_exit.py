@@ -24,6 +24,8 @@ from mainspring.schedulers._loops import close_made_loops
 class Stoppable(Protocol):
     """A scheduler with threads of its own."""
 
+    def _stop_if_forgotten(self) -> None: ...
+
     def _stop_at_exit(self) -> None: ...
 
     def _abandon_runs_at_exit(self) -> None: ...
@@ -37,6 +39,12 @@ _last: list[Callable[[], object]] = []
 def stop_at_exit(scheduler: Stoppable) -> None:
     """Have a scheduler stopped at exit."""
     _running.add(scheduler)
+
+
+def stop_forgotten() -> None:
+    """Stop the schedulers whose loop has been closed, so that a program that goes on to forget them has few."""
+    for scheduler in tuple(_running):
+        scheduler._stop_if_forgotten()
 
 
 def is_exiting(within: float) -> bool:

@@ -10,7 +10,7 @@ from threading import Event, RLock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._exit import stop_at_exit
+from mainspring._exit import stop_at_exit, stop_forgotten
 from mainspring._lazy import asyncio
 from mainspring._mainspring import LoopInbox, WorkerPool
 from mainspring._native_threads import threads_are_greenlets
@@ -136,6 +136,7 @@ class DrivenScheduler(BaseScheduler):
             self._engine.coro.unbind()
 
     def start(self, paused: bool = False) -> None:
+        stop_forgotten()
         self._is_stopping.clear()
         super().start(paused)
         self._open_native_jobs()
@@ -258,12 +259,7 @@ class DrivenScheduler(BaseScheduler):
         Called by a thread of its own when there is work for a loop that has not run yet, and
         whenever a loop has been silent for a second.
         """
-        if not self._check_lock.acquire(blocking=False):
-            return  # somebody else looks, who may be waiting for this thread to end
-        try:
-            self._stop_if_loop_is_closed()
-        finally:
-            self._check_lock.release()
+        self._stop_if_forgotten()
         self._tell_of_blocked_loop()
         pause = SEARCH_INTERVAL / 64
         while True:
@@ -354,6 +350,15 @@ class DrivenScheduler(BaseScheduler):
                 job_id,
                 silence,
             )
+
+    def _stop_if_forgotten(self) -> None:
+        """Stop if a loop has been closed, unless somebody else looks after that at the moment."""
+        # Who may be waiting for this thread to end.
+        if self._check_lock.acquire(blocking=False):
+            try:
+                self._stop_if_loop_is_closed()
+            finally:
+                self._check_lock.release()
 
     def _stop_if_loop_is_closed(self) -> None:
         """Stop if a loop has been closed, since nothing can run on it; the jobs stay."""
