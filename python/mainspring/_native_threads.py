@@ -33,8 +33,11 @@ def eventlet_has_patched_threads() -> bool:
     return _eventlets_originals() is not None
 
 
-def join_at_exit(thread: threading.Thread) -> None:
-    """Wait for a thread to end, unless it is a greenlet whose hub runs no more."""
+def join_thread(thread: threading.Thread) -> None:
+    """Wait for a thread to end, unless it is a greenlet that nothing could wake any more.
+
+    At the end of a program gevent may not notice that such a thread has ended.
+    """
     never_ends: Any = getattr(sys.modules.get("gevent.exceptions"), "LoopExit", ())
     with suppress(never_ends):
         thread.join()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from threading import Thread, current_thread
 from typing import Any
 
-from mainspring._native_threads import join_at_exit
+from mainspring._native_threads import join_thread
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers.blocking import BlockingScheduler
 from mainspring.util import asbool
@@ -72,9 +71,9 @@ class BackgroundScheduler(BlockingScheduler):
     def _stop_at_exit(self) -> None:
         super()._stop_at_exit()
         self._stop_main_loop()
-        self._join(join_at_exit)
+        self._join()
 
-    def _join(self, join: Callable[[Thread], None] = Thread.join) -> None:
+    def _join(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None and thread is not current_thread():
-            join(thread)
+            join_thread(thread)
