@@ -10,8 +10,8 @@ as cancelled, and the loops made here are closed.
 from __future__ import annotations
 
 import atexit
+import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from threading import Event
 from typing import Protocol
 from weakref import WeakSet
@@ -69,6 +69,8 @@ def _at_exit() -> None:
     steps += [join_pools, wait_for_loops]
     steps += [scheduler._abandon_runs_at_exit for scheduler in schedulers]
     steps += [*_last, close_made_loops]
-    with ExitStack() as stack:  # which takes every step, whatever another one raises
-        for step in reversed(steps):
-            stack.callback(step)
+    for step in steps:
+        try:
+            step()
+        except BaseException:  # which must not keep the others from being taken
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
