@@ -67,7 +67,7 @@ impl Engine {
             Some(drive) => Arc::clone(&drive.clock) as Arc<dyn Clock>,
             None => Arc::new(SystemClock::new()),
         };
-        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock), drive)?);
+        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock), drive));
         let handle = Arc::new(EngineHandle::new(clock, Arc::new(HubDispatch(Arc::clone(&hub)))));
         let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
         Ok(Self {
@@ -151,13 +151,9 @@ impl Engine {
         alias: &str,
         pool: Option<&Bound<'_, WorkerPool>>,
         logger: Py<PyAny>,
-    ) -> PyResult<()> {
-        if let Some(pool) = pool {
-            WorkerPool::ensure_spare(pool)?;
-        }
+    ) {
         let pool = pool.map(|pool| Arc::clone(pool.get().shared()));
         self.hub.set_executor(executor_number(alias), Some(Executor { pool, logger: Arc::new(logger) }));
-        Ok(())
     }
 
     /// Forgets the executor `alias`.
@@ -198,7 +194,7 @@ impl Engine {
         }
         py.detach(|| {
             self.handle.stop();
-            self.hub.loop_check.join();
+            self.hub.join_asides();
         });
         self.hub.hold_scheduler(py, false);
     }

@@ -6,14 +6,20 @@
 //! the runtime of its parent alone, for ever, and makes new ones; only job stores go on, and
 //! `mainspring_core::fork` sees to it that they are unlocked.
 //!
+//! The C library tells of every fork, also where C code forks that knows nothing of Python. What is to be done in
+//! Python is done there by `python/mainspring/schedulers/_fork.py`, at the latest when a scheduler is next used.
+//!
 //! Ground rules: [`Origin`] is how an object knows whether it is the parent's. The thread that forked may be
-//! in the midst of a drain, a run or a worker's life: whoever has called Python code asks before it goes on.
+//! in the midst of a drain, a run or a worker's life: whoever has called Python code asks before it goes on. What
+//! is called while the process forks touches atomics alone.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+#[cfg(unix)]
 use mainspring_core::fork;
 use pyo3::prelude::*;
 
+#[cfg(unix)]
 use crate::exit;
 
 /// How many forks lie between this process and the first one.
@@ -35,22 +41,46 @@ impl Origin {
     }
 }
 
-/// Called before the process forks: waits until no job store is locked, and keeps it so.
+/// How often this process and those before it have been forked, since the module was loaded in the first.
 #[pyfunction]
-pub fn before_fork() {
-    // Attached meanwhile, which keeps others from forking; a sweep does not wait for Python.
+pub fn forks() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Has this module told of every fork of the process.
+#[cfg(unix)]
+pub fn watch_for_forks() -> std::io::Result<()> {
+    static WATCHES: std::sync::Once = std::sync::Once::new();
+    let mut status = 0;
+    // SAFETY: the functions take nothing, touch nothing but atomics, and are there until the process ends, as
+    // CPython never unloads a module.
+    WATCHES.call_once(|| status = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) });
+    match status {
+        0 => Ok(()),
+        errno => Err(std::io::Error::from_raw_os_error(errno)),
+    }
+}
+
+#[cfg(not(unix))]
+pub fn watch_for_forks() -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Waits until no job store is locked by a sweep, and keeps it so. A sweep does not wait for Python, whatever the
+/// thread that forks holds.
+#[cfg(unix)]
+extern "C" fn before() {
     fork::before();
 }
 
-/// Called in the parent after a fork, or after an attempt at one.
-#[pyfunction]
-pub fn after_fork_in_parent() {
+/// Called also after a fork that has failed.
+#[cfg(unix)]
+extern "C" fn in_parent() {
     fork::in_parent();
 }
 
-/// Called in the child after a fork.
-#[pyfunction]
-pub fn after_fork_in_child() {
+#[cfg(unix)]
+extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     fork::in_child();
     exit::forget_others();

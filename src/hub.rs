@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mainspring_core::clock::Clock;
@@ -14,10 +13,11 @@ use mainspring_core::dispatch::{Dispatch, Firing, Item, StoreId};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::aside::Aside;
 use crate::fork::Origin;
 use crate::inbox::{Inbox, Work};
 use crate::once::intern;
-use crate::pool::{Pool, Task};
+use crate::pool::{Pool, Task, WorkerPool};
 use crate::record::{Route, Store};
 use crate::run_log::RunLog;
 use crate::virtual_time::Drive;
@@ -47,7 +47,10 @@ pub struct Hub {
     /// Whether listeners are called at `control` also for runs in worker threads.
     pub events_on_loop: AtomicBool,
     pub runs: Runs,
-    pub loop_check: LoopCheck,
+    /// Who looks after silent loops.
+    pub loop_check: Aside,
+    /// Who starts the first workers of pools.
+    pub worker_start: Aside,
     pub clock: Arc<dyn Clock>,
     /// What drives the engine, and who ran, where the clock is one that is moved by hand.
     pub virtual_time: Option<(Arc<Drive>, RunLog)>,
@@ -89,21 +92,22 @@ impl Hub {
         scheduler: Py<PyAny>,
         clock: Arc<dyn Clock>,
         drive: Option<Arc<Drive>>,
-    ) -> std::io::Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             stores: RwLock::default(),
             executors: RwLock::default(),
-            control: Arc::new(Inbox::new()?),
+            control: Arc::default(),
             coroutines: RwLock::default(),
             scheduler: Mutex::new(Scheduler { weak: scheduler, strong: None }),
             listener_mask: AtomicU32::new(0),
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
-            loop_check: LoopCheck::default(),
+            loop_check: Aside::default(),
+            worker_start: Aside::default(),
             clock,
             virtual_time: drive.map(|drive| (drive, RunLog::default())),
             origin: Origin::here(),
-        })
+        }
     }
 
     /// The scheduler; `None` when it is gone.
@@ -280,6 +284,9 @@ impl Hub {
             coroutine_inbox.push(elsewhere);
         }
         for (pool, tasks) in pools {
+            if !pool.has_begun() {
+                self.start_worker(&pool);
+            }
             // A pool that was shut down under its executor gives the runs back: Python decides.
             let refused: Vec<Work> = pool
                 .push(tasks)
@@ -296,6 +303,35 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// Has the scheduler asked what has become of a silent loop.
+    fn check_loops(self: &Arc<Self>) {
+        let hub = Arc::clone(self);
+        self.loop_check.start("mainspring-check", move |py| {
+            let Some(scheduler) = hub.scheduler(py) else { return };
+            if let Err(error) = scheduler.call_method0(intern!(py, "_check_loops")) {
+                error.write_unraisable(py, Some(&scheduler));
+            }
+        });
+    }
+
+    /// Has the first worker of a pool started, which starts the others.
+    fn start_worker(&self, pool: &Arc<Pool>) {
+        let pool = Arc::clone(pool);
+        self.worker_start.start("mainspring-work", move |py| {
+            if let Err(error) = WorkerPool::begin(py, pool) {
+                error.write_unraisable(py, None);
+            }
+        });
+    }
+
+    /// Waits for the threads that the timer thread has left something to.
+    pub fn join_asides(&self) {
+        self.loop_check.join();
+        self.worker_start.join();
+    }
+}
+
 /// The hub as the engine's dispatcher.
 pub struct HubDispatch(pub Arc<Hub>);
 
@@ -303,50 +339,14 @@ impl Dispatch for HubDispatch {
     fn dispatch(&self, batch: &mut Vec<Item>) {
         self.0.deliver(batch);
         if self.0.control.begin_search() || self.0.coroutines().begin_search() {
-            LoopCheck::start(&self.0);
+            self.0.check_loops();
         }
     }
 
     fn tick(&self) {
-        let silent = |inbox: &Inbox| inbox.has_loop() && inbox.silence() > SILENCE;
-        if silent(&self.0.control) || silent(&self.0.coroutines()) {
-            LoopCheck::start(&self.0);
-        }
-    }
-}
-
-/// Asks the scheduler, in a thread that may wait for Python, what has become of a silent loop.
-#[derive(Default)]
-pub struct LoopCheck {
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl LoopCheck {
-    fn start(hub: &Arc<Hub>) {
-        let mut thread = hub.loop_check.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            return;
-        }
-        let hub = Arc::clone(hub);
-        let check = move || {
-            Python::try_attach(|py| {
-                let Some(scheduler) = hub.scheduler(py) else { return };
-                if let Err(error) = scheduler.call_method0(intern!(py, "_check_loops")) {
-                    error.write_unraisable(py, Some(&scheduler));
-                }
-            });
-        };
-        // Without a thread now, the next tick tries again.
-        let spawned = std::thread::Builder::new().name("mainspring-check".into()).spawn(check);
-        *thread = spawned.ok();
-    }
-
-    /// Waits for a check that is under way, but for one that is itself the caller.
-    pub fn join(&self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            // It returns nothing, and what Python raised in it has been reported.
-            drop(thread.join());
+        let is_silent = |inbox: &Inbox| inbox.is_silent(SILENCE);
+        if is_silent(&self.0.control) | is_silent(&self.0.coroutines()) {
+            self.0.check_loops();
         }
     }
 }

@@ -3,8 +3,9 @@
 //! A loop is woken once per batch: on the edge from *empty* to *armed*. While there is work left the wake
 //! descriptor stays readable, so the loop comes back after it has run its own callbacks.
 //!
-//! Ground rules: `queue` is locked for the length of a few moves, never while Python code runs. `bound` and
-//! `tasks` are touched by attached threads only, and nothing of Python is dropped under their locks.
+//! Ground rules: `queue` is locked for the length of a few moves, never while Python code runs. `waker` is locked for
+//! one system call, and `queue` never while it is. `bound` and `tasks` are touched by attached threads only, and
+//! nothing of Python is dropped under their locks.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
@@ -23,9 +24,7 @@ use crate::once::intern;
 use crate::python;
 use crate::runner::Run;
 use crate::tasks::Resume;
-#[cfg(unix)]
-use crate::wake::WakeFd;
-use crate::wake::WakeThread;
+use crate::wake::Waker;
 
 /// How many pieces of work are taken from the queue at a time.
 const CHUNK: usize = 64;
@@ -57,6 +56,8 @@ struct Queue {
     notices_dropped: u64,
     /// Whether the loop has been woken and will drain.
     armed: bool,
+    /// Whether it has been woken only to see whether it runs.
+    pinged: bool,
     /// When the loop was woken, or last took work.
     last_sign: Option<Instant>,
 }
@@ -125,11 +126,11 @@ struct InHand {
 }
 
 /// The inbox of one event loop.
+#[derive(Default)]
 pub struct Inbox {
     queue: Mutex<Queue>,
-    #[cfg(unix)]
-    pub wake_fd: WakeFd,
-    pub wake_thread: Mutex<Option<WakeThread>>,
+    /// What wakes the loop while that watches.
+    waker: Mutex<Option<Waker>>,
     bound: Mutex<Option<Binding>>,
     /// Whether `bound` holds a loop, for threads that must not wait for its lock.
     has_loop: AtomicBool,
@@ -159,22 +160,6 @@ pub struct Binding {
 }
 
 impl Inbox {
-    pub fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            queue: Mutex::default(),
-            #[cfg(unix)]
-            wake_fd: WakeFd::new()?,
-            wake_thread: Mutex::default(),
-            bound: Mutex::default(),
-            has_loop: AtomicBool::new(false),
-            watched: AtomicBool::new(false),
-            searched: AtomicBool::new(false),
-            in_hand: InHand::default(),
-            turns: AtomicU64::new(0),
-            tasks: Mutex::default(),
-        })
-    }
-
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,7 +185,7 @@ impl Inbox {
         let mut queue = self.lock();
         queue.extend(work);
         let edge = !std::mem::replace(&mut queue.armed, true);
-        if edge {
+        if edge || std::mem::take(&mut queue.pinged) {
             queue.last_sign = Some(Instant::now());
         }
         drop(queue);
@@ -209,13 +194,29 @@ impl Inbox {
         }
     }
 
+    fn lock_waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the loop; nothing to do before it watches, when it looks by itself.
     fn wake(&self) {
-        let thread = self.wake_thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = thread.as_ref() {
-            return thread.wake();
+        if let Some(waker) = &*self.lock_waker() {
+            waker.wake();
         }
-        #[cfg(unix)]
-        self.wake_fd.wake();
+    }
+
+    /// Forgets that the loop has been woken, since it has come.
+    fn disarm(&self, queue: &mut Queue) {
+        if let Some(waker) = &*self.lock_waker() {
+            waker.clear();
+        }
+        queue.armed = false;
+        queue.pinged = false;
+    }
+
+    /// Takes away what wakes the loop.
+    pub fn take_waker(&self) -> Option<Waker> {
+        self.lock_waker().take()
     }
 
     /// Takes up to [`CHUNK`] pieces of work. With none left, disarms.
@@ -223,11 +224,9 @@ impl Inbox {
         self.turns.fetch_add(1, Ordering::Relaxed);
         let mut queue = self.lock();
         queue.last_sign = Some(Instant::now());
+        queue.pinged = false;
         if queue.work.is_empty() {
-            #[cfg(unix)]
-            self.wake_fd.clear();
-            queue.armed = false;
-            return;
+            return self.disarm(&mut queue);
         }
         let count = queue.work.len().min(CHUNK);
         queue.take(count, chunk);
@@ -236,7 +235,29 @@ impl Inbox {
     /// For how long there has been work without a sign of the loop.
     pub fn silence(&self) -> Duration {
         let queue = self.lock();
-        queue.last_sign.filter(|_| queue.armed).map_or(Duration::ZERO, |sign| sign.elapsed())
+        let has_work = queue.armed && !queue.pinged;
+        queue.last_sign.filter(|_| has_work).map_or(Duration::ZERO, |sign| sign.elapsed())
+    }
+
+    /// Whether a loop has been woken and given no sign for longer than `patience`. One that had no reason to is woken
+    /// to see whether it still runs.
+    pub fn is_silent(&self, patience: Duration) -> bool {
+        if !self.has_loop() {
+            return false;
+        }
+        let mut queue = self.lock();
+        if queue.last_sign.is_some_and(|sign| sign.elapsed() <= patience) {
+            return false;
+        }
+        if queue.armed || !self.is_watched() {
+            return queue.armed;
+        }
+        queue.armed = true;
+        queue.pinged = true;
+        queue.last_sign = Some(Instant::now());
+        drop(queue);
+        self.wake();
+        false
     }
 
     /// Notes the job that the drain is at, until [`Inbox::lay_down`] or the next.
@@ -277,9 +298,7 @@ impl Inbox {
     /// Takes everything and disarms.
     pub fn take_all(&self) -> VecDeque<Work> {
         let mut queue = self.lock();
-        #[cfg(unix)]
-        self.wake_fd.clear();
-        queue.armed = false;
+        self.disarm(&mut queue);
         let mut all = VecDeque::new();
         let count = queue.work.len();
         queue.take(count, &mut all);
@@ -306,9 +325,8 @@ impl Inbox {
             queue.work.push_front(work);
         }
         drop(queue);
-        // A watched descriptor is still readable; a loop without one must be told again.
-        if self.wake_thread.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            self.wake();
+        if let Some(waker) = self.lock_waker().as_ref().filter(|waker| !waker.lasts()) {
+            waker.wake();
         }
     }
 
@@ -317,10 +335,14 @@ impl Inbox {
         self.lock().work.is_empty()
     }
 
-    /// Notes that the loop watches from now on, and wakes it for whatever came before.
-    pub fn watch_begins(&self) {
+    /// Notes that the loop watches from now on, woken by `waker`, and wakes it for whatever came before.
+    pub fn watch_begins(&self, waker: Waker) {
+        *self.lock_waker() = Some(waker);
         self.watched.store(true, Ordering::SeqCst);
-        self.lock().armed = true;
+        let mut queue = self.lock();
+        queue.armed = true;
+        queue.last_sign = Some(Instant::now());
+        drop(queue);
         self.wake();
     }
 

@@ -1,5 +1,6 @@
 //! The Python binding of mainspring: `mainspring._mainspring`. No scheduling rule lives here.
 
+mod aside;
 mod awaitable;
 mod batch;
 mod changes;
@@ -51,7 +52,7 @@ mod _mainspring {
     #[pymodule_export]
     use crate::exit::wait_for_loops;
     #[pymodule_export]
-    use crate::fork::{after_fork_in_child, after_fork_in_parent, before_fork, keep_for_ever};
+    use crate::fork::{forks, keep_for_ever};
     #[pymodule_export]
     use crate::job::Job;
     #[pymodule_export]
@@ -77,6 +78,7 @@ mod _mainspring {
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::thread_end::wait_for_ever_instead_of_unwinding();
         crate::once::fill_cells_of_pyo3(m.py())?;
+        crate::fork::watch_for_forks()?;
         for (_, value) in m.dict() {
             if let Ok(class) = value.cast::<PyType>() {
                 // CPython's messages give a class of an extension the name of its module too, until it is

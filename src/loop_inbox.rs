@@ -1,10 +1,14 @@
 //! `LoopInbox`: an event loop's inbox as Python sees it. What it does when the loop calls it is in `drain.rs`.
 
+#[cfg(unix)]
+use std::sync::Mutex;
 use std::sync::{Arc, PoisonError};
 
 use mainspring_core::UtcMicros;
 use pyo3::exceptions::{PyAttributeError, PyNotImplementedError, PyRuntimeError};
 use pyo3::prelude::*;
+#[cfg(unix)]
+use pyo3::types::PyCFunction;
 use pyo3::types::{PyDict, PyString};
 use pyo3_async_runtimes::TaskLocals;
 
@@ -20,7 +24,9 @@ use crate::report::Env;
 use crate::runner;
 use crate::tasks::Resume;
 use crate::virtual_time::VirtualTime;
-use crate::wake::WakeThread;
+#[cfg(unix)]
+use crate::wake::WakeFd;
+use crate::wake::{WakeThread, Waker};
 
 /// Why runs are cancelled that have lost their loop.
 const LOOP_CLOSED: &str = "the event loop was closed";
@@ -40,34 +46,14 @@ pub struct LoopInbox {
 impl LoopInbox {
     /// Takes the inbox off its loop. What is queued stays queued.
     fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
         let inbox = &slf.get().inbox;
-        let was_watched = inbox.is_watched();
         let old = inbox.rebind(None);
-        let thread = inbox.wake_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(thread);
-        let Some(old) = old else { return Ok(()) };
-        let event_loop = old.locals.event_loop(py);
-        if !was_watched || event_loop.call_method0("is_closed")?.is_truthy()? {
-            return Ok(());
+        let waker = inbox.take_waker();
+        match (old, waker) {
+            #[cfg(unix)]
+            (Some(old), Some(Waker::Fd(fd))) => unwatch(&old.locals.event_loop(slf.py()), fd),
+            _ => Ok(()),
         }
-        #[cfg(unix)]
-        {
-            let number = inbox.wake_fd.number();
-            if is_running_here(&event_loop)? || !event_loop.call_method0("is_running")?.is_truthy()? {
-                event_loop.call_method1("remove_reader", (number,))?;
-            } else {
-                let remove = event_loop.getattr("remove_reader")?;
-                let asked = event_loop.call_method1("call_soon_threadsafe", (remove, number));
-                if let Err(error) = asked {
-                    // The loop closed in the meantime, and with it went the reader.
-                    if !error.is_instance_of::<PyRuntimeError>(py) {
-                        return Err(error);
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Lets the loop watch the inbox. On the loop's thread only.
@@ -82,39 +68,69 @@ impl LoopInbox {
             // The inbox was bound to another loop before this one ran.
             return Ok(());
         }
-        let drain = slf.getattr(intern!(py, "_drain"))?;
-        if !watch(inbox, &event_loop, &drain)? {
-            let thread = WakeThread::start(event_loop.unbind(), drain.unbind())?;
-            *inbox.wake_thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        if inbox.is_watched() {
+            // It was bound to this one twice before.
+            return Ok(());
         }
-        inbox.watch_begins();
+        let drain = slf.getattr(intern!(py, "_drain"))?;
+        let waker = match watch(&event_loop, &drain)? {
+            Some(waker) => waker,
+            None => Waker::Thread(WakeThread::start(event_loop.unbind(), drain.unbind())?),
+        };
+        inbox.watch_begins(waker);
         Ok(())
     }
 }
 
-/// Lets the loop watch the wake descriptor; `false` where it cannot.
+/// Lets the loop watch a wake descriptor; `None` where it cannot.
 #[cfg(unix)]
-fn watch(inbox: &Inbox, event_loop: &Bound<'_, PyAny>, drain: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn watch(event_loop: &Bound<'_, PyAny>, drain: &Bound<'_, PyAny>) -> PyResult<Option<Waker>> {
     let py = event_loop.py();
-    match event_loop.call_method1("add_reader", (inbox.wake_fd.number(), drain)) {
-        Ok(_) => Ok(true),
-        Err(e) if e.is_instance_of::<PyNotImplementedError>(py) => Ok(false),
-        Err(e) if e.is_instance_of::<PyAttributeError>(py) => Ok(false),
+    let fd = WakeFd::new()?;
+    match event_loop.call_method1("add_reader", (fd.number(), drain)) {
+        Ok(_) => Ok(Some(Waker::Fd(fd))),
+        Err(e) if e.is_instance_of::<PyNotImplementedError>(py) => Ok(None),
+        Err(e) if e.is_instance_of::<PyAttributeError>(py) => Ok(None),
         Err(e) => Err(e),
     }
 }
 
 #[cfg(not(unix))]
-fn watch(_inbox: &Inbox, _event_loop: &Bound<'_, PyAny>, _drain: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(false)
+fn watch(_event_loop: &Bound<'_, PyAny>, _drain: &Bound<'_, PyAny>) -> PyResult<Option<Waker>> {
+    Ok(None)
+}
+
+/// Has the loop watch a wake descriptor no longer, which is closed then.
+#[cfg(unix)]
+fn unwatch(event_loop: &Bound<'_, PyAny>, fd: WakeFd) -> PyResult<()> {
+    let py = event_loop.py();
+    if event_loop.call_method0("is_closed")?.is_truthy()? {
+        return Ok(());
+    }
+    let number = fd.number();
+    if is_running_here(event_loop)? || !event_loop.call_method0("is_running")?.is_truthy()? {
+        return event_loop.call_method1("remove_reader", (number,)).map(drop);
+    }
+    let fd = Mutex::new(Some(fd));
+    let remove_reader = event_loop.getattr("remove_reader")?.unbind();
+    let remove = PyCFunction::new_closure(py, None, None, move |args, _| -> PyResult<()> {
+        remove_reader.call1(args.py(), (number,))?;
+        drop(fd.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Ok(())
+    })?;
+    match event_loop.call_method1("call_soon_threadsafe", (remove,)) {
+        // The loop closed in the meantime, and with it went the reader.
+        Err(error) if !error.is_instance_of::<PyRuntimeError>(py) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[pymethods]
 impl LoopInbox {
     /// A further inbox of `engine`, for another loop than that of `engine.control`.
     #[new]
-    fn new(engine: &Bound<'_, Engine>) -> PyResult<Self> {
-        Ok(Self { inbox: Arc::new(Inbox::new()?), hub: Arc::clone(engine.get().hub()) })
+    fn new(engine: &Bound<'_, Engine>) -> Self {
+        Self { inbox: Arc::default(), hub: Arc::clone(engine.get().hub()) }
     }
 
     /// Binds the inbox to `event_loop`; jobs run in copies of `context`. From any thread.

@@ -162,10 +162,10 @@ fn add_until_refused<P>(store: &mut MemoryStore<P>, jobs: Vec<NewJob<P>>) -> (Ve
 }
 
 impl NativeJobs {
-    /// What is known of the scheduler, if it can do without events of the kind `event`.
+    /// What is known of the scheduler, if it can do without events of the kind `event` and is of this process.
     fn opened(&self, py: Python<'_>, event: u32) -> Option<(Arc<Open>, &Engine)> {
         let engine = self.engine.bind(py).get();
-        let unheard = engine.hub().mask() & event == 0;
+        let unheard = engine.hub().mask() & event == 0 && engine.hub().origin.is_here();
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.as_ref().filter(|_| unheard).map(|open| (Arc::clone(open), self.engine.get()))
     }

@@ -4,11 +4,12 @@
 //! task to the next, since attaching costs more than a short task does, but lets other threads in at least
 //! every [`LONGEST_HOLD`]; it detaches to wait. Only Python can start a Python thread, and the timer thread,
 //! which feeds the pool, must not wait for Python: so there is always one worker to spare, and the one that
-//! takes the last spare one's place starts the next.
+//! takes the last spare one's place starts the next. The first is started when there is something to do, in a
+//! thread that may wait.
 
 use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,8 @@ pub struct Pool {
     origin: Origin,
     initializer: Option<(Py<PyAny>, Py<PyTuple>)>,
     turn: Turn,
+    /// Whether there has ever been a worker.
+    has_begun: AtomicBool,
     /// How many workers are kept by runs that a manual clock does not wait for.
     pub stuck: AtomicUsize,
 }
@@ -73,6 +76,11 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a worker has ever been started, which sees to it that there is one to spare.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
     }
 
     /// Queues tasks; gives them back when the pool is shut down.
@@ -173,6 +181,7 @@ impl<'a> Worker<'a> {
         WORKS_FOR.set(pool);
         // Counted already, unless whoever started it was interrupted in that.
         pool.lock().workers.insert(number);
+        pool.has_begun.store(true, Ordering::Relaxed);
         Self { pool, number }
     }
 }
@@ -199,6 +208,11 @@ impl WorkerPool {
 
     pub fn of(pool: Arc<Pool>) -> Self {
         Self { pool }
+    }
+
+    /// Starts the first worker of a pool that has been given tasks.
+    pub fn begin(py: Python<'_>, pool: Arc<Pool>) -> PyResult<()> {
+        Self::ensure_spare(&Bound::new(py, Self::of(pool))?)
     }
 
     /// Lends the drive of a manual clock to a worker; `false` when the pool is shut down.
@@ -261,6 +275,7 @@ impl WorkerPool {
             origin: Origin::here(),
             initializer: initializer.map(|f| (f, initargs)),
             turn: Turn::default(),
+            has_begun: AtomicBool::new(false),
             stuck: AtomicUsize::new(0),
         });
         remember(&pool);

@@ -1,8 +1,11 @@
 //! Waking an event loop from a thread that is not attached to Python.
 //!
-//! Where the platform has file descriptors that a loop can watch, the inbox owns one: an eventfd on Linux,
-//! a pipe on other Unix systems. Writing to it needs no Python. For loops without `add_reader` (Windows'
-//! Proactor loop) a helper thread attaches and calls `loop.call_soon_threadsafe`.
+//! Where the platform has file descriptors that a loop can watch, the inbox owns one for as long as a loop watches
+//! it: an eventfd on Linux, a pipe on other Unix systems. Writing to it needs no Python. For loops without
+//! `add_reader` (Windows' Proactor loop) a helper thread attaches and calls `loop.call_soon_threadsafe`.
+//!
+//! Ground rules: a descriptor is opened when a loop begins to watch it, and closed only when that loop does so no
+//! longer. Before and afterwards its number is somebody else's.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -12,6 +15,36 @@ use crate::exit::Inside;
 
 #[cfg(unix)]
 pub use fd::WakeFd;
+
+/// What wakes the loop that an inbox is watched by.
+pub enum Waker {
+    #[cfg(unix)]
+    Fd(WakeFd),
+    Thread(WakeThread),
+}
+
+impl Waker {
+    pub fn wake(&self) {
+        match self {
+            #[cfg(unix)]
+            Self::Fd(fd) => fd.wake(),
+            Self::Thread(thread) => thread.wake(),
+        }
+    }
+
+    /// Takes note that the loop has come, and nothing is left for it.
+    pub fn clear(&self) {
+        #[cfg(unix)]
+        if let Self::Fd(fd) = self {
+            fd.clear();
+        }
+    }
+
+    /// Whether the loop comes again by itself until the waker is cleared.
+    pub fn lasts(&self) -> bool {
+        !matches!(self, Self::Thread(_))
+    }
+}
 
 #[cfg(unix)]
 mod fd {

@@ -10,17 +10,21 @@ as cancelled, and the loops made here are closed.
 from __future__ import annotations
 
 import atexit
+import sys
 from collections.abc import Callable
 from threading import Event
 from typing import Protocol
 from weakref import WeakSet
 
 from mainspring._mainspring import join_pools, wait_for_loops
+from mainspring.schedulers._fork import note_fork
 from mainspring.schedulers._loops import close_made_loops
 
 
 class Stoppable(Protocol):
     """A scheduler with threads of its own."""
+
+    def _stop_if_forgotten(self) -> None: ...
 
     def _stop_at_exit(self) -> None: ...
 
@@ -35,6 +39,12 @@ _last: list[Callable[[], object]] = []
 def stop_at_exit(scheduler: Stoppable) -> None:
     """Have a scheduler stopped at exit."""
     _running.add(scheduler)
+
+
+def stop_forgotten() -> None:
+    """Stop the schedulers whose loop has been closed, so that a program that goes on to forget them has few."""
+    for scheduler in tuple(_running):
+        scheduler._stop_if_forgotten()
 
 
 def is_exiting(within: float) -> bool:
@@ -53,13 +63,14 @@ def do_last(func: Callable[[], object]) -> None:
 @atexit.register
 def _at_exit() -> None:
     _exiting.set()
+    note_fork()  # what the parent of this process runs is not waited for
     schedulers = tuple(_running)
-    for scheduler in schedulers:
-        scheduler._stop_at_exit()
-    join_pools()
-    wait_for_loops()
-    for scheduler in schedulers:
-        scheduler._abandon_runs_at_exit()
-    for func in _last:
-        func()
-    close_made_loops()
+    steps = [scheduler._stop_at_exit for scheduler in schedulers]
+    steps += [join_pools, wait_for_loops]
+    steps += [scheduler._abandon_runs_at_exit for scheduler in schedulers]
+    steps += [*_last, close_made_loops]
+    for step in steps:
+        try:
+            step()
+        except BaseException:  # which must not keep the others from being taken
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]

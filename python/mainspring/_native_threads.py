@@ -1,4 +1,4 @@
-"""Threads of the operating system, also where gevent has put greenlets into their place.
+"""Threads of the operating system, also where gevent or eventlet has put greenlets into their place.
 
 A worker thread waits in Rust code, where nothing can switch to another greenlet: a worker that was one
 would stop the whole hub.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 
@@ -16,18 +17,54 @@ def new_thread(
     target: Callable[..., object], args: tuple[Any, ...], name: str, daemon: bool
 ) -> threading.Thread | UnpatchedThread:
     """Make a thread, with the arguments of :class:`threading.Thread`."""
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("threading"):
+    get_original = _gevents_originals() or _eventlets_originals()
+    if get_original is None:
         return threading.Thread(target=target, args=args, name=name, daemon=daemon)
-    return UnpatchedThread(target, args, monkey.get_original)
+    return UnpatchedThread(target, args, get_original)
+
+
+def threads_are_greenlets() -> bool:
+    """Tell whether those who wait must let others have their turns meanwhile, in the same thread."""
+    return (_gevents_originals() or _eventlets_originals()) is not None
+
+
+def eventlet_has_patched_threads() -> bool:
+    """Tell whether locks are eventlet's, which unlike gevent's are for the greenlets of one thread alone."""
+    return _eventlets_originals() is not None
+
+
+def join_thread(thread: threading.Thread) -> None:
+    """Wait for a thread to end, unless it is a greenlet that nothing could wake any more.
+
+    At the end of a program gevent may not notice that such a thread has ended.
+    """
+    never_ends: Any = getattr(sys.modules.get("gevent.exceptions"), "LoopExit", ())
+    with suppress(never_ends):
+        thread.join()
+
+
+def _gevents_originals() -> Callable[[str, str], Any] | None:
+    """Return what gives the originals of what gevent has patched, if it has patched threads."""
+    monkey: Any = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return None
+    get_original: Callable[[str, str], Any] = monkey.get_original
+    return get_original
+
+
+def _eventlets_originals() -> Callable[[str, str], Any] | None:
+    patcher: Any = sys.modules.get("eventlet.patcher")
+    if patcher is None or not patcher.is_monkey_patched("thread"):
+        return None
+    return lambda module, name: getattr(patcher.original(module), name)
 
 
 class UnpatchedThread:
-    """A daemon thread that is none of gevent's.
+    """A daemon thread that is no greenlet.
 
     :param target: what it calls
     :param args: with these arguments
-    :param get_original: gives what gevent has patched
+    :param get_original: gives what has been patched, by its module and name
     """
 
     def __init__(

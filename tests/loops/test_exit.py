@@ -157,3 +157,40 @@ def test_an_exit_in_the_midst_of_work(end: str) -> None:
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         ended = list(pool.map(run, range(MOMENTS)))
     assert ended == [(seed, 7, "", "") for seed in range(MOMENTS)]
+
+
+FAILING_STEP = """
+import asyncio, threading
+from mainspring import BackgroundScheduler
+from mainspring._exit import do_last
+
+class Failing(BackgroundScheduler):
+    def _stop_at_exit(self):
+        super()._stop_at_exit()
+        raise RuntimeError("no good")
+
+def job():
+    begun.set()
+    stopping.wait()
+    print("the job has ended", flush=True)
+
+begun, stopping = threading.Event(), threading.Event()
+schedulers = [Failing(timezone="UTC"), BackgroundScheduler(timezone="UTC"), Failing(timezone="UTC")]
+for scheduler in schedulers:
+    scheduler.start()
+schedulers[1].add_job(job)
+begun.wait()
+do_last(lambda: print("and the last step was taken", flush=True))
+threading.Thread(target=lambda: (threading.main_thread().join(), stopping.set())).start()
+"""
+
+
+def test_a_step_that_fails_leaves_none_undone() -> None:
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", FAILING_STEP]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT)
+    assert (done.returncode, done.stdout) == (
+        0,
+        "the job has ended\nand the last step was taken\n",
+    ), done
+    assert done.stderr.count("RuntimeError: no good") == 2, done
+    assert "ResourceWarning" not in done.stderr

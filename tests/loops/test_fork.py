@@ -3,111 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
-import sys
-import urllib.request
-from pathlib import Path
 
 import pytest
 
+from tests.loops.forks import run
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
-
-#: Seconds; a hundred forks take a while where the machine is busy.
-WAIT = 180
-ROOT = Path(__file__).parents[2]
-
-# CPython 3.12 warns of every fork with other threads; that is between the program and CPython.
-PRELUDE = """
-import asyncio, logging, multiprocessing, os, sys, threading, warnings
-warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
-from mainspring import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler, events
-from tests.support import ListJobStore
-
-WAIT = 30
-TIMES = dict(misfire_grace_time=None, max_instances=100)
-records = []
-
-class Keep(logging.Handler):
-    def emit(self, record):
-        records.append(record)
-
-logging.getLogger("asyncio").setLevel(logging.ERROR)  # of slow callbacks, where the machine is busy
-logging.getLogger("mainspring.scheduler").addHandler(Keep(logging.WARNING))
-
-class Signal:
-    '''Set by a run; says that one has begun after it was cleared.'''
-    def __init__(self):
-        self.event = threading.Event()
-    def plain(self):
-        self.event.set()
-    async def coroutine(self):
-        await asyncio.sleep(0)
-        self.event.set()
-    def came(self):
-        self.event.clear()
-        return self.event.wait(WAIT)
-
-plain, coroutine = Signal(), Signal()
-
-def renew_signals():
-    # A worker of the parent may have held the lock of one when the process forked.
-    plain.event, coroutine.event = threading.Event(), threading.Event()
-
-os.register_at_fork(after_in_child=renew_signals)
-
-def add_jobs(scheduler, jobstore="default"):
-    scheduler.add_job(plain.plain, "interval", seconds=0.005, id="plain", jobstore=jobstore, **TIMES)
-    scheduler.add_job(
-        coroutine.coroutine, "interval", seconds=0.005, id="coroutine", jobstore=jobstore, **TIMES
-    )
-    seen = []
-    def note(event):
-        seen.append((event.job_id, event.scheduled_run_time))
-    scheduler.add_listener(note, events.EVENT_JOB_EXECUTED | events.EVENT_JOB_ERROR)
-    return seen
-
-def both_came():
-    return plain.came() and coroutine.came()
-
-def is_stopped_and_says_so(scheduler):
-    assert not scheduler.running
-    (record,) = records
-    assert record.levelno == logging.WARNING
-    assert str(os.getpid()) in record.getMessage(), record.getMessage()
-    scheduler.shutdown()  # registered with atexit, say
-    return True
-
-def runs_when_started(scheduler):
-    scheduler.start()
-    assert scheduler.running
-    assert {"plain", "coroutine"} <= {job.id for job in scheduler.get_jobs()}
-    assert both_came()
-    scheduler.shutdown()
-    return True
-
-def status_of(child):
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-def nothing_twice(seen):
-    return len(seen) == len(set(seen))
-"""
-
-
-def run(program: str, *arguments: str, status: int = 0, stderr: str = "") -> None:
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", PRELUDE + program, *arguments]
-    ended = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (status, "", stderr)
-
 
 BACKGROUND = """
 scheduler = BackgroundScheduler(timezone="UTC")
@@ -254,7 +155,7 @@ seen = add_jobs(scheduler)
 scheduler.add_job(job, id="forks")
 scheduler.start()
 if children[0] == 0:
-    assert len(records) == 1 and not scheduler.running
+    assert is_stopped_and_says_so(scheduler)
     sys.exit(3)
 assert status_of(children[0]) == 3
 assert nothing_twice(seen)
@@ -456,17 +357,19 @@ scheduler = BackgroundScheduler(timezone="UTC")
 add_jobs(scheduler)
 scheduler.start()
 assert both_came()
+first = os.getpid()
 child = os.fork()
 if child == 0:
     grandchild = os.fork()
     if grandchild == 0:
-        # Told once, in the process whose parent ran it.
-        assert len(records) == 1 and str(os.getppid()) in records[0].getMessage()
+        # Told in the first process that uses it, of the one in which it runs.
+        assert is_stopped_and_says_so(scheduler)
+        assert str(first) in records[0].getMessage()
         assert runs_when_started(scheduler)
         sys.exit(4)
     assert status_of(grandchild) == 4
     scheduler.start()
-    records.clear()
+    assert not records  # who starts it knows
     grandchild = os.fork()
     if grandchild == 0:
         assert is_stopped_and_says_so(scheduler)
@@ -482,105 +385,6 @@ assert both_came()
 
 def test_a_child_of_a_child() -> None:
     run(GRANDCHILD)
-
-
-APP = """
-import os, sys
-from mainspring import BackgroundScheduler
-
-out = os.environ["OUT"]
-
-def tick():
-    with open(out, "a") as file:
-        file.write(f"{os.getpid()}\\n")
-
-scheduler = BackgroundScheduler(timezone="UTC")
-scheduler.add_job(tick, "interval", seconds=0.02)
-scheduler.start()
-
-def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    if environ["PATH_INFO"] == "/start":
-        scheduler.start()
-    return [f"{os.getpid()} {scheduler.running}".encode()]
-"""
-
-
-def lines(path: Path) -> list[str]:
-    return path.read_text().split() if path.exists() else []
-
-
-def wait_for(pid: str, out: Path) -> None:
-    """Wait until a process has written another two lines."""
-    before = lines(out).count(pid)
-    with subprocess.Popen(
-        [sys.executable, "-c", TAIL, str(out), pid, str(before + 2)], stdout=subprocess.DEVNULL
-    ) as tail:
-        assert tail.wait(WAIT) == 0
-
-
-TAIL = """
-import sys, time
-path, pid, count = sys.argv[1:]
-while True:
-    try:
-        with open(path) as file:
-            if file.read().split().count(pid) >= int(count):
-                break
-    except FileNotFoundError:
-        pass
-    time.sleep(0.01)
-"""
-
-
-def test_gunicorn_preload(tmp_path: Path) -> None:
-    pytest.importorskip("gunicorn", reason="gunicorn has no release for this platform")
-    (tmp_path / "application.py").write_text(APP)
-    out = tmp_path / "out"
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers=2", "--no-control-socket"]
-    command = [*command[:5], f"--bind=127.0.0.1:{port}", "application:app"]
-    log = tmp_path / "log"
-    with (
-        log.open("w") as stderr,
-        subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, "OUT": str(out)},
-            stderr=stderr,
-        ) as master,
-    ):
-        try:
-            pid, running = ask(port, "/")
-            assert (pid != str(master.pid), running) == (True, "False")
-            wait_for(str(master.pid), out)
-            assert set(lines(out)) == {str(master.pid)}
-            pid, running = ask(port, "/start")
-            assert running == "True"
-            wait_for(pid, out)
-            wait_for(str(master.pid), out)
-        finally:
-            master.send_signal(signal.SIGTERM)
-            assert master.wait(WAIT) == 0
-    assert set(lines(out)) == {str(master.pid), pid}
-    assert log.read_text().count("does not run in this forked process") == 2
-    assert "Traceback" not in log.read_text()
-
-
-def ask(port: int, path: str) -> tuple[str, str]:
-    """Ask one of the workers, once they listen, who it is and whether its scheduler runs."""
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=WAIT) as answer:
-                pid, running = answer.read().decode().split()
-                return pid, running
-        except ConnectionError:
-            continue
-        except urllib.error.URLError as exc:
-            if not isinstance(exc.reason, ConnectionError):
-                raise
 
 
 SUBPROCESS = """

@@ -10,6 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._mainspring import WorkerPool, keep_for_ever
+from mainspring._native_threads import eventlet_has_patched_threads
 from mainspring.executors.base import BaseExecutor, clock_of, run_job, run_job_at
 
 if TYPE_CHECKING:
@@ -58,19 +59,20 @@ class BasePoolExecutor(BaseExecutor):
 class RestartablePoolExecutor(BasePoolExecutor):
     """A pool executor that makes itself a new pool when it is started after a shutdown.
 
-    :param make_pool: makes the pool
+    :param pool: the pool to begin with; ``None`` where that is made by :meth:`start`
+    :param make_pool: makes another
     """
 
     _runs_elsewhere = True
 
     @abstractmethod
-    def __init__(self, make_pool: Callable[[], Any]) -> None:
-        super().__init__(make_pool())
+    def __init__(self, pool: Any, make_pool: Callable[[], Any]) -> None:
+        super().__init__(pool)
         self._make_pool = make_pool
         self._pool_is_shut_down = False
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
-        if self._pool_is_shut_down:
+        if self._pool_is_shut_down or self._pool is None:
             self._pool = self._make_pool()
             self._pool_is_shut_down = False
         super().start(scheduler, alias)
@@ -142,7 +144,13 @@ class ThreadPoolExecutor(RestartablePoolExecutor, runs_natively=True):
     def __init__(self, max_workers: int = 10, pool_kwargs: Mapping[str, Any] | None = None) -> None:
         options: dict[str, Any] = {"thread_name_prefix": f"ThreadPoolExecutor-{next(_numbers)}"}
         options.update(pool_kwargs or {})
-        super().__init__(lambda: Threads(int(max_workers), **options))
+
+        def make_pool() -> Threads | concurrent.futures.ThreadPoolExecutor:
+            if eventlet_has_patched_threads():  # and jobs are to be greenlets beside the program's
+                return concurrent.futures.ThreadPoolExecutor(int(max_workers), **options)
+            return Threads(int(max_workers), **options)
+
+        super().__init__(make_pool(), make_pool)
 
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         if loop := self._loop_for(job):
@@ -170,7 +178,8 @@ class ProcessPoolExecutor(RestartablePoolExecutor):
         self.pool_kwargs = pool_kwargs or {}
         self.pool_kwargs.setdefault("mp_context", get_context("spawn"))
         super().__init__(
-            lambda: concurrent.futures.ProcessPoolExecutor(int(max_workers), **self.pool_kwargs)
+            None,  # a pool has descriptors
+            lambda: concurrent.futures.ProcessPoolExecutor(int(max_workers), **self.pool_kwargs),
         )
 
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:

@@ -7,12 +7,13 @@ from concurrent.futures import wait
 from contextlib import suppress
 from contextvars import Context, copy_context
 from threading import Event, RLock
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._exit import stop_at_exit
+from mainspring._exit import stop_at_exit, stop_forgotten
 from mainspring._lazy import asyncio
 from mainspring._mainspring import LoopInbox, WorkerPool
+from mainspring._native_threads import threads_are_greenlets
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers import CancelledRun
 from mainspring.schedulers._guess import LoopGuess
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 #: How often a thread that waits for runs looks whether their loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
+#: How often a greenlet that waits for runs looks whether they have ended, in seconds.
+GREENLET_INTERVAL = 0.01
 #: After how long a loop that has work and has never run is told of, in seconds.
 NEVER_RAN_AFTER = 5.0
 #: After how long a loop that has work and does not take it is looked into, in seconds.
@@ -133,6 +136,7 @@ class DrivenScheduler(BaseScheduler):
             self._engine.coro.unbind()
 
     def start(self, paused: bool = False) -> None:
+        stop_forgotten()
         self._is_stopping.clear()
         super().start(paused)
         self._open_native_jobs()
@@ -255,12 +259,7 @@ class DrivenScheduler(BaseScheduler):
         Called by a thread of its own when there is work for a loop that has not run yet, and
         whenever a loop has been silent for a second.
         """
-        if not self._check_lock.acquire(blocking=False):
-            return  # somebody else looks, who may be waiting for this thread to end
-        try:
-            self._stop_if_loop_is_closed()
-        finally:
-            self._check_lock.release()
+        self._stop_if_forgotten()
         self._tell_of_blocked_loop()
         pause = SEARCH_INTERVAL / 64
         while True:
@@ -284,6 +283,7 @@ class DrivenScheduler(BaseScheduler):
                 return
 
     def _note_running_loop(self) -> None:
+        super()._note_running_loop()
         if self._guess is not None:
             loop = running_loop()
             if loop is not None:
@@ -301,6 +301,7 @@ class DrivenScheduler(BaseScheduler):
         self._logger.info("The scheduler runs its jobs on the event loop that it found running")
 
     def _note_closed_loop(self) -> None:
+        super()._note_closed_loop()
         with self._check_lock:
             self._stop_if_loop_is_closed()
 
@@ -349,6 +350,15 @@ class DrivenScheduler(BaseScheduler):
                 job_id,
                 silence,
             )
+
+    def _stop_if_forgotten(self) -> None:
+        """Stop if a loop has been closed, unless somebody else looks after that at the moment."""
+        # Who may be waiting for this thread to end.
+        if self._check_lock.acquire(blocking=False):
+            try:
+                self._stop_if_loop_is_closed()
+            finally:
+                self._check_lock.release()
 
     def _stop_if_loop_is_closed(self) -> None:
         """Stop if a loop has been closed, since nothing can run on it; the jobs stay."""
@@ -426,10 +436,17 @@ class DrivenScheduler(BaseScheduler):
             ending = asyncio.run_coroutine_threadsafe(self._clock._let_runs_end(self, None), loop)
             ending.result()
             self._cancel_runs()  # what is parked would never end
-        while not self._engine.wait_idle(LOOP_CHECK_INTERVAL) and self._can_end_runs(loop):
+        while not self._wait_idle() and self._can_end_runs(loop):
             pass
         while self._can_end_runs(loop) and (runs := self._coroutine_runs()):
             wait([run.ended for run in runs], LOOP_CHECK_INTERVAL)
+
+    def _wait_idle(self) -> bool:
+        """Wait a little while until no run is going on; tell whether that is so."""
+        if threads_are_greenlets():
+            sleep(GREENLET_INTERVAL)
+            return self._engine.wait_idle(0)
+        return self._engine.wait_idle(LOOP_CHECK_INTERVAL)
 
     def _has_idle_clock(self) -> bool:
         """Tell whether runs that sleep would do so for ever, since nobody moves their clock."""

@@ -11,26 +11,31 @@ Ground rules:
   worker pools and event loops. To close a loop, or to let go of a watched descriptor, would change
   the selector that both processes share. They are kept as they are until the child ends.
 - A lock may be held by a thread that is gone. All are made anew.
+- While the process forks nobody else's code is called: a log handler, for one, may wait for a lock
+  that is only given back when its own turn after the fork has come. What is to be told is told
+  when a scheduler is first used in the child.
+- C code may fork without Python's knowledge. The C library does know, and the child does here,
+  when a scheduler is first used in it, what else it does at once.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import sys
-from types import FrameType
+import threading
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from mainspring._mainspring import after_fork_in_child, after_fork_in_parent, before_fork
+from mainspring._mainspring import forks
 from mainspring.schedulers._loops import leave_loops_to_parent
-from mainspring.schedulers._parts import STATE_STOPPED
 
 if TYPE_CHECKING:
     from mainspring.schedulers.base import BaseScheduler
 
 
 _schedulers: WeakSet[BaseScheduler] = WeakSet()
+_lock = threading.RLock()
+#: How many forks the schedulers here have been told of.
+_noted = forks()
 
 
 def prepare_for_forks(scheduler: BaseScheduler) -> None:
@@ -38,42 +43,28 @@ def prepare_for_forks(scheduler: BaseScheduler) -> None:
     _schedulers.add(scheduler)
 
 
+def note_fork() -> None:
+    """Stop the schedulers that came here by a fork, if that has not been done yet."""
+    if _noted != forks():
+        with _lock:
+            _leave_schedulers_to_parent()
+
+
+def _leave_schedulers_to_parent() -> None:
+    global _noted
+    number = forks()
+    if _noted != number:
+        leave_loops_to_parent()
+        for scheduler in tuple(_schedulers):
+            scheduler._forget_parent()
+        _noted = number
+
+
 def _after_in_child() -> None:
-    after_fork_in_child()
-    leave_loops_to_parent()
-    schedulers = tuple(_schedulers)
-    stopped = [scheduler for scheduler in schedulers if scheduler._state != STATE_STOPPED]
-    for scheduler in schedulers:
-        scheduler._forget_parent()
-    if _becomes_another_program(sys._getframe(1)):
-        return
-    # Only now, since a log handler may call whatever it likes.
-    for scheduler in stopped:
-        scheduler._logger.warning(
-            "The scheduler does not run in this forked process (%d), only in its parent (%d); "
-            "call start() to start it here, too",
-            os.getpid(),
-            os.getppid(),
-        )
-
-
-def _becomes_another_program(caller: FrameType) -> bool:
-    """Tell whether this child has been made to run another program, so that nobody is to be warned.
-
-    That is so where ``subprocess`` forks, as it does for a ``preexec_fn``, or libuv, on which uvloop's
-    subprocesses are made: that keeps every signal from a child until its program begins.
-
-    :param caller: what has forked, or called the C code that has
-    """
-    if caller.f_globals.get("__name__") == "subprocess":
-        return True
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    return {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD} <= blocked
+    global _lock
+    _lock = threading.RLock()
+    note_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=before_fork,
-        after_in_parent=after_fork_in_parent,
-        after_in_child=_after_in_child,
-    )
+    os.register_at_fork(after_in_child=_after_in_child)

@@ -381,6 +381,7 @@ class SchedulerJobs(SchedulerParts):
 
         :param jobstore: alias of the store; ``None`` for all
         """
+        self._note_running_loop()
         with self._jobstores_lock:
             pending = not self._stores_are_open()
             if pending:
@@ -428,7 +429,7 @@ class SchedulerJobs(SchedulerParts):
         from mainspring.as_apscheduler import version_shown
         from mainspring.schedulers._transfer import dump
 
-        if self._state == STATE_STOPPED:
+        if self.state == STATE_STOPPED:
             raise RuntimeError("the scheduler must have been started for job export to work")
         jobs = self.get_jobs(jobstore)
         with _opened(outfile, "w") as file:

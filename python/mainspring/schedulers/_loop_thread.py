@@ -10,7 +10,6 @@ from abc import ABCMeta, abstractmethod
 from contextlib import suppress
 
 from mainspring._lazy import asyncio
-from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
 from mainspring.schedulers._loops import finish_loop
 
@@ -48,8 +47,7 @@ class LoopThreadScheduler(DrivenScheduler):
         """Make what the scheduler runs on, and bind its loops."""
 
     def start(self, paused: bool = False) -> None:
-        if self.running:
-            raise SchedulerAlreadyRunningError
+        self._check_not_running()
         self._find_loops()
         try:
             super().start(paused)

@@ -13,6 +13,7 @@ from weakref import WeakSet
 from mainspring._coroutines import is_task_of_run
 from mainspring._lazy import asyncio
 from mainspring._mainspring import keep_for_ever
+from mainspring._native_threads import threads_are_greenlets
 
 #: The loops made here, so that none is left unclosed when the interpreter exits.
 _made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
@@ -32,8 +33,15 @@ _hidden = _Hidden()
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that is running in this thread, or ``None``."""
-    return asyncio._get_running_loop() or _hidden.loop
+    """Return the loop that is running in this thread, or ``None``.
+
+    Where threads are greenlets, asyncio has one running loop for all of them.
+    """
+    loop = asyncio._get_running_loop()
+    if loop is not None and threads_are_greenlets():
+        here = threading.get_ident()
+        return loop if getattr(loop, "_thread_id", here) == here else None
+    return loop or _hidden.loop
 
 
 @contextmanager
@@ -93,7 +101,10 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 def new_own_loop() -> asyncio.AbstractEventLoop:
     """Make such a loop for a scheduler's own runs, in a thread that an interrupt may reach."""
-    loop = new_loop()
+    from mainspring.schedulers._own_loop import new_frugal_loop
+
+    loop = new_frugal_loop()
+    _made.add(loop)
     loop.set_exception_handler(_tell_but_of_interrupted_tasks)
     return loop
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
@@ -20,6 +21,7 @@ from mainspring.events import (
 )
 from mainspring.executors.base import BaseExecutor
 from mainspring.jobstores.base import BaseJobStore
+from mainspring.schedulers._fork import note_fork
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers._plugins import EXECUTORS, JOBSTORES, TRIGGERS, Plugin
 from mainspring.triggers.base import BaseTrigger
@@ -57,6 +59,8 @@ class SchedulerParts(metaclass=ABCMeta):
     #: Whether the scheduler has stopped without being told to, since its loop was closed or this is a
     #: forked process, and keeps its stores open.
     _stopped_by_itself = False
+    #: The process that the scheduler runs in, where this one was forked from it and it has not been told.
+    _runs_in: int | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,11 +84,29 @@ class SchedulerParts(metaclass=ABCMeta):
     def state(self, value: int) -> None:
         self._state = value
 
+    def _note_fork(self, *, tells: bool = True) -> None:
+        """Take note that the process has been forked since the scheduler was started.
+
+        :param tells: whether to say so, once, where the scheduler does not run any more
+        """
+        note_fork()
+        if self._runs_in is not None:
+            process, self._runs_in = self._runs_in, None
+            if tells:
+                self._logger.warning(
+                    "The scheduler does not run in this forked process (%d), only in the one that "
+                    "it was started in (%d); call start() to start it here, too",
+                    os.getpid(),
+                    process,
+                )
+
     def _note_running_loop(self) -> None:
-        """Take note of the loop from which the scheduler is called, where that makes a difference."""
+        """Take note of the process and the loop from which the scheduler is called."""
+        self._note_fork()
 
     def _note_closed_loop(self) -> None:
         """Stop if a loop that the scheduler needs has been closed. Not where a lock of its own is held."""
+        self._note_fork()
 
     @abstractmethod
     def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
@@ -105,6 +127,7 @@ class SchedulerParts(metaclass=ABCMeta):
         :raises ValueError: if there is an executor under this alias
         :raises TypeError: if ``executor`` is something else
         """
+        note_fork()
         with self._executors_lock:
             if alias in self._executors:
                 raise ValueError(
@@ -151,6 +174,7 @@ class SchedulerParts(metaclass=ABCMeta):
         :raises ValueError: if there is a job store under this alias
         :raises TypeError: if ``jobstore`` is something else
         """
+        note_fork()
         with self._jobstores_lock:
             if alias in self._jobstores:
                 raise ValueError(

@@ -12,7 +12,7 @@ from weakref import ref
 
 from mainspring._lazy import asyncio
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
-from mainspring.schedulers import CancelledRun, SchedulerAlreadyRunningError
+from mainspring.schedulers import CancelledRun
 from mainspring.schedulers._driven import DrivenScheduler
 from mainspring.schedulers._guess import LoopGuess
 from mainspring.schedulers._loops import (
@@ -107,8 +107,7 @@ class AsyncIOScheduler(DrivenScheduler):
         :raises SchedulerAlreadyRunningError: if the scheduler is running
         :raises RuntimeError: if this is uWSGI without threads
         """
-        if self.running:
-            raise SchedulerAlreadyRunningError
+        self._check_not_running()
         self._eventloop, self._guess = self._choose_loop()
         self._stop_asked = False
         self._engine.events_on_loop = True  # where 3.x's AsyncIOExecutor tells its listeners too
@@ -195,6 +194,7 @@ class AsyncIOScheduler(DrivenScheduler):
         self, deadline: float | None, caller: asyncio.Task[Any] | None
     ) -> list[CancelledRun]:
         """Do that for a task, which may be that of a run."""
+        self._note_fork(tells=False)
         if self.state == STATE_STOPPED:
             return []
         self._stop_processing()
@@ -230,6 +230,7 @@ class AsyncIOScheduler(DrivenScheduler):
         """
         stopped = asyncio.Event()
         tell = partial(asyncio.get_running_loop().call_soon_threadsafe, stopped.set)
+        self._note_fork(tells=False)
         if not self.running:
             self.start()
         self._stop_waiters.append(tell)

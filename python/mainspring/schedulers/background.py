@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Thread, current_thread
 from typing import Any
 
+from mainspring._native_threads import join_thread
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers.blocking import BlockingScheduler
 from mainspring.util import asbool
@@ -75,4 +76,4 @@ class BackgroundScheduler(BlockingScheduler):
     def _join(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None and thread is not current_thread():
-            thread.join()
+            join_thread(thread)

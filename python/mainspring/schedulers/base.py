@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ from mainspring.jobstores.base import BaseJobStore, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
-from mainspring.schedulers._fork import prepare_for_forks
+from mainspring.schedulers._fork import note_fork, prepare_for_forks
 from mainspring.schedulers._frozen import warn_of_frozen_time
 from mainspring.schedulers._jobs import SchedulerJobs
 from mainspring.schedulers._native import native_store
@@ -87,6 +88,8 @@ class BaseScheduler(SchedulerJobs):
     )
     #: A clock that is moved by hand, in place of the system's.
     _clock: ManualClock | None = None
+    #: The process that the scheduler was started in.
+    _process: int
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         super().__init__()
@@ -118,6 +121,7 @@ class BaseScheduler(SchedulerJobs):
         :param options: options, as for the constructor
         :raises SchedulerAlreadyRunningError: if the scheduler is running
         """
+        note_fork()
         if self._state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
         config = nest(gconfig, prefix)
@@ -131,7 +135,8 @@ class BaseScheduler(SchedulerJobs):
         :raises SchedulerAlreadyRunningError: if the scheduler is running
         :raises RuntimeError: if this is uWSGI without threads
         """
-        if self._state != STATE_STOPPED:
+        self._check_not_running()
+        if self._state != STATE_STOPPED:  # but its timer thread has died
             raise SchedulerAlreadyRunningError
         self._check_uwsgi()
         if self._clock is None:
@@ -156,6 +161,7 @@ class BaseScheduler(SchedulerJobs):
                 self._engine.set_paused(paused)
                 self._engine.set_listener_mask(self._listener_mask())
                 self._state = STATE_PAUSED if paused else STATE_RUNNING
+                self._process = os.getpid()
             undo.pop_all()
         self._logger.info("Scheduler started")
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
@@ -176,6 +182,7 @@ class BaseScheduler(SchedulerJobs):
         :param wait: whether to return only after all runs that are going on have ended
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
+        self._note_fork(tells=False)
         self._note_closed_loop()
         if self._stopped_by_itself:
             return
@@ -349,6 +356,12 @@ class BaseScheduler(SchedulerJobs):
                 "option for the scheduler to work."
             )
 
+    def _check_not_running(self) -> None:
+        """Refuse to start a scheduler that runs; one that runs in the parent of this process may start."""
+        self._note_fork(tells=False)
+        if self.running:
+            raise SchedulerAlreadyRunningError
+
     # In the child of a fork
 
     def _forget_parent(self) -> None:
@@ -356,6 +369,7 @@ class BaseScheduler(SchedulerJobs):
         if self._state != STATE_STOPPED:
             self._state = STATE_STOPPED
             self._stopped_by_itself = True
+            self._runs_in = self._process
         self._make_locks()
         self._sweeper.leave_to_parent()
         self._engine.leave_to_parent()

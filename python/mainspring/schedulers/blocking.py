@@ -7,7 +7,6 @@ from threading import Event
 from typing import Any
 
 from mainspring._lazy import asyncio
-from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import DrivenScheduler
 from mainspring.schedulers._loops import (
     belongs_to_parent,
@@ -105,8 +104,7 @@ class BlockingScheduler(DrivenScheduler):
         self, coroutines: asyncio.AbstractEventLoop | None, paused: bool
     ) -> None:
         """Start with a new loop as control loop, which is to be run by :meth:`_main_loop`."""
-        if self.running:
-            raise SchedulerAlreadyRunningError
+        self._check_not_running()
         if coroutines is not None and coroutines.is_closed():
             raise RuntimeError(f"The loop for the coroutine jobs, {coroutines!r}, is closed")
         if coroutines is not None and belongs_to_parent(coroutines):

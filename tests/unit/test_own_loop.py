@@ -1,0 +1,110 @@
+"""The loop with few descriptors that a scheduler's own thread runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from mainspring.schedulers._own_loop import MOST_POLLED, new_frugal_loop
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asyncio's own loop is used there")
+
+WAIT = 30
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    before = descriptors()
+    loop = new_frugal_loop()
+    assert descriptors() == before + 1
+    yield loop
+    loop.close()
+    assert descriptors() == before
+
+
+def test_calls_from_other_threads(loop: asyncio.AbstractEventLoop) -> None:
+    async def main() -> int:
+        return await asyncio.wait_for(
+            asyncio.gather(*(asyncio.to_thread(threading.get_ident) for _ in range(20))), WAIT
+        )
+
+    assert threading.get_ident() not in loop.run_until_complete(main())
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+@pytest.mark.parametrize("count", [1, MOST_POLLED - 1, MOST_POLLED, 3 * MOST_POLLED])
+def test_so_many_sockets(loop: asyncio.AbstractEventLoop, count: int) -> None:
+    pairs = [socket.socketpair() for _ in range(count)]
+
+    async def main() -> list[bytes]:
+        for pair in pairs:
+            for end in pair:
+                end.setblocking(False)
+        reads = [asyncio.ensure_future(loop.sock_recv(theirs, 9)) for _, theirs in pairs]
+        await asyncio.sleep(0)
+        for number, (ours, _) in enumerate(pairs):
+            await loop.sock_sendall(ours, b"%d" % number)
+        return await asyncio.wait_for(asyncio.gather(*reads), WAIT)
+
+    assert loop.run_until_complete(main()) == [b"%d" % number for number in range(count)]
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_a_transport_and_a_subprocess(loop: asyncio.AbstractEventLoop) -> None:
+    async def main() -> bytes:
+        server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+        program = await asyncio.create_subprocess_exec("echo", "done", stdout=-1)
+        return (await program.communicate())[0]
+
+    assert loop.run_until_complete(main()) == b"done\n"
+
+
+def test_signals(loop: asyncio.AbstractEventLoop) -> None:
+    came = asyncio.Event()
+
+    async def main() -> None:
+        for _ in range(2):
+            came.clear()
+            loop.add_signal_handler(signal.SIGUSR1, came.set)
+            await asyncio.to_thread(os.kill, os.getpid(), signal.SIGUSR1)
+            await asyncio.wait_for(came.wait(), WAIT)
+        assert loop.remove_signal_handler(signal.SIGUSR1)
+        await asyncio.to_thread(threading.get_ident)
+
+    loop.run_until_complete(main())
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+def test_a_loop_of_another_policy_is_kept() -> None:
+    class Loop(asyncio.SelectorEventLoop):
+        pass
+
+    class Policy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self) -> Loop:
+            return Loop()
+
+    asyncio.set_event_loop_policy(Policy())
+    try:
+        loop = new_frugal_loop()
+        assert type(loop) is Loop
+        loop.close()
+    finally:
+        asyncio.set_event_loop_policy(None)
