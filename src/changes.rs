@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
 
+use crate::convert;
 use crate::error::with_note;
 use crate::fields::Fields;
 use crate::job::Job;
@@ -141,7 +142,8 @@ impl Changes {
                 None
             } else {
                 let zone = job.getattr("_scheduler")?.getattr("timezone")?;
-                Some(python::convert_to_datetime(py)?.call1((next, zone, "next_run_time"))?.unbind())
+                let next = python::convert_to_datetime(py)?.call1((next, zone, "next_run_time"))?;
+                Some(convert::plain_datetime(&next)?.unbind())
             };
             approved.next_run_time = Some(next);
         }
@@ -173,12 +175,12 @@ impl Changes {
             "args" => assigned.args = Some(given()),
             "kwargs" => assigned.kwargs = Some(given()),
             "name" => assigned.name = Some(text()?),
-            "misfire_grace_time" => assigned.misfire_grace_time = Some(value.extract()?),
+            "misfire_grace_time" => assigned.misfire_grace_time = Some(convert::optional_count(value)?),
             "coalesce" => assigned.coalesce = Some(value.is_truthy()?),
-            "max_instances" => assigned.max_instances = Some(value.extract()?),
+            "max_instances" => assigned.max_instances = Some(convert::count(value)?),
             "trigger" => assigned.trigger = Some(given()),
             "executor" => assigned.executor = Some(text()?),
-            "next_run_time" => assigned.next_run_time = Some((!value.is_none()).then(given)),
+            "next_run_time" => assigned.next_run_time = Some(convert::optional_datetime(value)?),
             "context" => assigned.context = Some((!value.is_none()).then(given)),
             _ => return Ok(None),
         }
@@ -334,9 +336,9 @@ fn own_context(given: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
     Ok(Some(given.unbind()))
 }
 
-/// A positive whole number that fits 32 bits, which for seconds is 136 years.
+/// A positive whole number; see [`convert::count`] for great ones.
 fn positive(value: &Bound<'_, PyAny>, message: &'static str) -> PyResult<u32> {
-    match value.extract::<u32>() {
+    match convert::count(value) {
         Ok(number) if number > 0 && value.is_instance_of::<PyInt>() => Ok(number),
         _ => Err(type_error(message, value)),
     }

@@ -605,7 +605,8 @@ impl Job {
                 break;
             }
             run_times.append(&at)?;
-            next = trigger.bind(py).call_method1("get_next_fire_time", (at, now))?.extract()?;
+            let answer = trigger.bind(py).call_method1("get_next_fire_time", (at, now))?;
+            next = if answer.is_truthy()? { convert::optional_datetime(&answer)? } else { None };
         }
         Ok(run_times)
     }

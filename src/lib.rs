@@ -42,6 +42,8 @@ mod _mainspring {
     use pyo3::types::PyType;
 
     #[pymodule_export]
+    use crate::convert::plain_datetime;
+    #[pymodule_export]
     use crate::current_run::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]
     use crate::due::coalesced_run;

@@ -4,6 +4,7 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
+use crate::convert;
 use crate::fields::{Fields, unset};
 use crate::python;
 use crate::record::FuncRef;
@@ -59,10 +60,10 @@ impl Fields {
             args: Some(item("args")?.unbind()),
             kwargs: Some(item("kwargs")?.unbind()),
             name: Some(item("name")?.cast_into::<PyString>()?.unbind()),
-            misfire_grace_time: Some(item("misfire_grace_time")?.extract()?),
+            misfire_grace_time: Some(convert::optional_count(&item("misfire_grace_time")?)?),
             coalesce: Some(item("coalesce")?.is_truthy()?),
-            max_instances: Some(item("max_instances")?.extract()?),
-            next_run_time: Some(item("next_run_time")?.extract()?),
+            max_instances: Some(convert::count(&item("max_instances")?)?),
+            next_run_time: Some(convert::optional_datetime(&item("next_run_time")?)?),
             context: None,
         })
     }

@@ -14,7 +14,7 @@ use super::call::{Call, Kind};
 use super::callables::Function;
 use super::{ids, trigger};
 use crate::convert::zone::TimeZone;
-use crate::convert::{instant, is_datetime};
+use crate::convert::{count, instant, is_datetime};
 use crate::once::intern;
 use crate::python;
 use crate::record::{FuncRef, Record, Route, executor_number};
@@ -388,9 +388,9 @@ fn policy(defaults: RunPolicy, given: &Given<'_, '_>) -> PyResult<Option<RunPoli
     Ok(Some(policy))
 }
 
-/// A positive whole number of 32 bits.
+/// A positive whole number; see [`count`] for great ones.
 pub fn positive(given: &Bound<'_, PyAny>) -> Option<u32> {
-    given.cast_exact::<PyInt>().ok()?.extract().ok().filter(|number| *number > 0)
+    count(given.cast_exact::<PyInt>().ok()?).ok().filter(|number| *number > 0)
 }
 
 /// The first fire time, which `None` leaves out; the outer `None` where it is out of the ordinary.

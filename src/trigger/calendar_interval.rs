@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use super::args::{self, Home, not_initialized};
+use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
 use crate::convert::zone::TimeZone;
 use crate::convert::{civil_date, date_from_civil};
@@ -169,19 +169,20 @@ impl CalendarIntervalTrigger {
     }
 
     #[pyo3(signature = (
-        *, years=None, months=None, weeks=None, days=None, hour=None, minute=None, second=None,
-        start_date=None, end_date=None, timezone=None, jitter=None, **unknown
+        *, years=Arg::LeftOut, months=Arg::LeftOut, weeks=Arg::LeftOut, days=Arg::LeftOut, hour=Arg::LeftOut,
+        minute=Arg::LeftOut, second=Arg::LeftOut, start_date=None, end_date=None, timezone=None, jitter=None,
+        **unknown
     ))]
     #[expect(clippy::too_many_arguments, reason = "APScheduler's signature")]
     fn __init__<'py>(
         slf: &Bound<'py, Self>,
-        years: Option<Bound<'py, PyAny>>,
-        months: Option<Bound<'py, PyAny>>,
-        weeks: Option<Bound<'py, PyAny>>,
-        days: Option<Bound<'py, PyAny>>,
-        hour: Option<Bound<'py, PyAny>>,
-        minute: Option<Bound<'py, PyAny>>,
-        second: Option<Bound<'py, PyAny>>,
+        years: Arg<'py>,
+        months: Arg<'py>,
+        weeks: Arg<'py>,
+        days: Arg<'py>,
+        hour: Arg<'py>,
+        minute: Arg<'py>,
+        second: Arg<'py>,
         start_date: Option<Bound<'py, PyAny>>,
         end_date: Option<Bound<'py, PyAny>>,
         timezone: Option<Bound<'py, PyAny>>,
@@ -194,15 +195,13 @@ impl CalendarIntervalTrigger {
             .map(|arg| arg.unwrap_or_else(|| py.None().into_bound(py)));
         let timezone =
             if timezone.is_truthy()? { args::astimezone(&timezone)? } else { HOME.local_zone(py)? };
+        let start_date = args::unless_false(args::asdate(&start_date)?)?;
         slf.borrow_mut().from_now = start_date.is_none();
-        let start_date =
-            if start_date.is_none() { HOME.today(&timezone)? } else { args::asdate(&start_date)? };
-        let time =
-            [hour, minute, second].map(|part| part.map_or(Ok(0), |part| count(&part, "the time of day")));
-        let [hour, minute, second] = time;
-        let step =
-            [years, months, weeks, days].map(|part| part.map_or(Ok(0), |part| count(&part, "the interval")));
-        let [years, months, weeks, days] = step;
+        let start_date = if start_date.is_none() { HOME.today(&timezone)? } else { start_date };
+        let number = |part: Arg<'_>, what| part.given().map_or(Ok(0), |part| count(&part, what));
+        let [hour, minute, second] = [hour, minute, second].map(|part| number(part, "the time of day"));
+        let [years, months, weeks, days] =
+            [years, months, weeks, days].map(|part| number(part, "the interval"));
         let parts = Parts {
             step: CalendarStep { years: years?, months: months?, weeks: weeks?, days: days? },
             time: time_of_day(hour?, minute?, second?)?,
@@ -411,5 +410,5 @@ fn time_of_day(hour: u32, minute: u32, second: u32) -> PyResult<TimeOfDay> {
 
 fn optional_date(value: &Bound<'_, PyAny>) -> PyResult<Option<CivilDate>> {
     let value = args::asdate(value)?;
-    if value.is_none() { Ok(None) } else { civil_date(&value, "end_date").map(Some) }
+    if value.is_truthy()? { civil_date(&value, "end_date").map(Some) } else { Ok(None) }
 }
