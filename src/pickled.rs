@@ -8,6 +8,7 @@ use crate::convert;
 use crate::fields::{Fields, unset};
 use crate::python;
 use crate::record::FuncRef;
+use crate::text;
 
 impl Fields {
     /// What `Job.__getstate__` returns.
@@ -23,7 +24,7 @@ impl Fields {
         };
         let state = PyDict::new(py);
         state.set_item("version", 1)?;
-        state.set_item("id", self.id.as_deref().ok_or_else(|| unset("id"))?)?;
+        state.set_item("id", text::string(py, self.id.as_deref().ok_or_else(|| unset("id"))?))?;
         state.set_item("func", &reference)?;
         state.set_item("trigger", self.trigger.ok_or_else(|| unset("trigger"))?)?;
         state.set_item("executor", self.executor.ok_or_else(|| unset("executor"))?)?;
@@ -52,7 +53,7 @@ impl Fields {
         let item = |name: &str| state.get_item(name)?.ok_or_else(|| PyKeyError::new_err(name.to_owned()));
         let reference = item("func")?;
         Ok(Self {
-            id: Some(item("id")?.extract::<String>()?.into()),
+            id: Some(text::of(item("id")?.cast::<PyString>()?)?.into()),
             func: Some(python::ref_to_obj(py)?.call1((&reference,))?.unbind()),
             func_ref: Some(FuncRef::Given(reference.cast_into::<PyString>()?.unbind())),
             trigger: Some(item("trigger")?.unbind()),

@@ -18,6 +18,7 @@ use crate::convert::{count, instant, is_datetime};
 use crate::once::intern;
 use crate::python;
 use crate::record::{FuncRef, Record, Route, executor_number};
+use crate::text;
 use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
 
 /// The most records that are known at once.
@@ -85,7 +86,7 @@ impl<'py> Spec<'py> {
         let id = match something(given.id) {
             None => ids::new_id(py)?,
             Some(id) => match nonempty(id)? {
-                Some(id) => id.to_str()?.into(),
+                Some(id) => text::of(id)?.into(),
                 None => return Ok(None),
             },
         };
@@ -309,7 +310,7 @@ impl Records {
                 None => return Ok(None),
             },
         };
-        let route = Route { executor: executor_number(executor.to_str()?), coroutine: function.coroutine };
+        let route = Route { executor: executor_number(&text::of(executor)?), coroutine: function.coroutine };
         let record = Arc::new(Record {
             func: func.clone().unbind(),
             func_ref: FuncRef::Derived,

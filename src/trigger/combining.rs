@@ -182,7 +182,8 @@ impl BaseCombiningTrigger {
         }
         Self::fill(slf, triggers.into_any(), jitter)?;
         let steps: Option<Vec<PickledStep>> = args::optional(&state, "steps")?.extract()?;
-        let places = slf.borrow_mut().places(&members_of(slf)?)?;
+        let members = members_of(slf)?;
+        let places = slf.borrow_mut().places(&members)?;
         for (place, step) in places.iter().zip(steps.into_iter().flatten()) {
             if let Some((before, t)) = step {
                 place.set((before.map(in_range).transpose()?, in_range(t)?));
