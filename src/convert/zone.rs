@@ -147,7 +147,7 @@ impl TimeZone {
         let tzinfo = self.tzinfo(py);
         if self.core.needs_host() {
             let utc = Std::get(py)?.epoch.bind(py).add(delta_from_micros(py, t.get())?)?;
-            return utc.call_method1(intern!(py, "astimezone"), (tzinfo,));
+            return plain_datetime(&utc.call_method1(intern!(py, "astimezone"), (tzinfo,))?);
         }
         let offset = self.core.offset_at(t).map_err(to_py)?;
         let civil = civil_in_range(t.get() + offset)?;

@@ -345,7 +345,7 @@ def test_any_id_by_the_short_way(scheduler, text):
     assert scheduler.modify_job(text, coalesce=False).id == text
     scheduler.remove_job(text)
     assert scheduler.get_job(text) is None
-    added = scheduler.add_jobs([{"func": nothing, "trigger": "cron", "id": id} for id in IDS])
+    added = scheduler.add_jobs([{"func": nothing, "trigger": "cron", "id": name} for name in IDS])
     assert [job.id for job in added] == IDS
     assert {job.id for job in scheduler.get_jobs()} == set(IDS)
 
