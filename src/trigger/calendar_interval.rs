@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use mainspring_core::trigger::{self as core, CalendarStep, CivilDate, TimeOfDay, Trigger};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
+use crate::convert;
 use crate::convert::zone::TimeZone;
 use crate::convert::{civil_date, date_from_civil};
 use crate::error::to_py;
@@ -220,7 +221,8 @@ impl CalendarIntervalTrigger {
     }
 
     #[setter]
-    fn set_years(slf: &Bound<'_, Self>, years: u32) -> PyResult<()> {
+    fn set_years(slf: &Bound<'_, Self>, years: &Bound<'_, PyAny>) -> PyResult<()> {
+        let years = count(years, "the interval")?;
         Self::change(slf, |parts| parts.step.years = years)
     }
 
@@ -231,7 +233,8 @@ impl CalendarIntervalTrigger {
     }
 
     #[setter]
-    fn set_months(slf: &Bound<'_, Self>, months: u32) -> PyResult<()> {
+    fn set_months(slf: &Bound<'_, Self>, months: &Bound<'_, PyAny>) -> PyResult<()> {
+        let months = count(months, "the interval")?;
         Self::change(slf, |parts| parts.step.months = months)
     }
 
@@ -242,7 +245,8 @@ impl CalendarIntervalTrigger {
     }
 
     #[setter]
-    fn set_weeks(slf: &Bound<'_, Self>, weeks: u32) -> PyResult<()> {
+    fn set_weeks(slf: &Bound<'_, Self>, weeks: &Bound<'_, PyAny>) -> PyResult<()> {
+        let weeks = count(weeks, "the interval")?;
         Self::change(slf, |parts| parts.step.weeks = weeks)
     }
 
@@ -253,7 +257,8 @@ impl CalendarIntervalTrigger {
     }
 
     #[setter]
-    fn set_days(slf: &Bound<'_, Self>, days: u32) -> PyResult<()> {
+    fn set_days(slf: &Bound<'_, Self>, days: &Bound<'_, PyAny>) -> PyResult<()> {
+        let days = count(days, "the interval")?;
         Self::change(slf, |parts| parts.step.days = days)
     }
 
@@ -357,10 +362,11 @@ impl CalendarIntervalTrigger {
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
         let state = args::state_dict(state, slf, 1, "versions up to 1")?;
-        let [years, months, weeks, days] = args::required(&state, "interval")?.extract()?;
+        let step: [Bound<'_, PyAny>; 4] = args::required(&state, "interval")?.extract()?;
+        let [years, months, weeks, days] = step.map(|part| count(&part, "the interval"));
         let [hour, minute, second] = args::required(&state, "time")?.extract()?;
         let parts = Parts {
-            step: CalendarStep { years, months, weeks, days },
+            step: CalendarStep { years: years?, months: months?, weeks: weeks?, days: days? },
             time: time_of_day(hour, minute, second)?,
             start_date: civil_date(&args::required(&state, "start_date")?, "start_date")?,
             end_date: optional_date(&args::required(&state, "end_date")?)?,
@@ -395,11 +401,14 @@ impl CalendarIntervalTrigger {
     }
 }
 
-/// A whole number that is not negative.
+/// A whole number that is not negative; see [`convert::count`] for great ones.
 fn count(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u32> {
-    let given: i64 = value.extract()?;
-    u32::try_from(given)
-        .map_err(|_| PyValueError::new_err(format!("{what} must not be negative, got {given}")))
+    match convert::count(value) {
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            Err(PyValueError::new_err(format!("{what} must not be negative, got {value}")))
+        }
+        number => number,
+    }
 }
 
 fn time_of_day(hour: u32, minute: u32, second: u32) -> PyResult<TimeOfDay> {

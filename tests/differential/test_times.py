@@ -1,7 +1,7 @@
 """Times of other classes than ``datetime`` mean what APScheduler 3.11.3 takes the same ``datetime`` for.
 
-pandas, pendulum, and whoever derives from ``datetime`` give operators and attributes meanings of their own. What
-counts are the fields.
+pandas, pendulum, and whoever derives from ``datetime`` give operators and attributes meanings of
+their own. What counts are the fields.
 """
 
 from __future__ import annotations

@@ -197,6 +197,26 @@ def test_a_trigger_that_returns_what_is_false_has_ended(value):
     assert_same(run)
 
 
+@pytest.mark.parametrize("value", ["", None, "default", "other"])
+def test_whose_jobs_are_removed(value):
+    def left(library):
+        scheduler = library.manual_scheduler()
+        scheduler.add_job(nothing, "date", run_date=FAR, id="a")
+        scheduler.add_job(nothing, "date", run_date=FAR, id="b", jobstore="other")
+        scheduler.remove_all_jobs(value)
+        pending = [job.id for job in scheduler.get_jobs()]
+        scheduler.add_jobstore("memory", "other")
+        scheduler.start()
+        scheduler.add_job(nothing, "date", run_date=FAR, id="c")
+        scheduler.remove_all_jobs(value)
+        stored = [job.id for job in scheduler.get_jobs()]
+        scheduler.shutdown()
+        return pending, stored
+
+    theirs, ours = outcomes(left)
+    assert ours == theirs
+
+
 # --- numbers of other libraries ---
 
 FOREIGN = [np.int64(2), np.int8(2), np.uint64(2), np.float64(2.0), np.float32(2), np.bool_(True)]
@@ -283,6 +303,25 @@ def test_a_great_jitter_is_as_long_as_there_is_time(jitter):
     for refused in (-1, -1e12, float("-inf"), float("nan")):
         with pytest.raises(ValueError, match="must be 0 seconds or more"):
             IntervalTrigger(hours=1, jitter=refused)
+
+
+def test_a_great_step_of_the_calendar_is_never_over():
+    for name in ("years", "months", "weeks", "days"):
+        for number in (2**32, 10**30):
+            trigger = CalendarIntervalTrigger(
+                **{name: number}, start_date="2026-07-01", timezone=UTC
+            )
+            first = trigger.get_next_fire_time(None, NOW)
+            assert first is not None
+            # DIFFERENCE: 3.x raises OverflowError, or searches for ever.
+            assert trigger.get_next_fire_time(first, NOW) is None
+            setattr(trigger, name, number)
+            assert getattr(pickle.loads(pickle.dumps(trigger)), name) == LARGEST
+        with pytest.raises(ValueError, match="must not be negative, got -1"):
+            CalendarIntervalTrigger(**{name: -1}, timezone=UTC)
+    for name, number in (("hour", 2**32), ("minute", 10**30), ("second", 60)):
+        with pytest.raises(ValueError, match=f"{name} must be in 0"):
+            CalendarIntervalTrigger(days=1, **{name: number}, timezone=UTC)
 
 
 # --- ids that no encoding has ---
