@@ -157,7 +157,8 @@ impl Engine {
             WorkerPool::ensure_spare(pool)?;
         }
         let pool = pool.map(|pool| Arc::clone(pool.get().shared()));
-        self.hub.set_executor(executor_number(alias.as_str()), Some(Executor { pool, logger: Arc::new(logger) }));
+        self.hub
+            .set_executor(executor_number(alias.as_str()), Some(Executor { pool, logger: Arc::new(logger) }));
         Ok(())
     }
 

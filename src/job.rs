@@ -405,7 +405,8 @@ impl Job {
         let id = self.job_id()?;
         let mut state = self.lock();
         // One object for as long as this one lives, as with an attribute of Python's.
-        let known = state.id_text.take().filter(|known| text::of(known.bind(py)).is_ok_and(|known| known == *id));
+        let known =
+            state.id_text.take().filter(|known| text::of(known.bind(py)).is_ok_and(|known| known == *id));
         let string = known.unwrap_or_else(|| text::string(py, &id).unbind());
         state.id_text = Some(string.clone_ref(py));
         Ok(string.into_bound(py))

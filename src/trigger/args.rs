@@ -159,8 +159,7 @@ pub fn jitter_micros(jitter: &Bound<'_, PyAny>) -> PyResult<i64> {
         return Err(wrong_type("jitter", "a number of seconds or None", jitter));
     };
     let micros = (seconds * 1e6).round_ties_even();
-    // Not a number is neither.
-    if !(micros >= 0.0) {
+    if micros.is_nan() || micros < 0.0 {
         return Err(PyValueError::new_err(format!("jitter must be 0 seconds or more, got {jitter}")));
     }
     Ok(micros.min(UtcMicros::MAX.get() as f64) as i64)

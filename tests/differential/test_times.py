@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 import arrow
 import numpy as np
 import pandas as pd
-import pendulum
 import pytest
 from apscheduler import util as their_util
 from hypothesis import given, settings
@@ -36,6 +35,8 @@ from mainspring.util import astimezone
 from tests.differential import reference
 from tests.differential import strategies as some
 from tests.support import ListJobStore, ManualScheduler, make_job, nothing
+
+pendulum = pytest.importorskip("pendulum")
 
 UTC = timezone.utc
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -1,15 +1,13 @@
 """Values from outside have the meaning that APScheduler 3.11.3 gives them, or a better one.
 
-Missing settings, what is false, numbers of other libraries and without measure, and ids that no encoding
-has. Times are in ``test_times.py``.
+Missing settings, what is false, numbers of other libraries and without measure. Times are in
+``test_times.py``, ids in ``test_ids.py``.
 """
 
 from __future__ import annotations
 
 import inspect
-import os
 import pickle
-import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -18,14 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mainspring.events import EVENT_ALL
 from mainspring.job import Job
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.triggers.calendarinterval import CalendarIntervalTrigger
 from mainspring.triggers.cron import CronTrigger
 from mainspring.triggers.interval import IntervalTrigger
 from tests.differential.library import FAR, PAST, Library, assert_same
-from tests.support import ListJobStore, listen, make_job, nothing
+from tests.support import make_job, nothing
 
 UTC = timezone.utc
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -322,106 +319,3 @@ def test_a_great_step_of_the_calendar_is_never_over():
     for name, number in (("hour", 2**32), ("minute", 10**30), ("second", 60)):
         with pytest.raises(ValueError, match=f"{name} must be in 0"):
             CalendarIntervalTrigger(days=1, **{name: number}, timezone=UTC)
-
-
-# --- ids that no encoding has ---
-
-#: As names of files are given by the operating system; and what stands for these in Rust.
-IDS = ["caf\udce9.csv", "\ud800", "\udfff\U0010ffff", "\U0010ffff", "\U0010ffffcaf\xe9", "\x00"]
-
-
-def any_text(text: str) -> Callable[[Library], None]:
-    def run(library: Library) -> None:
-        scheduler = library.manual_scheduler()
-        scheduler.start()
-        options = {"id": text, "name": text, "misfire_grace_time": None}
-        library.attempt(scheduler.add_job, nothing, "interval", hours=1, **options)
-        library.attempt(scheduler.add_job, nothing, "date", run_date=FAR, **options)
-        options["replace_existing"] = True
-        library.attempt(scheduler.add_job, nothing, "date", run_date=FAR, **options)
-        for call in (
-            lambda: scheduler.get_job(text).id,
-            lambda: scheduler.get_job(text).name,
-            lambda: scheduler.modify_job(text, name=text + "!"),
-            lambda: scheduler.pause_job(text),
-            lambda: scheduler.resume_job(text),
-            lambda: scheduler.reschedule_job(text, trigger="date", run_date="2020-01-01"),
-            lambda: scheduler.get_job(text).modify(misfire_grace_time=None),
-            lambda: scheduler.get_job(text) == scheduler.get_jobs()[0],
-            lambda: scheduler.get_job(text).__getstate__()["id"],
-            lambda: str(scheduler.get_job(text)),
-        ):
-            library.attempt(call)
-        library.see_jobs(scheduler)
-        library.process(scheduler)
-        library.attempt(scheduler.remove_job, text)
-        library.attempt(scheduler.pause_job, text)
-        scheduler.add_jobstore("memory", text)
-        scheduler.add_executor(library.DebugExecutor(), text)
-        options = {"jobstore": text, "executor": text, "run_date": "2020-01-01"}
-        scheduler.add_job(nothing, "date", id=text, misfire_grace_time=None, **options)
-        library.see_jobs(scheduler)
-        library.process(scheduler)
-        scheduler.remove_jobstore(text)
-        scheduler.remove_executor(text)
-        scheduler.shutdown()
-
-    return run
-
-
-@pytest.mark.parametrize("text", [*IDS, "plain"], ids=ascii)
-def test_ids_names_and_aliases_are_any_text(text):
-    assert_same(any_text(text))
-
-
-@pytest.mark.parametrize("text", IDS, ids=ascii)
-def test_any_id_by_the_short_way(scheduler, text):
-    job = scheduler.add_job(nothing, "interval", hours=1, id=text)
-    assert (job.id, scheduler.get_job(text)) == (text, job)
-    assert scheduler.pause_job(text).next_run_time is None
-    assert scheduler.resume_job(text).next_run_time is not None
-    assert scheduler.reschedule_job(text, trigger="cron", hour=3).id == text
-    assert scheduler.modify_job(text, coalesce=False).id == text
-    scheduler.remove_job(text)
-    assert scheduler.get_job(text) is None
-    added = scheduler.add_jobs([{"func": nothing, "trigger": "cron", "id": name} for name in IDS])
-    assert [job.id for job in added] == IDS
-    assert {job.id for job in scheduler.get_jobs()} == set(IDS)
-
-
-@pytest.mark.parametrize("text", IDS, ids=ascii)
-@pytest.mark.parametrize("store", ["memory", "python"])
-def test_any_id_runs(text, store):
-    scheduler = BackgroundScheduler(timezone="UTC")
-    if store == "python":
-        scheduler.add_jobstore(ListJobStore())
-    recorder = listen(scheduler, EVENT_ALL)
-    scheduler.start()
-    ran = threading.Event()
-    _calls[text] = ran.set
-    job = scheduler.add_job(_call, args=[text], id=text, name=text, misfire_grace_time=None)
-    assert repr(job) == f"<Job (id={text} name={text})>"
-    assert ran.wait(30)
-    recorder.wait_until(lambda: "JobExecutionEvent" in map(_kind, recorder.events), bool)
-    scheduler.shutdown()
-    assert {event.job_id for event in recorder.events if hasattr(event, "job_id")} == {text}
-
-
-_calls: dict[str, Callable[[], None]] = {}
-
-
-def _call(text: str) -> None:
-    _calls[text]()
-
-
-def _kind(event: object) -> str:
-    return type(event).__name__
-
-
-def test_a_job_of_any_id_is_pickled():
-    for text in IDS:
-        state = pickle.loads(pickle.dumps(make_job(text, name=text).__getstate__()))
-        job = Job.__new__(Job)
-        job.__setstate__(state)
-        assert (job.id, job.name) == (text, text)
-    assert os.fsdecode(b"caf\xe9.csv") in IDS or os.name == "nt"

@@ -198,7 +198,9 @@ impl Combination {
         let parts = (1..=self.members.len()).rev();
         let members = self.members.iter().zip(parts);
         members
-            .map(|(member, parts)| rounds.within_part(parts, |rounds| member.own_after(previous, now, rounds)))
+            .map(|(member, parts)| {
+                rounds.within_part(parts, |rounds| member.own_after(previous, now, rounds))
+            })
             .collect()
     }
 
