@@ -6,11 +6,13 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
 
+use crate::convert;
 use crate::error::with_note;
 use crate::fields::Fields;
 use crate::job::Job;
 use crate::python;
 use crate::record::{FuncRef, Record, Route, executor_number, is_async_generator_function};
+use crate::text;
 
 /// Changes to put in force. A field that is `None` stays as it is.
 #[derive(Default)]
@@ -88,7 +90,7 @@ impl Changes {
             if job.get().job_id().is_ok() {
                 return Err(PyValueError::new_err("The job ID may not be changed"));
             }
-            approved.id = Some(id.to_str()?.into());
+            approved.id = Some(text::of(&id)?.into());
         }
         let call = (func, args, kwargs);
         if call.0.is_some() || call.1.is_some() || call.2.is_some() {
@@ -141,7 +143,8 @@ impl Changes {
                 None
             } else {
                 let zone = job.getattr("_scheduler")?.getattr("timezone")?;
-                Some(python::convert_to_datetime(py)?.call1((next, zone, "next_run_time"))?.unbind())
+                let next = python::convert_to_datetime(py)?.call1((next, zone, "next_run_time"))?;
+                Some(convert::plain_datetime(&next)?.unbind())
             };
             approved.next_run_time = Some(next);
         }
@@ -160,25 +163,25 @@ impl Changes {
     /// The assignment of `value` to the attribute `name` of `job`, if there is one that can be assigned to.
     pub fn assignment(job: &Bound<'_, Job>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
         let given = || value.clone().unbind();
-        let text = || value.cast::<PyString>().map(|text| text.clone().unbind());
+        let string = || value.cast::<PyString>().map(|string| string.clone().unbind());
         let mut assigned = Self::default();
         match name {
             "id" if job.get().is_linked() => {
                 return Err(PyValueError::new_err("The job ID may not be changed"));
             }
-            "id" => assigned.id = Some(value.cast::<PyString>()?.to_str()?.into()),
+            "id" => assigned.id = Some(text::of(value.cast::<PyString>()?)?.into()),
             "func" => assigned.func = Some(given()),
             "func_ref" if value.is_none() => assigned.func_ref = Some(FuncRef::Derived),
-            "func_ref" => assigned.func_ref = Some(FuncRef::Given(text()?)),
+            "func_ref" => assigned.func_ref = Some(FuncRef::Given(string()?)),
             "args" => assigned.args = Some(given()),
             "kwargs" => assigned.kwargs = Some(given()),
-            "name" => assigned.name = Some(text()?),
-            "misfire_grace_time" => assigned.misfire_grace_time = Some(value.extract()?),
+            "name" => assigned.name = Some(string()?),
+            "misfire_grace_time" => assigned.misfire_grace_time = Some(convert::optional_count(value)?),
             "coalesce" => assigned.coalesce = Some(value.is_truthy()?),
-            "max_instances" => assigned.max_instances = Some(value.extract()?),
+            "max_instances" => assigned.max_instances = Some(convert::count(value)?),
             "trigger" => assigned.trigger = Some(given()),
-            "executor" => assigned.executor = Some(text()?),
-            "next_run_time" => assigned.next_run_time = Some((!value.is_none()).then(given)),
+            "executor" => assigned.executor = Some(string()?),
+            "next_run_time" => assigned.next_run_time = Some(convert::optional_datetime(value)?),
             "context" => assigned.context = Some((!value.is_none()).then(given)),
             _ => return Ok(None),
         }
@@ -215,7 +218,7 @@ impl Changes {
         }
         if let Some(executor) = &self.executor {
             new.executor = executor.clone_ref(py);
-            route.executor = executor_number(executor.bind(py).to_str()?);
+            route.executor = executor_number(&text::of(executor.bind(py))?);
         }
         if let Some(context) = &self.context {
             new.context = context.as_ref().map(|context| context.clone_ref(py));
@@ -334,9 +337,9 @@ fn own_context(given: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
     Ok(Some(given.unbind()))
 }
 
-/// A positive whole number that fits 32 bits, which for seconds is 136 years.
+/// A positive whole number; see [`convert::count`] for great ones.
 fn positive(value: &Bound<'_, PyAny>, message: &'static str) -> PyResult<u32> {
-    match value.extract::<u32>() {
+    match convert::count(value) {
         Ok(number) if number > 0 && value.is_instance_of::<PyInt>() => Ok(number),
         _ => Err(type_error(message, value)),
     }

@@ -4,12 +4,16 @@
 //! The stable ABI gives no access to the C structs of `datetime`, and reading seven attributes is
 //! slow. Instead a datetime is read as its difference from an epoch (one subtraction and three
 //! attributes, exact to the microsecond), and made from the ten bytes that pickled datetimes hold.
+//!
+//! Subclasses (pandas' `Timestamp`, pendulum's `DateTime`, what freezes time) give operators and attributes
+//! meanings of their own. So an object of another class is first made one of the standard library's, by what
+//! that has stored of it: see [`plain_datetime`].
 
 pub mod zone;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::trigger::{CivilDate, CivilMicros};
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 
@@ -66,7 +70,12 @@ fn civil_epoch<'py>(
 /// The length of a `timedelta` in microseconds.
 pub fn delta_micros(delta: &Bound<'_, PyAny>) -> PyResult<i64> {
     let py = delta.py();
-    let part = |name| -> PyResult<i64> { delta.getattr(name)?.extract() };
+    let timedelta = Std::get(py)?.timedelta.bind(py);
+    let plain = match delta.get_type().is(timedelta) {
+        true => delta.clone(),
+        false => timedelta.call_method1(intern!(py, "__pos__"), (delta,))?,
+    };
+    let part = |name| -> PyResult<i64> { plain.getattr(name)?.extract() };
     let days = part(intern!(py, "days"))?;
     let seconds = part(intern!(py, "seconds"))?;
     let micros = part(intern!(py, "microseconds"))?;
@@ -91,15 +100,68 @@ pub fn is_datetime(obj: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(obj.get_type().is(datetime) || obj.is_instance(datetime)?)
 }
 
+/// `dt` with the operators and attributes of `datetime`: itself, or where its class is a subclass the `datetime`
+/// of the same fields.
+///
+/// `ValueError` for one that stands for no time, as pandas' `NaT`.
+#[pyfunction]
+#[pyo3(signature = (dt, /))]
+pub fn plain_datetime<'py>(dt: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = dt.py();
+    let datetime = Std::get(py)?.datetime.bind(py);
+    if dt.get_type().is(datetime) {
+        return Ok(dt.clone());
+    }
+    let date = datetime.call_method1(intern!(py, "date"), (dt,))?;
+    let time = datetime.call_method1(intern!(py, "timetz"), (dt,))?;
+    refuse_no_time(dt)?;
+    datetime.call_method1(intern!(py, "combine"), (date, time))
+}
+
+/// As [`plain_datetime`], with `None` for `None`; what is none at all stays as it is.
+pub fn optional_datetime(value: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let plain = if is_datetime(value)? { plain_datetime(value)? } else { value.clone() };
+    Ok(Some(plain.unbind()))
+}
+
+/// The date with the attributes of `date`, or of the date part of a `datetime`.
+fn plain_date<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = given.py();
+    let date = Std::get(py)?.date.bind(py);
+    if given.get_type().is(date) {
+        return Ok(given.clone());
+    }
+    let ordinal = date.call_method1(intern!(py, "toordinal"), (given,))?;
+    refuse_no_time(given)?;
+    date.call_method1(intern!(py, "fromordinal"), (ordinal,))
+}
+
+/// Refuses what says of itself that its year is no number: its fields are there, and mean nothing.
+fn refuse_no_time(given: &Bound<'_, PyAny>) -> PyResult<()> {
+    match given.getattr(intern!(given.py(), "year"))?.extract::<i64>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(PyValueError::new_err(format!("{given} is not a time"))),
+    }
+}
+
+/// The `tzinfo` of a `datetime`, which may be `None`.
+pub fn tzinfo_of<'py>(dt: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    plain_datetime(dt)?.getattr(intern!(dt.py(), "tzinfo"))
+}
+
 /// The instant of an aware `datetime`, by its own offset, which respects its fold (PEP 495).
 pub fn instant(dt: &Bound<'_, PyAny>) -> PyResult<UtcMicros> {
+    let dt = &plain_datetime(dt)?;
     match TimeZone::known(&dt.getattr(intern!(dt.py(), "tzinfo"))?) {
         Some(zone) => zone.own_instant(dt),
         None => instant_by_python(dt),
     }
 }
 
-/// As [`instant`], by asking Python for the offset.
+/// As [`instant`], of a plain `datetime` by asking Python for the offset.
 fn instant_by_python(dt: &Bound<'_, PyAny>) -> PyResult<UtcMicros> {
     in_range(delta_micros(&dt.sub(&Std::get(dt.py())?.epoch)?)?)
 }
@@ -153,6 +215,7 @@ pub fn civil_date(date: &Bound<'_, PyAny>, name: &str) -> PyResult<CivilDate> {
     if !date.is_instance(Std::get(py)?.date.bind(py))? {
         return Err(wrong_type(name, "a date, a string YYYY-MM-DD or None", date));
     }
+    let date = plain_date(date)?;
     let year = date.getattr(intern!(py, "year"))?.extract()?;
     let month = date.getattr(intern!(py, "month"))?.extract()?;
     let day = date.getattr(intern!(py, "day"))?.extract()?;
@@ -162,6 +225,20 @@ pub fn civil_date(date: &Bound<'_, PyAny>, name: &str) -> PyResult<CivilDate> {
 /// A Python `date`.
 pub fn date_from_civil(py: Python<'_>, date: CivilDate) -> PyResult<Bound<'_, PyAny>> {
     Std::get(py)?.date.bind(py).call1((date.year(), date.month(), date.day()))
+}
+
+/// A whole number that is not negative; one of more than 32 bits counts as the greatest that has 32, which as
+/// seconds is 136 years.
+pub fn count(value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    match value.extract::<u32>() {
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) && value.gt(0)? => Ok(u32::MAX),
+        number => number,
+    }
+}
+
+/// As [`count`], with `None` for `None`.
+pub fn optional_count(value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+    if value.is_none() { Ok(None) } else { count(value).map(Some) }
 }
 
 /// A `TypeError` that says what parameter was given what, and what it takes.

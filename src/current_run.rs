@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use mainspring_core::job::JobId;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::engine::Engine;
 use crate::hub::Hub;
+use crate::text::{self, Text};
 
 struct Current {
     hub: Arc<Hub>,
@@ -55,12 +56,12 @@ pub fn runs_in_this_thread() -> usize {
 
 /// The scheduler and the id of the job whose run is under way in this thread.
 #[pyfunction]
-pub fn current_run(py: Python<'_>) -> Option<(Bound<'_, PyAny>, String)> {
+pub fn current_run(py: Python<'_>) -> Option<(Bound<'_, PyAny>, Bound<'_, PyString>)> {
     let current = HERE.with_borrow(|here| {
-        here.last().map(|current| (Arc::clone(&current.hub), current.job_id.to_string()))
+        here.last().map(|current| (Arc::clone(&current.hub), Arc::clone(&current.job_id)))
     });
     let (hub, job_id) = current?;
-    Some((hub.scheduler(py)?, job_id))
+    Some((hub.scheduler(py)?, text::string(py, &job_id)))
 }
 
 /// Calls a job's function for an executor written in Python, noted as this thread's current run.
@@ -68,11 +69,11 @@ pub fn current_run(py: Python<'_>) -> Option<(Bound<'_, PyAny>, String)> {
 #[pyo3(signature = (engine, job_id, func, *args, **kwargs))]
 pub fn noted<'py>(
     engine: &Bound<'py, Engine>,
-    job_id: &str,
+    job_id: Text<'_>,
     func: &Bound<'py, PyAny>,
     args: &Bound<'py, PyTuple>,
     kwargs: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let _here = InThisThread::push(engine.get().hub(), Arc::from(job_id), false);
+    let _here = InThisThread::push(engine.get().hub(), Arc::from(job_id.as_str()), false);
     func.call(args, kwargs)
 }

@@ -24,6 +24,7 @@ use crate::python;
 use crate::record::executor_number;
 use crate::run_log::Logbook;
 use crate::store::NativeStore;
+use crate::text::{self, Text};
 use crate::virtual_time::VirtualTime;
 
 /// Timer thread and dispatch of one scheduler.
@@ -125,17 +126,17 @@ impl Engine {
         // A manual clock is driven step by step: there is nobody to wake.
         let waker = self.hub.virtual_time.is_none().then(|| Arc::clone(self.handle.waker()));
         shared.set_waker(waker);
-        let name = alias.to_str()?.to_owned();
+        let name = text::of(alias)?.into_owned();
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).push((name, id, store.clone().unbind()));
         self.handle.attach(id, shared);
         Ok(())
     }
 
     /// No longer sweeps the store attached as `alias`.
-    fn detach_store(&self, alias: &str) {
+    fn detach_store(&self, alias: Text<'_>) {
         let detached = {
             let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
-            let index = stores.iter().position(|(name, ..)| name == alias);
+            let index = stores.iter().position(|(name, ..)| name == alias.as_str());
             index.map(|index| stores.swap_remove(index))
         };
         if let Some((_, id, store)) = detached {
@@ -146,19 +147,15 @@ impl Engine {
 
     /// Names the executor `alias`: its sync functions run in `pool`; without one every firing goes to the
     /// scheduler's `_submit_native`.
-    fn set_executor(
-        &self,
-        alias: &str,
-        pool: Option<&Bound<'_, WorkerPool>>,
-        logger: Py<PyAny>,
-    ) {
+    fn set_executor(&self, alias: Text<'_>, pool: Option<&Bound<'_, WorkerPool>>, logger: Py<PyAny>) {
         let pool = pool.map(|pool| Arc::clone(pool.get().shared()));
-        self.hub.set_executor(executor_number(alias), Some(Executor { pool, logger: Arc::new(logger) }));
+        self.hub
+            .set_executor(executor_number(alias.as_str()), Some(Executor { pool, logger: Arc::new(logger) }));
     }
 
     /// Forgets the executor `alias`.
-    fn remove_executor(&self, alias: &str) {
-        self.hub.set_executor(executor_number(alias), None);
+    fn remove_executor(&self, alias: Text<'_>) {
+        self.hub.set_executor(executor_number(alias.as_str()), None);
     }
 
     /// Leaves the engine to the parent of this process, which was forked: keeps it and what it shares with the
@@ -228,22 +225,22 @@ impl Engine {
     /// The runs on a manual clock so far, from the `first` on, of one job or of all: number, job id, scheduled
     /// and start time in microseconds since the epoch, how it ended, what it returned or raised.
     #[pyo3(signature = (job_id=None, first=0))]
-    fn runs<'py>(&self, py: Python<'py>, job_id: Option<&str>, first: usize) -> Logbook<'py> {
+    fn runs<'py>(&self, py: Python<'py>, job_id: Option<Text<'py>>, first: usize) -> Logbook<'py> {
         let log = self.hub.virtual_time.as_ref().map(|(_, log)| log);
-        log.map_or_else(Vec::new, |log| log.read(py, job_id, first))
+        log.map_or_else(Vec::new, |log| log.read(py, job_id.as_ref().map(Text::as_str), first))
     }
 
     /// Takes note of a run that an executor written in Python has made.
     fn note_run(
         &self,
-        job_id: &str,
+        job_id: Text<'_>,
         scheduled: &Bound<'_, PyAny>,
         started: &Bound<'_, PyAny>,
         outcome: &str,
         value: Bound<'_, PyAny>,
     ) -> PyResult<()> {
         if let Some((_, log)) = &self.hub.virtual_time {
-            log.note(&JobId::from(job_id), instant(scheduled)?, instant(started)?, outcome, value);
+            log.note(&JobId::from(job_id.as_str()), instant(scheduled)?, instant(started)?, outcome, value);
         }
         Ok(())
     }

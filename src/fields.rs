@@ -14,6 +14,7 @@ use crate::convert;
 use crate::convert::zone::TimeZone;
 use crate::once::intern;
 use crate::record::{self, FuncRef, Record, Route, Store};
+use crate::text;
 use crate::trigger;
 
 /// The fields of a detached job; `None` where the attribute is not set.
@@ -140,7 +141,7 @@ pub fn new_job(
         None => None,
     };
     let route = Route {
-        executor: record::executor_number(executor.bind(py).to_str()?),
+        executor: record::executor_number(&text::of(executor.bind(py))?),
         coroutine: record::is_coroutine_function(func.bind(py))?,
     };
     Ok(NewJob {

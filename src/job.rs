@@ -21,6 +21,7 @@ use crate::convert::zone::TimeZone;
 use crate::fields::{Fields, Seen, new_job, unset, zone_of};
 use crate::python;
 use crate::record::{Record, Store};
+use crate::text;
 
 /// A handle on an entry of a native store, with what it last saw there.
 struct Link {
@@ -221,7 +222,7 @@ impl Job {
         let py = slf.py();
         let this = slf.get();
         let alias = this.lock().alias.as_ref().map(|alias| alias.clone_ref(py));
-        let mut all = vec![PyString::new(py, &this.job_id()?).into_any(), alias.into_pyobject(py)?];
+        let mut all = vec![text::string(py, &this.job_id()?).into_any(), alias.into_pyobject(py)?];
         all.extend(args);
         this.scheduler_of(py)?.call_method(method, PyTuple::new(py, all)?, kwargs)
     }
@@ -404,10 +405,11 @@ impl Job {
         let id = self.job_id()?;
         let mut state = self.lock();
         // One object for as long as this one lives, as with an attribute of Python's.
-        let known = state.id_text.take().filter(|text| text.bind(py) == *id);
-        let text = known.unwrap_or_else(|| PyString::new(py, &id).unbind());
-        state.id_text = Some(text.clone_ref(py));
-        Ok(text.into_bound(py))
+        let known =
+            state.id_text.take().filter(|known| text::of(known.bind(py)).is_ok_and(|known| known == *id));
+        let string = known.unwrap_or_else(|| text::string(py, &id).unbind());
+        state.id_text = Some(string.clone_ref(py));
+        Ok(string.into_bound(py))
     }
 
     #[getter]
@@ -605,7 +607,8 @@ impl Job {
                 break;
             }
             run_times.append(&at)?;
-            next = trigger.bind(py).call_method1("get_next_fire_time", (at, now))?.extract()?;
+            let answer = trigger.bind(py).call_method1("get_next_fire_time", (at, now))?;
+            next = if answer.is_truthy()? { convert::optional_datetime(&answer)? } else { None };
         }
         Ok(run_times)
     }
@@ -636,17 +639,17 @@ impl Job {
         }
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("<Job (id={} name={})>", self.job_id()?, self.name(py)?.bind(py)))
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        text::format(py, "<Job (id=%s name=%s)>", (self.id(py)?, self.name(py)?))
     }
 
-    fn __str__(&self, py: Python<'_>) -> PyResult<String> {
+    fn __str__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         let status = match self.next_run_time(py) {
             Ok(Some(at)) => format!("next run at: {}", python::datetime_repr(py)?.call1((at,))?),
             Ok(None) => "paused".to_owned(),
             Err(e) if e.is_instance_of::<PyAttributeError>(py) => "pending".to_owned(),
             Err(e) => return Err(e),
         };
-        Ok(format!("{} (trigger: {}, {status})", self.name(py)?.bind(py), self.trigger(py)?.bind(py).str()?))
+        text::format(py, "%s (trigger: %s, %s)", (self.name(py)?, self.trigger(py)?, status))
     }
 }

@@ -29,6 +29,8 @@ mod run_log;
 mod runner;
 mod store;
 mod tasks;
+
+mod text;
 mod thread_end;
 mod thread_loop;
 mod trigger;
@@ -43,6 +45,8 @@ mod _mainspring {
     use pyo3::prelude::*;
     use pyo3::types::PyType;
 
+    #[pymodule_export]
+    use crate::convert::plain_datetime;
     #[pymodule_export]
     use crate::current_run::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]

@@ -23,6 +23,7 @@ use crate::python;
 use crate::report::Env;
 use crate::runner;
 use crate::tasks::Resume;
+use crate::text;
 use crate::virtual_time::VirtualTime;
 #[cfg(unix)]
 use crate::wake::WakeFd;
@@ -180,10 +181,10 @@ impl LoopInbox {
 
     /// The id of the job that keeps the loop, if it is one that the scheduler has just called.
     #[getter]
-    fn in_hand(&self) -> Option<String> {
+    fn in_hand<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
         let (store, key) = self.inbox.in_hand()?;
         let seen = Seen::read(&self.hub.attached(store)?.store, key)?;
-        Some(seen.id.to_string())
+        Some(text::string(py, &seen.id))
     }
 
     /// How often the loop has taken work.
@@ -221,7 +222,7 @@ impl LoopInbox {
             if let Some((seen, store, times)) = about {
                 let zone = fields::zone_of(py, &seen.record, Some(&env.scheduler))?;
                 let times = times.iter().map(|&at| zone.datetime(py, at)).collect::<PyResult<Vec<_>>>()?;
-                let id = PyString::new(py, &seen.id);
+                let id = text::string(py, &seen.id);
                 running.push((task.into_bound(py), id, store.alias.bind(py).clone(), times));
             }
         }

@@ -34,6 +34,7 @@ use crate::once::intern;
 use crate::record::{Record, Store};
 use crate::report::{INFO, code};
 use crate::store::NativeStore;
+use crate::text;
 use crate::trigger;
 
 /// The jobs in the native stores of one scheduler.
@@ -186,7 +187,7 @@ impl NativeJobs {
     ) -> PyResult<Option<Py<NativeStore>>> {
         match alias.filter(|alias| !alias.is_none()) {
             Some(alias) => match alias.cast_exact::<PyString>() {
-                Ok(alias) => Ok(engine.native_store(py, Some(alias.to_str()?))),
+                Ok(alias) => Ok(engine.native_store(py, Some(&text::of(alias)?))),
                 Err(_) => Ok(None),
             },
             None if open.stores.bind(py).len() == 1 => Ok(engine.native_store(py, None)),
@@ -203,8 +204,8 @@ impl NativeJobs {
         let py = job_id.py();
         let Some(store) = Self::store(open, engine, py, alias)? else { return Ok(None) };
         let Ok(job_id) = job_id.cast_exact::<PyString>() else { return Ok(None) };
-        let job_id = job_id.to_str()?;
-        let key = store.get().shared().read(|s| s.key(job_id));
+        let job_id = text::of(job_id)?;
+        let key = store.get().shared().read(|s| s.key(&job_id));
         Ok(key.map(|key| Found { store, key }))
     }
 
@@ -229,14 +230,14 @@ impl NativeJobs {
             let Some(Spec { job, jobstore }) = or_ordinary(py, spec)? else { break };
             match &alias {
                 None => alias = Some(jobstore),
-                Some(alias) if alias.is(&jobstore) || alias.to_str()? == jobstore.to_str()? => (),
+                Some(alias) if alias.is(&jobstore) || text::of(alias)? == text::of(&jobstore)? => (),
                 Some(_) => break,
             }
             seen.push(Seen::of(&job));
             row.push(job);
         }
         let Some(alias) = alias else { return Ok(Vec::new()) };
-        let Some(store) = engine.native_store(py, Some(alias.to_str()?)) else { return Ok(Vec::new()) };
+        let Some(store) = engine.native_store(py, Some(&text::of(&alias)?)) else { return Ok(Vec::new()) };
         // A callable that was asked for its signature may have shut the scheduler down.
         let still = self.opened(py, code::JOB_ADDED);
         if still.is_none_or(|(open, _)| !std::ptr::eq(&*open, call.open)) {
@@ -331,7 +332,7 @@ impl NativeJobs {
         };
         let spec = Spec::new(&mut Call::new(py, &open, engine), &given);
         let Some(Spec { job, jobstore }) = or_ordinary(py, spec)? else { return Ok(None) };
-        let Some(store) = engine.native_store(py, Some(jobstore.to_str()?)) else { return Ok(None) };
+        let Some(store) = engine.native_store(py, Some(&text::of(&jobstore)?)) else { return Ok(None) };
         let store = store.get();
         let seen = Seen::of(&job);
         match store.shared().change(|s| s.add(job)) {
@@ -391,8 +392,8 @@ impl NativeJobs {
         }
         let Some(store) = Self::store(&open, engine, py, jobstore)? else { return Ok(false) };
         let Ok(job_id) = job_id.cast_exact::<PyString>() else { return Ok(false) };
-        let job_id = job_id.to_str()?;
-        let removed = store.get().shared().change(|s| s.remove(job_id));
+        let job_id = text::of(job_id)?;
+        let removed = store.get().shared().change(|s| s.remove(&job_id));
         Ok(removed.is_ok())
     }
 

@@ -4,9 +4,11 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
+use crate::convert;
 use crate::fields::{Fields, unset};
 use crate::python;
 use crate::record::FuncRef;
+use crate::text;
 
 impl Fields {
     /// What `Job.__getstate__` returns.
@@ -22,7 +24,7 @@ impl Fields {
         };
         let state = PyDict::new(py);
         state.set_item("version", 1)?;
-        state.set_item("id", self.id.as_deref().ok_or_else(|| unset("id"))?)?;
+        state.set_item("id", text::string(py, self.id.as_deref().ok_or_else(|| unset("id"))?))?;
         state.set_item("func", &reference)?;
         state.set_item("trigger", self.trigger.ok_or_else(|| unset("trigger"))?)?;
         state.set_item("executor", self.executor.ok_or_else(|| unset("executor"))?)?;
@@ -51,7 +53,7 @@ impl Fields {
         let item = |name: &str| state.get_item(name)?.ok_or_else(|| PyKeyError::new_err(name.to_owned()));
         let reference = item("func")?;
         Ok(Self {
-            id: Some(item("id")?.extract::<String>()?.into()),
+            id: Some(text::of(item("id")?.cast::<PyString>()?)?.into()),
             func: Some(python::ref_to_obj(py)?.call1((&reference,))?.unbind()),
             func_ref: Some(FuncRef::Given(reference.cast_into::<PyString>()?.unbind())),
             trigger: Some(item("trigger")?.unbind()),
@@ -59,10 +61,10 @@ impl Fields {
             args: Some(item("args")?.unbind()),
             kwargs: Some(item("kwargs")?.unbind()),
             name: Some(item("name")?.cast_into::<PyString>()?.unbind()),
-            misfire_grace_time: Some(item("misfire_grace_time")?.extract()?),
+            misfire_grace_time: Some(convert::optional_count(&item("misfire_grace_time")?)?),
             coalesce: Some(item("coalesce")?.is_truthy()?),
-            max_instances: Some(item("max_instances")?.extract()?),
-            next_run_time: Some(item("next_run_time")?.extract()?),
+            max_instances: Some(convert::count(&item("max_instances")?)?),
+            next_run_time: Some(convert::optional_datetime(&item("next_run_time")?)?),
             context: None,
         })
     }

@@ -11,8 +11,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use mainspring_core::UtcMicros;
 use mainspring_core::job::JobId;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use crate::report::Outcome;
+use crate::text;
 
 const RUNNING: u32 = 0;
 const EXECUTED: u32 = 1;
@@ -49,7 +51,7 @@ pub struct Logged(usize);
 
 /// A run as Python sees it: job id, scheduled and start time in microseconds since the epoch, how it ended, and
 /// what it returned or raised.
-pub type Logbook<'py> = Vec<(usize, String, i64, i64, &'static str, Option<Bound<'py, PyAny>>)>;
+pub type Logbook<'py> = Vec<(usize, Bound<'py, PyString>, i64, i64, &'static str, Option<Bound<'py, PyAny>>)>;
 
 /// The runs of one scheduler, in the order in which they started.
 #[derive(Default)]
@@ -148,7 +150,7 @@ impl RunLog {
                     (SKIPPED, _) => ("skipped", None),
                     _ => ("running", None),
                 };
-                let id = log.ids.get(entry.job as usize).map_or_else(String::new, |id| id.to_string());
+                let id = text::string(py, log.ids.get(entry.job as usize).map_or("", |id| id));
                 let value = value.map(|value| value.bind(py).clone());
                 (index, id, entry.scheduled.get(), entry.started.get(), outcome, value)
             })

@@ -24,6 +24,7 @@ use crate::python;
 use crate::record::Route;
 use crate::report::{self, Env, Outcome, code};
 use crate::run_log::Logged;
+use crate::text;
 use crate::thread_loop::ThreadLoop;
 use crate::trigger::PythonJitter;
 use crate::virtual_time::OnBehalf;
@@ -64,7 +65,7 @@ impl Run {
     }
 
     pub fn id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
-        PyString::new(py, &self.seen.id)
+        text::string(py, &self.seen.id)
     }
 
     pub fn alias<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
@@ -284,7 +285,7 @@ fn ended(env: &Env<'_>, store: StoreId, key: JobKey) {
 /// Tells of a job whose trigger has ended what `remove_job` would tell, and gives its key back.
 pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
     env.batch.release(attached, key);
-    let id = || PyString::new(env.py, id);
+    let id = || text::string(env.py, id);
     let tell = || {
         if env.wants(code::JOB_REMOVED) {
             let alias = attached.alias.bind(env.py);
@@ -314,7 +315,7 @@ fn log_parked<'py>(
         options.set_item("exc_info", error.value(env.py))?;
     }
     let message = "The trigger of job \"%s\" failed and the job is parked: %s";
-    let job = format!("{} ({})", seen.id, seen.record.name.bind(env.py));
+    let job = text::format(env.py, "%s (%s)", (text::string(env.py, &seen.id), &seen.record.name))?;
     env.logger()?.call_method("error", (message, job, reason), Some(&options)).map(drop)
 }
 

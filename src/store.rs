@@ -16,6 +16,7 @@ use crate::fields::{self, Seen};
 use crate::job::Job;
 use crate::python;
 use crate::record::Store;
+use crate::text::{self, Text};
 
 /// The scheduler that a store belongs to, and the alias it goes by there.
 pub struct Owner {
@@ -156,9 +157,9 @@ impl NativeStore {
         Ok(())
     }
 
-    fn remove(&self, py: Python<'_>, job_id: &str) -> PyResult<()> {
-        let removed = self.store.change(|s| s.remove(job_id));
-        removed.map(drop).map_err(|_| lookup(py, job_id))
+    fn remove(&self, py: Python<'_>, job_id: Text<'_>) -> PyResult<()> {
+        let removed = self.store.change(|s| s.remove(job_id.as_str()));
+        removed.map(drop).map_err(|_| lookup(py, job_id.as_str()))
     }
 
     fn remove_all(&self) {
@@ -174,8 +175,8 @@ impl NativeStore {
         drop(payloads);
     }
 
-    fn lookup(&self, py: Python<'_>, job_id: &str) -> PyResult<Option<Py<Job>>> {
-        match self.store.read(|s| s.key(job_id)) {
+    fn lookup(&self, py: Python<'_>, job_id: Text<'_>) -> PyResult<Option<Py<Job>>> {
+        match self.store.read(|s| s.key(job_id.as_str())) {
             Some(key) => self.handle(py, key),
             None => Ok(None),
         }
@@ -221,15 +222,15 @@ fn jitter_seed() -> u64 {
 }
 
 fn lookup(py: Python<'_>, id: &str) -> PyErr {
-    raise(python::job_lookup_error(py), id)
+    raise(py, python::job_lookup_error(py), id)
 }
 
 fn conflicting_id(py: Python<'_>, id: &str) -> PyErr {
-    raise(python::conflicting_id_error(py), id)
+    raise(py, python::conflicting_id_error(py), id)
 }
 
-fn raise(class: PyResult<&Bound<'_, PyAny>>, id: &str) -> PyErr {
-    match class.and_then(|class| class.call1((id,))) {
+fn raise(py: Python<'_>, class: PyResult<&Bound<'_, PyAny>>, id: &str) -> PyErr {
+    match class.and_then(|class| class.call1((text::string(py, id),))) {
         Ok(error) => PyErr::from_value(error),
         Err(error) => error,
     }

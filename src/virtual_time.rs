@@ -29,7 +29,7 @@ use mainspring_core::engine::EngineHandle;
 use mainspring_core::rng::SplitMix64;
 use mainspring_core::trigger::JitterSource;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::convert::instant;
 use crate::fields::Seen;
@@ -37,6 +37,7 @@ use crate::hub::{Hub, Place};
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
 use crate::record::Route;
+use crate::text;
 
 /// What is due at the present instant of a clock, and where the clock goes next.
 pub struct Drive {
@@ -385,11 +386,11 @@ impl VirtualTime {
 
     /// Takes the drive back from a worker that its run keeps; says which job that is, of which scheduler, and
     /// for which time. `None` when the worker is in no run.
-    fn reclaim<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyAny>, String, i64)> {
+    fn reclaim<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyAny>, Bound<'py, PyString>, i64)> {
         let (hub, firing) = self.drive.reclaim()?;
         let seen = Seen::read(&hub.attached(firing.store)?.store, firing.key)?;
         let at = firing.run_times.as_slice().first().map_or(0, |at| at.get());
-        Some((hub.scheduler(py)?, seen.id.to_string(), at))
+        Some((hub.scheduler(py)?, text::string(py, &seen.id), at))
     }
 
     /// How many items have been handled.

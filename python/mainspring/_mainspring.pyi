@@ -37,6 +37,7 @@ __all__ = [
     "join_pools",
     "keep_for_ever",
     "noted",
+    "plain_datetime",
     "runs_in_this_thread",
     "wait_for_loops",
 ]
@@ -169,6 +170,7 @@ def runs_in_this_thread() -> int: ...
 def noted(
     engine: Engine, job_id: str, func: Callable[..., _T], *args: Any, **kwargs: Any
 ) -> _T: ...
+def plain_datetime(dt: datetime, /) -> datetime: ...
 def coalesced_run(job: Job, now: datetime) -> tuple[datetime, datetime | None] | None: ...
 
 @final

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from mainspring._lazy import asyncio
 from mainspring._localzone import get_localzone
+from mainspring._mainspring import plain_datetime
 
 __all__ = (
     "UTC",
@@ -249,7 +250,7 @@ def convert_to_datetime(
             f"{input!r} given; expected a datetime, a date or a string",
         )
 
-    if given.tzinfo is not None:
+    if plain_datetime(given).tzinfo is not None:
         return given
     if tz is None:
         raise ValueError(
@@ -270,6 +271,7 @@ def datetime_to_utc_timestamp(timeval: datetime | None) -> float | None:
     """
     if timeval is None:
         return None
+    timeval = plain_datetime(timeval)
     if timeval.tzinfo is None:
         timeval = timeval.replace(tzinfo=UTC)
     return timedelta_seconds(timeval - _EPOCH)
@@ -291,9 +293,10 @@ def timedelta_seconds(delta: timedelta) -> float:
 
 def datetime_ceil(dateval: datetime) -> datetime:
     """Return the first whole second at or after ``dateval``, in its zone."""
-    if not dateval.microsecond:
+    micros = plain_datetime(dateval).microsecond
+    if not micros:
         return dateval
-    return datetime_utc_add(dateval, _SECOND - timedelta(microseconds=dateval.microsecond))
+    return datetime_utc_add(dateval, _SECOND - timedelta(microseconds=micros))
 
 
 def datetime_utc_add(dateval: datetime, tdelta: timedelta) -> datetime:
@@ -302,6 +305,7 @@ def datetime_utc_add(dateval: datetime, tdelta: timedelta) -> datetime:
     Python's own ``+`` moves the clock on the wall, which is another thing where the zone changes
     its offset in between. A naive datetime has only the clock on the wall.
     """
+    dateval = plain_datetime(dateval)
     if dateval.tzinfo is None:
         return dateval + tdelta
     return (dateval.astimezone(UTC) + tdelta).astimezone(dateval.tzinfo)
@@ -555,6 +559,7 @@ def normalize(dt: datetime) -> datetime:
     >>> str(normalize(datetime(2026, 3, 29, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))))
     '2026-03-29 03:30:00+02:00'
     """
+    dt = plain_datetime(dt)
     if dt.tzinfo is None:
         return datetime.fromtimestamp(dt.timestamp())
     return dt.astimezone(UTC).astimezone(dt.tzinfo)
@@ -566,6 +571,7 @@ def localize(dt: datetime, tzinfo: tzinfo) -> datetime:
     >>> str(localize(datetime(2026, 7, 1, 12), ZoneInfo("Asia/Kolkata")))
     '2026-07-01 12:00:00+05:30'
     """
+    dt = plain_datetime(dt)
     if hasattr(tzinfo, "localize"):  # pytz
         localized: datetime = tzinfo.localize(dt)
         return localized

@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 
 use super::{
     MICROS_PER_SECOND, Std, civil_datetime, civil_epoch, civil_in_range, delta_from_micros, delta_micros,
-    in_range, instant, instant_by_python, is_datetime, wrong_type,
+    in_range, instant, instant_by_python, is_datetime, plain_datetime, tzinfo_of, wrong_type,
 };
 use crate::error::{host_error, to_py};
 use crate::once::intern;
@@ -82,7 +82,7 @@ impl TimeZone {
         if !is_datetime(dt)? {
             return Err(wrong_type(name, "an aware datetime", dt));
         }
-        let tzinfo = dt.getattr(intern!(dt.py(), "tzinfo"))?;
+        let tzinfo = tzinfo_of(dt)?;
         if tzinfo.is_none() { Err(naive(dt, name)) } else { Self::of(&tzinfo) }
     }
 
@@ -104,6 +104,7 @@ impl TimeZone {
         if !is_datetime(dt)? {
             return Err(wrong_type(name, "an aware datetime", dt));
         }
+        let dt = &plain_datetime(dt)?;
         let tzinfo = dt.getattr(intern!(py, "tzinfo"))?;
         if tzinfo.is_none() {
             return Err(naive(dt, name));
@@ -111,7 +112,7 @@ impl TimeZone {
         if tzinfo.is(&self.tzinfo) { self.own_instant(dt) } else { instant(dt) }
     }
 
-    /// The instant of a `datetime` in this very zone.
+    /// The instant of a plain `datetime` in this very zone.
     pub(super) fn own_instant(&self, dt: &Bound<'_, PyAny>) -> PyResult<UtcMicros> {
         if self.core.needs_host() {
             return instant_by_python(dt);
@@ -127,9 +128,9 @@ impl TimeZone {
         in_range(civil - offset)
     }
 
-    /// As [`TimeZone::instant`], with `None` for `None`.
+    /// As [`TimeZone::instant`], with `None` for whatever is false, as in APScheduler.
     pub fn optional_instant(&self, dt: &Bound<'_, PyAny>, name: &str) -> PyResult<Option<UtcMicros>> {
-        if dt.is_none() { Ok(None) } else { self.instant(dt, name).map(Some) }
+        if dt.is_truthy()? { self.instant(dt, name).map(Some) } else { Ok(None) }
     }
 
     /// The instant of a civil time: the earlier one in a fold, moved on by the gap in a gap (PEP 495, fold=0).
@@ -146,7 +147,7 @@ impl TimeZone {
         let tzinfo = self.tzinfo(py);
         if self.core.needs_host() {
             let utc = Std::get(py)?.epoch.bind(py).add(delta_from_micros(py, t.get())?)?;
-            return utc.call_method1(intern!(py, "astimezone"), (tzinfo,));
+            return plain_datetime(&utc.call_method1(intern!(py, "astimezone"), (tzinfo,))?);
         }
         let offset = self.core.offset_at(t).map_err(to_py)?;
         let civil = civil_in_range(t.get() + offset)?;
@@ -247,7 +248,7 @@ impl HostZone for PythonZone {
             let tzinfo = self.0.bind(py);
             // What `datetime.astimezone()` does, which asks the zone for less.
             let utc = civil_datetime(civil_in_range(t.get())?, false, tzinfo)?;
-            let local = tzinfo.call_method1(intern!(py, "fromutc"), (&utc,))?;
+            let local = plain_datetime(&tzinfo.call_method1(intern!(py, "fromutc"), (&utc,))?)?;
             let same_zone = local.getattr(intern!(py, "tzinfo"))?.is(tzinfo);
             if same_zone { delta_micros(&local.sub(utc)?) } else { offset_of(&local) }
         })

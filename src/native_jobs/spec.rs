@@ -14,10 +14,11 @@ use super::call::{Call, Kind};
 use super::callables::Function;
 use super::{ids, trigger};
 use crate::convert::zone::TimeZone;
-use crate::convert::{instant, is_datetime};
+use crate::convert::{count, instant, is_datetime};
 use crate::once::intern;
 use crate::python;
 use crate::record::{FuncRef, Record, Route, executor_number};
+use crate::text;
 use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
 
 /// The most records that are known at once.
@@ -85,7 +86,7 @@ impl<'py> Spec<'py> {
         let id = match something(given.id) {
             None => ids::new_id(py)?,
             Some(id) => match nonempty(id)? {
-                Some(id) => id.to_str()?.into(),
+                Some(id) => text::of(id)?.into(),
                 None => return Ok(None),
             },
         };
@@ -309,7 +310,7 @@ impl Records {
                 None => return Ok(None),
             },
         };
-        let route = Route { executor: executor_number(executor.to_str()?), coroutine: function.coroutine };
+        let route = Route { executor: executor_number(&text::of(executor)?), coroutine: function.coroutine };
         let record = Arc::new(Record {
             func: func.clone().unbind(),
             func_ref: FuncRef::Derived,
@@ -388,9 +389,9 @@ fn policy(defaults: RunPolicy, given: &Given<'_, '_>) -> PyResult<Option<RunPoli
     Ok(Some(policy))
 }
 
-/// A positive whole number of 32 bits.
+/// A positive whole number; see [`count`] for great ones.
 pub fn positive(given: &Bound<'_, PyAny>) -> Option<u32> {
-    given.cast_exact::<PyInt>().ok()?.extract().ok().filter(|number| *number > 0)
+    count(given.cast_exact::<PyInt>().ok()?).ok().filter(|number| *number > 0)
 }
 
 /// The first fire time, which `None` leaves out; the outer `None` where it is out of the ordinary.

@@ -1,12 +1,14 @@
 //! Arguments and state that several triggers take.
 
+use std::convert::Infallible;
+
 use mainspring_core::UtcMicros;
 use pyo3::exceptions::{PyAttributeError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyTuple};
 
 use crate::convert::zone::TimeZone;
-use crate::convert::{Std, is_datetime, wrong_type};
+use crate::convert::{Std, is_datetime, tzinfo_of, wrong_type};
 use crate::error::with_note;
 use crate::once::{Once, intern};
 use crate::virtual_time;
@@ -68,7 +70,7 @@ impl Home {
         }
         for date in dates {
             if is_aware(date)? {
-                return astimezone(&date.getattr(intern!(date.py(), "tzinfo"))?);
+                return astimezone(&tzinfo_of(date)?);
             }
         }
         self.local_zone(timezone.py())
@@ -92,7 +94,7 @@ pub fn astimezone<'py>(zone: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> 
 
 /// Whether `value` is a datetime with a zone.
 pub fn is_aware(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(is_datetime(value)? && !value.getattr(intern!(value.py(), "tzinfo"))?.is_none())
+    Ok(is_datetime(value)? && !tzinfo_of(value)?.is_none())
 }
 
 /// `mainspring.util.convert_to_datetime`, which leaves aware datetimes as they are. `None` stays `None`.
@@ -106,6 +108,11 @@ pub fn convert_to_datetime<'py>(
         return Ok(value.clone());
     }
     util(py)?.getattr(intern!(py, "convert_to_datetime"))?.call1((value, tzinfo, name))
+}
+
+/// `value`, or `None` where it is false: as APScheduler reads what may be left out.
+pub fn unless_false<'py>(value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if value.is_truthy()? { Ok(value) } else { Ok(value.py().None().into_bound(value.py())) }
 }
 
 /// `mainspring.util.asdate`.
@@ -142,19 +149,44 @@ pub fn push_common_options(
     Ok(())
 }
 
-/// A jitter in seconds as microseconds; `None` is none.
+/// A jitter in seconds as microseconds; what is false is none, and more than there is time until the year 9999
+/// counts as that.
 pub fn jitter_micros(jitter: &Bound<'_, PyAny>) -> PyResult<i64> {
-    if jitter.is_none() {
+    if !jitter.is_truthy()? {
         return Ok(0);
     }
     let Ok(seconds) = jitter.extract::<f64>() else {
         return Err(wrong_type("jitter", "a number of seconds or None", jitter));
     };
     let micros = (seconds * 1e6).round_ties_even();
-    if !(0.0..=UtcMicros::MAX.get() as f64).contains(&micros) {
+    if micros.is_nan() || micros < 0.0 {
         return Err(PyValueError::new_err(format!("jitter must be 0 seconds or more, got {jitter}")));
     }
-    Ok(micros as i64)
+    Ok(micros.min(UtcMicros::MAX.get() as f64) as i64)
+}
+
+/// An argument whose default is not `None`, so that `None` is not the same as leaving it out.
+pub enum Arg<'py> {
+    LeftOut,
+    Given(Bound<'py, PyAny>),
+}
+
+impl<'py> Arg<'py> {
+    /// What was given, `None` of Python's included.
+    pub fn given(self) -> Option<Bound<'py, PyAny>> {
+        match self {
+            Self::LeftOut => None,
+            Self::Given(value) => Some(value),
+        }
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Arg<'py> {
+    type Error = Infallible;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+        Ok(Self::Given(value.to_owned()))
+    }
 }
 
 /// Refuses keyword arguments that are none of `allowed`.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use mainspring_core::trigger::{self as core, CalendarStep, CivilDate, TimeOfDay, Trigger};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use super::args::{self, Home, not_initialized};
+use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
+use crate::convert;
 use crate::convert::zone::TimeZone;
 use crate::convert::{civil_date, date_from_civil};
 use crate::error::to_py;
@@ -169,19 +170,20 @@ impl CalendarIntervalTrigger {
     }
 
     #[pyo3(signature = (
-        *, years=None, months=None, weeks=None, days=None, hour=None, minute=None, second=None,
-        start_date=None, end_date=None, timezone=None, jitter=None, **unknown
+        *, years=Arg::LeftOut, months=Arg::LeftOut, weeks=Arg::LeftOut, days=Arg::LeftOut, hour=Arg::LeftOut,
+        minute=Arg::LeftOut, second=Arg::LeftOut, start_date=None, end_date=None, timezone=None, jitter=None,
+        **unknown
     ))]
     #[expect(clippy::too_many_arguments, reason = "APScheduler's signature")]
     fn __init__<'py>(
         slf: &Bound<'py, Self>,
-        years: Option<Bound<'py, PyAny>>,
-        months: Option<Bound<'py, PyAny>>,
-        weeks: Option<Bound<'py, PyAny>>,
-        days: Option<Bound<'py, PyAny>>,
-        hour: Option<Bound<'py, PyAny>>,
-        minute: Option<Bound<'py, PyAny>>,
-        second: Option<Bound<'py, PyAny>>,
+        years: Arg<'py>,
+        months: Arg<'py>,
+        weeks: Arg<'py>,
+        days: Arg<'py>,
+        hour: Arg<'py>,
+        minute: Arg<'py>,
+        second: Arg<'py>,
         start_date: Option<Bound<'py, PyAny>>,
         end_date: Option<Bound<'py, PyAny>>,
         timezone: Option<Bound<'py, PyAny>>,
@@ -194,15 +196,13 @@ impl CalendarIntervalTrigger {
             .map(|arg| arg.unwrap_or_else(|| py.None().into_bound(py)));
         let timezone =
             if timezone.is_truthy()? { args::astimezone(&timezone)? } else { HOME.local_zone(py)? };
+        let start_date = args::unless_false(args::asdate(&start_date)?)?;
         slf.borrow_mut().from_now = start_date.is_none();
-        let start_date =
-            if start_date.is_none() { HOME.today(&timezone)? } else { args::asdate(&start_date)? };
-        let time =
-            [hour, minute, second].map(|part| part.map_or(Ok(0), |part| count(&part, "the time of day")));
-        let [hour, minute, second] = time;
-        let step =
-            [years, months, weeks, days].map(|part| part.map_or(Ok(0), |part| count(&part, "the interval")));
-        let [years, months, weeks, days] = step;
+        let start_date = if start_date.is_none() { HOME.today(&timezone)? } else { start_date };
+        let number = |part: Arg<'_>, what| part.given().map_or(Ok(0), |part| count(&part, what));
+        let [hour, minute, second] = [hour, minute, second].map(|part| number(part, "the time of day"));
+        let [years, months, weeks, days] =
+            [years, months, weeks, days].map(|part| number(part, "the interval"));
         let parts = Parts {
             step: CalendarStep { years: years?, months: months?, weeks: weeks?, days: days? },
             time: time_of_day(hour?, minute?, second?)?,
@@ -221,7 +221,8 @@ impl CalendarIntervalTrigger {
     }
 
     #[setter]
-    fn set_years(slf: &Bound<'_, Self>, years: u32) -> PyResult<()> {
+    fn set_years(slf: &Bound<'_, Self>, years: &Bound<'_, PyAny>) -> PyResult<()> {
+        let years = count(years, "the interval")?;
         Self::change(slf, |parts| parts.step.years = years)
     }
 
@@ -232,7 +233,8 @@ impl CalendarIntervalTrigger {
     }
 
     #[setter]
-    fn set_months(slf: &Bound<'_, Self>, months: u32) -> PyResult<()> {
+    fn set_months(slf: &Bound<'_, Self>, months: &Bound<'_, PyAny>) -> PyResult<()> {
+        let months = count(months, "the interval")?;
         Self::change(slf, |parts| parts.step.months = months)
     }
 
@@ -243,7 +245,8 @@ impl CalendarIntervalTrigger {
     }
 
     #[setter]
-    fn set_weeks(slf: &Bound<'_, Self>, weeks: u32) -> PyResult<()> {
+    fn set_weeks(slf: &Bound<'_, Self>, weeks: &Bound<'_, PyAny>) -> PyResult<()> {
+        let weeks = count(weeks, "the interval")?;
         Self::change(slf, |parts| parts.step.weeks = weeks)
     }
 
@@ -254,7 +257,8 @@ impl CalendarIntervalTrigger {
     }
 
     #[setter]
-    fn set_days(slf: &Bound<'_, Self>, days: u32) -> PyResult<()> {
+    fn set_days(slf: &Bound<'_, Self>, days: &Bound<'_, PyAny>) -> PyResult<()> {
+        let days = count(days, "the interval")?;
         Self::change(slf, |parts| parts.step.days = days)
     }
 
@@ -358,10 +362,11 @@ impl CalendarIntervalTrigger {
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
         let state = args::state_dict(state, slf, 1, "versions up to 1")?;
-        let [years, months, weeks, days] = args::required(&state, "interval")?.extract()?;
+        let step: [Bound<'_, PyAny>; 4] = args::required(&state, "interval")?.extract()?;
+        let [years, months, weeks, days] = step.map(|part| count(&part, "the interval"));
         let [hour, minute, second] = args::required(&state, "time")?.extract()?;
         let parts = Parts {
-            step: CalendarStep { years, months, weeks, days },
+            step: CalendarStep { years: years?, months: months?, weeks: weeks?, days: days? },
             time: time_of_day(hour, minute, second)?,
             start_date: civil_date(&args::required(&state, "start_date")?, "start_date")?,
             end_date: optional_date(&args::required(&state, "end_date")?)?,
@@ -396,11 +401,14 @@ impl CalendarIntervalTrigger {
     }
 }
 
-/// A whole number that is not negative.
+/// A whole number that is not negative; see [`convert::count`] for great ones.
 fn count(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u32> {
-    let given: i64 = value.extract()?;
-    u32::try_from(given)
-        .map_err(|_| PyValueError::new_err(format!("{what} must not be negative, got {given}")))
+    match convert::count(value) {
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            Err(PyValueError::new_err(format!("{what} must not be negative, got {value}")))
+        }
+        number => number,
+    }
 }
 
 fn time_of_day(hour: u32, minute: u32, second: u32) -> PyResult<TimeOfDay> {
@@ -411,5 +419,5 @@ fn time_of_day(hour: u32, minute: u32, second: u32) -> PyResult<TimeOfDay> {
 
 fn optional_date(value: &Bound<'_, PyAny>) -> PyResult<Option<CivilDate>> {
     let value = args::asdate(value)?;
-    if value.is_none() { Ok(None) } else { civil_date(&value, "end_date").map(Some) }
+    if value.is_truthy()? { civil_date(&value, "end_date").map(Some) } else { Ok(None) }
 }

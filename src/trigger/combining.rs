@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mainspring_core::trigger::{Combination, Trigger};
+use mainspring_core::UtcMicros;
+use mainspring_core::trigger::{Combination, Place, Trigger};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -11,6 +12,7 @@ use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 use super::args::{self, not_initialized};
 use super::base::{self, BaseTrigger};
 use super::{HostZones, PythonJitter, core_trigger_in, trigger_zone};
+use crate::convert::in_range;
 use crate::convert::zone::TimeZone;
 use crate::error::to_py;
 use crate::once::intern;
@@ -29,7 +31,12 @@ struct State {
     /// The list that the user gave: who changes it changes the trigger.
     triggers: Py<PyAny>,
     jitter: Py<PyAny>,
+    /// Where the members are in their series of fire times, with the address of each.
+    places: Vec<(usize, Arc<Place>)>,
 }
+
+/// A step of a member's series in microseconds since the epoch, as it is pickled.
+type PickledStep = Option<(Option<i64>, i64)>;
 
 impl BaseCombiningTrigger {
     fn state(&self) -> PyResult<&State> {
@@ -58,8 +65,29 @@ impl BaseCombiningTrigger {
                 )));
             }
         }
-        slf.borrow_mut().state = Some(State { triggers: triggers.unbind(), jitter: jitter.unbind() });
+        let mut this = slf.borrow_mut();
+        let places = this.state.as_mut().map(|state| std::mem::take(&mut state.places)).unwrap_or_default();
+        let new = State { triggers: triggers.unbind(), jitter: jitter.unbind(), places };
+        let old = this.state.replace(new);
+        drop(this);
+        // Which may run Python code.
+        drop(old);
         Ok(())
+    }
+
+    /// The places of `members` in their series. A member keeps its own while it stays where it is in the list.
+    fn places(&mut self, members: &[Bound<'_, PyAny>]) -> PyResult<Vec<Arc<Place>>> {
+        let state = self.state.as_mut().ok_or_else(|| not_initialized("combining trigger"))?;
+        state.places.truncate(members.len());
+        for (index, member) in members.iter().enumerate() {
+            let address = member.as_ptr() as usize;
+            match state.places.get_mut(index) {
+                Some((known, _)) if *known == address => {}
+                Some(place) => *place = (address, Arc::default()),
+                None => state.places.push((address, Arc::default())),
+            }
+        }
+        Ok(state.places.iter().map(|(_, place)| Arc::clone(place)).collect())
     }
 }
 
@@ -117,15 +145,22 @@ impl BaseCombiningTrigger {
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let py = slf.py();
         let reference = py.import("mainspring.util")?.getattr("obj_to_ref")?;
-        let members = PyList::empty(py);
-        for trigger in members_of(slf)? {
-            members
+        let members = members_of(slf)?;
+        let states = PyList::empty(py);
+        for trigger in &members {
+            states
                 .append((reference.call1((trigger.get_type(),))?, trigger.call_method0("__getstate__")?))?;
         }
         let state = PyDict::new(py);
         state.set_item("version", 1)?;
-        state.set_item("triggers", members)?;
+        state.set_item("triggers", states)?;
         state.set_item("jitter", slf.borrow().jitter(py)?)?;
+        let step = |place: Arc<Place>| place.step().map(|(before, t)| (before.map(UtcMicros::get), t.get()));
+        let steps: Vec<PickledStep> = slf.borrow_mut().places(&members)?.into_iter().map(step).collect();
+        if steps.iter().any(Option::is_some) {
+            // APScheduler does not look at it.
+            state.set_item("steps", steps)?;
+        }
         Ok(state)
     }
 
@@ -145,7 +180,16 @@ impl BaseCombiningTrigger {
             trigger.call_method1("__setstate__", (state,))?;
             triggers.append(trigger)?;
         }
-        Self::fill(slf, triggers.into_any(), jitter)
+        Self::fill(slf, triggers.into_any(), jitter)?;
+        let steps: Option<Vec<PickledStep>> = args::optional(&state, "steps")?.extract()?;
+        let members = members_of(slf)?;
+        let places = slf.borrow_mut().places(&members)?;
+        for (place, step) in places.iter().zip(steps.into_iter().flatten()) {
+            if let Some((before, t)) = step {
+                place.set((before.map(in_range).transpose()?, in_range(t)?));
+            }
+        }
+        Ok(())
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<args::Reduced<'py>> {
@@ -188,10 +232,12 @@ pub fn combine(
 ) -> PyResult<Arc<Trigger>> {
     let py = combining.py();
     let members = members_of(combining)?;
+    let places = combining.borrow_mut().places(&members)?;
     let members = members.iter().map(|member| Ok(Trigger::clone(&*core_trigger_in(member, zones)?)));
     let members = members.collect::<PyResult<Vec<_>>>()?;
     let jitter = args::jitter_micros(combining.borrow().jitter(py)?.bind(py))?;
-    Ok(Arc::new(kind(Arc::new(Combination::new(members, jitter).map_err(to_py)?))))
+    let combination = Combination::at_places(members.into_iter().zip(places), jitter).map_err(to_py)?;
+    Ok(Arc::new(kind(Arc::new(combination))))
 }
 
 /// Fires when all its triggers do, at the earliest time on which they agree; when one of them is finished,
@@ -211,11 +257,11 @@ pub struct AndTrigger;
 
 /// Fires whenever one of its triggers does; when all of them are finished, so is it.
 ///
-/// Each trigger is given the fire time before of the combination, not its own: those that count from there,
-/// such as interval triggers, start again at each fire time.
+/// Each trigger goes on along its own fire times, whichever of them fires in between. One that is written in
+/// Python is asked for the time after its own fire time before, and not asked again until that has come.
 ///
 /// :param triggers: the triggers to combine, a list
-/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :param jitter: each fire time comes up to so many seconds late, by chance, but before the next one
 /// :raises TypeError: if one of them has no ``get_next_fire_time``
 ///
 /// >>> str(OrTrigger([CronTrigger(hour=8, timezone="UTC"), CronTrigger(hour=20, timezone="UTC")]))
@@ -295,10 +341,10 @@ fn next_fire_time<'py>(
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = combining.py();
     let zone = TimeZone::of_datetime(now, "now")?;
-    let previous_zone = if previous.is_none() {
-        Arc::clone(&zone)
-    } else {
+    let previous_zone = if previous.is_truthy()? {
         TimeZone::of_datetime(previous, "previous_fire_time")?
+    } else {
+        Arc::clone(&zone)
     };
     let core = combine(combining, kind, &HostZones { now: Arc::clone(&zone), previous: previous_zone })?;
     let previous = zone.optional_instant(previous, "previous_fire_time")?;

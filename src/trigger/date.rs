@@ -8,8 +8,8 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
-use crate::convert::instant;
 use crate::convert::zone::TimeZone;
+use crate::convert::{instant, tzinfo_of};
 
 static HOME: Home = Home::new("mainspring.triggers.date");
 const ARGUMENTS: [&str; 2] = ["run_date", "timezone"];
@@ -112,7 +112,7 @@ impl DateTrigger {
     /// Fires at the time now, if `run_date` was left out, as if the trigger were made only now.
     fn _start_from_now(slf: &Bound<'_, Self>) -> PyResult<()> {
         if slf.borrow().from_now {
-            let zone = slf.getattr("run_date")?.getattr("tzinfo")?;
+            let zone = tzinfo_of(&slf.getattr("run_date")?)?;
             let state = State::new(HOME.now(&zone)?)?;
             slf.borrow_mut().state = Some(state);
         }

@@ -8,6 +8,7 @@ use mainspring_core::{Error, UtcMicros};
 use pyo3::prelude::*;
 
 use super::HostZones;
+use crate::convert::tzinfo_of;
 use crate::convert::zone::TimeZone;
 use crate::error::host_error;
 use crate::once::intern;
@@ -53,7 +54,7 @@ impl PythonTrigger {
         let Some(t) = self.now_zone.optional_instant(&next, "the result of get_next_fire_time()")? else {
             return Ok(None);
         };
-        let zone = TimeZone::of(&next.getattr(intern!(py, "tzinfo"))?)?;
+        let zone = TimeZone::of(&tzinfo_of(&next)?)?;
         // Dropped after the lock: it may run Python code.
         drop(std::mem::replace(&mut *self.lock(), zone));
         Ok(Some(t))

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use super::args::{self, Home, not_initialized};
+use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
 use crate::convert::zone::TimeZone;
 use crate::convert::{Std, delta_from_micros, delta_micros};
@@ -235,17 +235,17 @@ impl IntervalTrigger {
     }
 
     #[pyo3(signature = (
-        weeks=None, days=None, hours=None, minutes=None, seconds=None, start_date=None, end_date=None,
-        timezone=None, jitter=None, **unknown
+        weeks=Arg::LeftOut, days=Arg::LeftOut, hours=Arg::LeftOut, minutes=Arg::LeftOut, seconds=Arg::LeftOut,
+        start_date=None, end_date=None, timezone=None, jitter=None, **unknown
     ))]
     #[expect(clippy::too_many_arguments, reason = "APScheduler's signature")]
     fn __init__<'py>(
         slf: &Bound<'py, Self>,
-        weeks: Option<Bound<'py, PyAny>>,
-        days: Option<Bound<'py, PyAny>>,
-        hours: Option<Bound<'py, PyAny>>,
-        minutes: Option<Bound<'py, PyAny>>,
-        seconds: Option<Bound<'py, PyAny>>,
+        weeks: Arg<'py>,
+        days: Arg<'py>,
+        hours: Arg<'py>,
+        minutes: Arg<'py>,
+        seconds: Arg<'py>,
         start_date: Option<Bound<'py, PyAny>>,
         end_date: Option<Bound<'py, PyAny>>,
         timezone: Option<Bound<'py, PyAny>>,
@@ -257,9 +257,10 @@ impl IntervalTrigger {
         let [start_date, end_date, timezone, jitter] = [start_date, end_date, timezone, jitter]
             .map(|arg| arg.unwrap_or_else(|| py.None().into_bound(py)));
         let timezone = HOME.zone(&timezone, [&start_date, &end_date])?;
+        let start_date = args::unless_false(start_date)?;
         slf.borrow_mut().from_now = start_date.is_none();
         let parts = Parts {
-            interval: interval_micros(py, [weeks, days, hours, minutes, seconds])?,
+            interval: interval_micros(py, [weeks, days, hours, minutes, seconds].map(Arg::given))?,
             start_date: args::convert_to_datetime(&start_date, &timezone, "start_date")?,
             end_date: args::convert_to_datetime(&end_date, &timezone, "end_date")?,
             timezone,

@@ -295,8 +295,10 @@ def test_or(data: st.DataObject) -> None:
     theirs, ours = ReferenceOr([p[0] for p in pairs]), OrTrigger([p[1] for p in pairs])
     assert repr(ours) == repr(theirs)
     if previous is not None:
-        # DIFFERENCE: a date that is still to come fires also when another member fired before.
-        assume(not any(isinstance(p[0], reference.DateTrigger) for p in pairs))
+        # DIFFERENCE: the reference has members that count from the fire time before count from that of
+        # any member, and forgets dates; see test_triggers_or.py.
+        assume(all(isinstance(p[0], reference.CronTrigger) for p in pairs))
+        assume(previous <= now)
     found = ours.get_next_fire_time(previous, now)
     expected = asked(theirs, previous, now)
     # Where the reference errs on a member, the tests above say what is right.

@@ -571,7 +571,7 @@ class TestWhoWantsToKnow:
         assert job.next_run_time.tzinfo is BERLIN
 
     @pytest.mark.parametrize(
-        "defaults", [{"max_instances": 0}, {"max_instances": -1}, {"misfire_grace_time": 2**33}]
+        "defaults", [{"max_instances": 0}, {"max_instances": -1}, {"misfire_grace_time": -(2**33)}]
     )
     def test_defaults_that_no_job_can_have(self, defaults: dict[str, int]) -> None:
         scheduler = BackgroundScheduler(timezone="UTC", job_defaults=defaults)

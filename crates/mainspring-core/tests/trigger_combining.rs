@@ -85,34 +85,110 @@ fn and_ends_when_it_cannot_go_on() {
     }
 }
 
+/// DIFFERENCE: APScheduler 3.11 has an interval start anew wherever another member has fired, so that one that is
+/// longer than the other's distances never fires again.
 #[test]
-fn intervals_in_an_or_start_anew_at_each_fire_time() {
+fn intervals_in_an_or_stay_on_their_series() {
     let trigger = or(vec![interval(HOUR * 2 / 3, "2024-01-01T00:00:00Z"), cron("UTC", &[("hour", "*")])]);
     assert_eq!(
         shown(&trigger, "2024-01-01T00:00:00Z", 5),
-        ["2024-01-01T00:00", "2024-01-01T00:40", "2024-01-01T01:00", "2024-01-01T01:40", "2024-01-01T02:00"]
+        ["2024-01-01T00:00", "2024-01-01T00:40", "2024-01-01T01:00", "2024-01-01T01:20", "2024-01-01T02:00"]
     );
     let due = at("2024-01-01T00:40:00Z");
-    assert_eq!(trigger.latest_fire_time(due, at("2026-07-05T11:39:00Z")), Ok(at("2026-07-05T11:00:00Z")));
-    assert_eq!(trigger.latest_fire_time(due, at("2026-07-05T11:41:00Z")), Ok(at("2026-07-05T11:40:00Z")));
+    assert_eq!(trigger.latest_fire_time(due, at("2026-07-05T11:19:00Z")), Ok(at("2026-07-05T11:00:00Z")));
+    assert_eq!(trigger.latest_fire_time(due, at("2026-07-05T11:21:00Z")), Ok(at("2026-07-05T11:20:00Z")));
+
+    let half_past_nine = cron("Europe/Berlin", &[("hour", "9"), ("minute", "30")]);
+    let trigger = or(vec![interval(24 * HOUR, "2024-03-30T08:00:00Z"), half_past_nine]);
+    assert_eq!(
+        shown(&trigger, "2024-03-30T00:00:00Z", 4),
+        ["2024-03-30T08:00", "2024-03-30T08:30", "2024-03-31T07:30", "2024-03-31T08:00"]
+    );
 }
 
 #[test]
-fn an_or_of_intervals_and_days_catches_up_in_strides() {
+fn an_or_of_intervals_and_days() {
     let trigger = or(vec![interval(7 * HOUR, "2024-01-01T01:00:00Z"), days(1, (2024, 1, 1))]);
     assert_eq!(
         shown(&trigger, "2024-01-01T00:00:00Z", 6),
         [
             "2024-01-01T00:00",
-            "2024-01-01T07:00",
-            "2024-01-01T14:00",
-            "2024-01-01T21:00",
-            "2024-01-02T00:00",
-            "2024-01-02T07:00"
+            "2024-01-01T01:00",
+            "2024-01-01T08:00",
+            "2024-01-01T15:00",
+            "2024-01-01T22:00",
+            "2024-01-02T00:00"
         ]
     );
     let due = at("2024-01-01T00:00:00Z");
-    assert_eq!(trigger.latest_fire_time(due, at("2034-01-01T20:00:00Z")), Ok(at("2034-01-01T14:00:00Z")));
+    assert_eq!(trigger.latest_fire_time(due, at("2034-01-01T20:00:00Z")), Ok(at("2034-01-01T18:00:00Z")));
+    assert_eq!(trigger.latest_fire_time(due, at("2034-01-01T02:59:00Z")), Ok(at("2034-01-01T00:00:00Z")));
+}
+
+/// A member whose start is still to come waits for it, whoever fires in the meantime.
+#[test]
+fn members_of_an_or_begin_at_their_own_start() {
+    let fields = CronFields::parse([None, None, None, None, None, Some("*"), None, None]).unwrap();
+    let (start, end) = (at("2024-01-01T06:00:00Z"), at("2024-01-01T07:00:00Z"));
+    let hourly = CronTrigger::new(fields, Zone::UTC, Some(start), Some(end), 0).unwrap();
+    let trigger = or(vec![
+        Trigger::Cron(Arc::new(hourly)),
+        interval(48 * HOUR, "2024-01-01T06:30:00Z"),
+        days(2, (2024, 1, 2)),
+        interval(12 * HOUR, "2024-01-01T00:10:00Z"),
+    ]);
+    assert_eq!(
+        shown(&trigger, "2024-01-01T00:00:00Z", 8),
+        [
+            "2024-01-01T00:10",
+            "2024-01-01T06:00",
+            "2024-01-01T06:30",
+            "2024-01-01T07:00",
+            "2024-01-01T12:10",
+            "2024-01-02T00:00",
+            "2024-01-02T00:10",
+            "2024-01-02T12:10"
+        ]
+    );
+    // So do those of what is nested.
+    let nested = or(vec![
+        and(vec![interval(2 * HOUR, "2024-01-01T00:00:00Z"), interval(3 * HOUR, "2024-01-01T00:00:00Z")]),
+        or(vec![interval(5 * HOUR, "2024-01-01T00:00:00Z")]),
+    ]);
+    assert_eq!(
+        shown(&nested, "2024-01-01T00:30:00Z", 5),
+        ["2024-01-01T05:00", "2024-01-01T06:00", "2024-01-01T10:00", "2024-01-01T12:00", "2024-01-01T15:00"]
+    );
+}
+
+/// The longest delay there may be.
+struct Most;
+
+impl JitterSource for Most {
+    fn draw(&mut self, max_micros: i64) -> i64 {
+        max_micros
+    }
+}
+
+/// A fire time that came later than the next one would have that never come.
+#[test]
+fn jitter_costs_an_or_no_fire_time() {
+    let start = at("2024-01-01T00:00:00Z");
+    let hourly = Trigger::Interval(IntervalTrigger::new(HOUR, start, None, 2 * HOUR).unwrap());
+    let half_past = cron("UTC", &[("minute", "30")]);
+    for (trigger, expected) in [
+        (or(vec![hourly.clone(), half_past.clone()]), [1_799_999_999, 1_800_000_000, 5_399_999_999_i64]),
+        (or(vec![hourly]), [3_599_999_999, 7_199_999_999, 10_799_999_999]),
+    ] {
+        let mut previous = None;
+        for micros in expected {
+            let found = trigger.next_fire_time(previous, start, &mut Most).unwrap();
+            assert_eq!(found, start.checked_add(micros));
+            previous = found;
+        }
+    }
+    let late = Trigger::Or(Arc::new(Combination::new(vec![half_past], HOUR / 60).unwrap()));
+    assert_eq!(late.next_fire_time(None, start, &mut Most), Ok(Some(at("2024-01-01T00:31:00Z"))));
 }
 
 /// DIFFERENCE: APScheduler 3.11 forgets the later date once the earlier one has fired
@@ -129,12 +205,6 @@ fn every_date_in_an_or_fires() {
 
 #[test]
 fn jitter_never_passes_the_end_of_a_cron() {
-    struct Most;
-    impl JitterSource for Most {
-        fn draw(&mut self, max_micros: i64) -> i64 {
-            max_micros
-        }
-    }
     let fields = CronFields::from_crontab("0 * * * *").unwrap();
     let (start, end) = (at("2024-01-01T00:00:00Z"), at("2024-01-01T02:00:00.5Z"));
     let trigger = CronTrigger::new(fields.clone(), zone("UTC"), Some(start), Some(end), HOUR / 2).unwrap();
@@ -194,8 +264,22 @@ fn a_host_trigger_works_wherever_a_native_one_does() {
     assert!(both.needs_host());
     assert_eq!(next(&both, Some(due), due), Some(at("2024-01-03T12:00:00Z")));
 
+    // It goes on along its own fire times too, as long as it is known where it is in them.
     let either = or(vec![every(5), cron("UTC", &[("hour", "12")])]);
-    assert_eq!(either.latest_fire_time(due, now), Ok(at("2024-01-03T08:00:00Z")));
+    assert_eq!(
+        shown(&either, "2024-01-01T00:00:00Z", 6),
+        [
+            "2024-01-01T05:00",
+            "2024-01-01T10:00",
+            "2024-01-01T12:00",
+            "2024-01-01T15:00",
+            "2024-01-01T20:00",
+            "2024-01-02T01:00"
+        ]
+    );
+    assert_eq!(either.latest_fire_time(due, now), Ok(at("2024-01-03T07:00:00Z")));
+    // Asked about what was before all it knows, it begins there.
+    assert_eq!(next(&either, Some(at("2023-12-31T22:00:00Z")), due), Some(at("2024-01-01T03:00:00Z")));
 
     // One that stands still is asked a bounded number of times.
     let stuck = Arc::new(EveryHours(0, AtomicU32::new(0)));

@@ -142,12 +142,13 @@ fn simple(name: &'static str) -> impl Strategy<Value = Trigger> {
     ]
 }
 
+fn several(name: &'static str, kind: fn(Arc<Combination>) -> Trigger) -> impl Strategy<Value = Trigger> {
+    proptest::collection::vec(simple(name), 1..4)
+        .prop_map(move |triggers| kind(Arc::new(Combination::new(triggers, 0).unwrap())))
+}
+
 fn any_trigger(name: &'static str) -> impl Strategy<Value = Trigger> {
-    let several = |kind: fn(Arc<Combination>) -> Trigger| {
-        proptest::collection::vec(simple(name), 1..4)
-            .prop_map(move |triggers| kind(Arc::new(Combination::new(triggers, 0).unwrap())))
-    };
-    prop_oneof![4 => simple(name), 2 => several(Trigger::Or), 1 => several(Trigger::And)]
+    prop_oneof![4 => simple(name), 2 => several(name, Trigger::Or), 1 => several(name, Trigger::And)]
 }
 
 proptest! {
@@ -235,6 +236,42 @@ proptest! {
         // Too long a chain to walk here: the answer must still be one of it.
         let latest = trigger.latest_fire_time(due, now).unwrap();
         prop_assert!(latest <= now && next(&trigger, Some(latest), now).is_none_or(|t| t > now));
+    }
+
+    /// Whatever the members. (The search of an `And` is given up sooner where there are others.)
+    #[test]
+    fn an_or_fires_at_the_fire_times_of_its_members(
+        (members, start) in zone_name().prop_flat_map(|name| {
+            let members = proptest::collection::vec(prop_oneof![3 => simple(name), 1 => several(name, Trigger::Or)], 1..4);
+            (members, instant(name))
+        })
+    ) {
+        // What all of them do is known up to here.
+        let mut horizon = UtcMicros::MAX;
+        let mut own = Vec::new();
+        for member in &members {
+            let mut previous = None;
+            for _ in 0..60 {
+                let Some(t) = next(member, previous, previous.unwrap_or(start)) else { break };
+                own.push(t);
+                previous = Some(t);
+            }
+            if let Some(last) = previous.filter(|last| next(member, previous, *last).is_some()) {
+                horizon = horizon.min(last);
+            }
+        }
+        // A calendar interval may begin in the past, where others fire only as members of a whole.
+        own.retain(|t| *t >= start && *t <= horizon);
+        own.sort_unstable();
+        own.dedup();
+        let trigger = Trigger::Or(Arc::new(Combination::new(members, 0).unwrap()));
+        let mut previous = start.checked_add(-1).unwrap();
+        for t in own {
+            let found = next(&trigger, Some(previous), previous);
+            prop_assert_eq!(found, Some(t));
+            prop_assert_eq!(trigger.latest_fire_time(previous, t), Ok(t));
+            previous = t;
+        }
     }
 
     #[test]

@@ -83,7 +83,7 @@ class SQLAlchemyJobStore(PersistentJobStore):
         write_format: WriteFormat = "mainspring",
     ) -> None:
         super().__init__(pickle_protocol, write_format)
-        if engine is not None:
+        if engine:
             self.engine: Engine = maybe_ref(engine)
         elif url:
             self.engine = _make_engine(url, dict(engine_options or {}))

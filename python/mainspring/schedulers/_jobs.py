@@ -386,7 +386,7 @@ class SchedulerJobs(SchedulerParts):
             pending = not self._stores_are_open()
             if pending:
                 self._pending_jobs = [
-                    entry for entry in self._pending_jobs if jobstore not in (None, entry[1])
+                    entry for entry in self._pending_jobs if jobstore and entry[1] != jobstore
                 ]
         if not pending:
             for alias, store in self._stores(jobstore):

@@ -17,7 +17,7 @@ from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mainspring._mainspring import Job, coalesced_run
+from mainspring._mainspring import Job, coalesced_run, plain_datetime
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_REMOVED,
@@ -200,7 +200,8 @@ class _StoreSweep:
             return retry
         if parks_jobs(self._store):
             next_times.append(self._store._next_retry())
-        return min((time.timestamp() for time in next_times if time), default=None)
+        times = (plain_datetime(time).timestamp() for time in next_times if time)
+        return min(times, default=None)
 
     def _fire(self, job: Job) -> None:
         """Submit a due job, and save its next run time at once or have that done later.

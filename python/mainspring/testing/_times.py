@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time, tzinfo
 
+from mainspring._mainspring import plain_datetime
+
 # What datetime.fromisoformat() does not know before CPython 3.11.
 _UTC = re.compile(r"[zZ]$")
 _SHORT_OFFSET = re.compile(r"(?<=:\d\d)([+-]\d\d)(\d\d)?$")
@@ -21,7 +23,7 @@ def as_time(value: date | str, zone: tzinfo) -> datetime:
     if isinstance(value, str):
         at = _parsed(value)
     elif isinstance(value, datetime):
-        at = value
+        at = plain_datetime(value)
     elif isinstance(value, date):
         at = datetime.combine(value, time())
     else:

@@ -2,7 +2,7 @@
 
 use super::calendar::{CivilDate, CivilMicros, MICROS_PER_DAY};
 use super::combining::Rounds;
-use super::jitter::{self, JitterSource};
+use super::jitter::{self, JitterSource, NoJitter};
 use super::zone::{Resolution, Zone};
 use crate::error::Error;
 use crate::time::{MICROS_PER_SECOND, UtcMicros};
@@ -156,6 +156,22 @@ impl CalendarIntervalTrigger {
         Ok(None)
     }
 
+    /// See [`super::Trigger::own_after`].
+    pub(super) fn own_after(
+        &self,
+        previous: Option<UtcMicros>,
+        rounds: &mut Rounds,
+    ) -> Result<Option<UtcMicros>, Error> {
+        let first = self.next_fire_time(None, &mut NoJitter)?;
+        match (first, previous) {
+            (Some(first), Some(previous)) if first <= previous => {
+                let last = self.latest_fire_time(first, previous, rounds)?;
+                Ok(self.next_fire_time(Some(last), &mut NoJitter)?.filter(|next| *next > previous))
+            }
+            _ => Ok(first),
+        }
+    }
+
     /// See [`super::Trigger::latest_fire_time`]. Arithmetic where the step is of days alone or of months
     /// alone. Where it has both, each date depends on the one before, and the dates are walked: a round each.
     pub(super) fn latest_fire_time(
@@ -192,16 +208,6 @@ impl CalendarIntervalTrigger {
             }
         }
         Ok(due)
-    }
-
-    /// The instant until which, from `t` on, the answer to "what comes after `t`?" stays the same: the end
-    /// of its civil day.
-    pub(crate) fn same_day_until(&self, t: UtcMicros) -> Result<UtcMicros, Error> {
-        let civil = self.zone.civil_at(t)?;
-        let left = MICROS_PER_DAY - civil.micros_of_day();
-        // A change of the offset can end the day early, but not by more than it adds or takes.
-        let Some(end) = t.checked_add(left) else { return Ok(t) };
-        if self.zone.offset_at(end)? == self.zone.offset_at(t)? { Ok(end) } else { Ok(t) }
     }
 
     /// The step's years and months, in months.
@@ -264,7 +270,6 @@ fn day_number(days: i64) -> Option<CivilDate> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::NoJitter;
     use super::*;
 
     fn date(year: i16, month: u8, day: u8) -> CivilDate {

@@ -1,14 +1,23 @@
 //! Triggers made of triggers.
 //!
-//! An `And` fires at the instants that all its members have in common, an `Or` whenever one of them does.
+//! An `And` fires at the instants that all its members have in common, an `Or` whenever one of them does. So a
+//! member is not asked what follows the fire time before of the whole, as APScheduler does, but for the first of
+//! its *own* fire times after that ([`Trigger::own_after`]): an interval stays on its series, whoever else fires
+//! in between. Of a trigger of the host, whose series it alone knows, its [`Place`] in that is remembered.
+//!
+//! Jitter belongs to the instant at which the whole fires, so members are asked for their times without it.
+//!
 //! Each question is answered within [`MAX_ROUNDS`], shared by everything nested in the trigger asked, so that
 //! members that never agree end it after some milliseconds: with `None`, or with the latest fire time found
-//! so far. Where the host has to be called, which is slower, a round counts for [`HOST_COST`].
+//! so far. The members of an `Or` have equal parts of the rounds, so that none of them is kept from firing by
+//! another that never does. Where the host has to be called, which is slower, a round counts for [`HOST_COST`].
 //! (APScheduler 3.11 never returns then; it
 //! does not either when the members of an `And` merely differ after a previous fire time.)
 
-use super::jitter::{self, JitterSource, NoJitter};
-use super::{HostTrigger, Trigger};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::jitter::{self, JitterSource};
+use super::{Fire, HostTrigger, Trigger};
 use crate::error::Error;
 use crate::time::UtcMicros;
 
@@ -21,9 +30,26 @@ pub const HOST_COST: u32 = 20;
 /// The members of an `And` or an `Or`.
 #[derive(Clone, Debug)]
 pub struct Combination {
-    triggers: Box<[Trigger]>,
+    members: Box<[Member]>,
     jitter: i64,
 }
+
+#[derive(Clone, Debug)]
+struct Member {
+    trigger: Trigger,
+    /// Of a trigger of the host.
+    place: Arc<Place>,
+}
+
+/// Where a member that the host evaluates stands in its own series: its last answer, and to which fire time before.
+///
+/// Ground rules: locked for the length of an assignment, never while the host is asked. Whoever is asked twice at
+/// once by two threads gives two answers, of which either will do.
+#[derive(Debug, Default)]
+pub struct Place(Mutex<Option<Step>>);
+
+/// A fire time, and the one before it, which the first of the series has not.
+pub type Step = (Option<UtcMicros>, UtcMicros);
 
 /// The rounds that are left for one question.
 pub(super) struct Rounds(u32);
@@ -43,6 +69,15 @@ impl Rounds {
         self.0 = self.0.saturating_sub(cost);
         self.0 > 0
     }
+
+    /// Answers a question within one of `parts` equal parts of what is left, and takes what it took of that.
+    fn within_part<R>(&mut self, parts: usize, answer: impl FnOnce(&mut Self) -> R) -> R {
+        let part = self.0 / u32::try_from(parts.max(1)).unwrap_or(u32::MAX);
+        let mut own = Self(part);
+        let answer = answer(&mut own);
+        self.0 -= part - own.0;
+        answer
+    }
 }
 
 impl Combination {
@@ -52,12 +87,25 @@ impl Combination {
     ///
     /// [`crate::ErrorKind::InvalidValue`] for a negative jitter.
     pub fn new(triggers: Vec<Trigger>, jitter: i64) -> Result<Self, Error> {
-        Ok(Self { triggers: triggers.into(), jitter: jitter::check(jitter)? })
+        Self::at_places(triggers.into_iter().map(|trigger| (trigger, Arc::default())), jitter)
     }
 
-    /// The members.
-    pub fn triggers(&self) -> &[Trigger] {
-        &self.triggers
+    /// The same of triggers with their places, which the host keeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`Combination::new`].
+    pub fn at_places(
+        triggers: impl IntoIterator<Item = (Trigger, Arc<Place>)>,
+        jitter: i64,
+    ) -> Result<Self, Error> {
+        let members = triggers.into_iter().map(|(trigger, place)| Member { trigger, place });
+        Ok(Self { members: members.collect(), jitter: jitter::check(jitter)? })
+    }
+
+    /// Whether only the host can evaluate one of the members.
+    pub(super) fn needs_host(&self) -> bool {
+        self.members.iter().any(|member| member.trigger.needs_host())
     }
 
     /// How late a fire time may be, in microseconds.
@@ -67,78 +115,117 @@ impl Combination {
 
     /// What one round of all members counts for.
     fn cost(&self) -> u32 {
-        if self.triggers.iter().any(Trigger::needs_host) { HOST_COST } else { 1 }
+        if self.needs_host() { HOST_COST } else { 1 }
     }
 
-    /// The first instant that all members have in common. Each member starts from its own answer, and those
-    /// behind the latest one move on along their own chains until all agree; one that ends, ends the `And`.
+    /// The first instant after `previous` that all members have in common, or without one the first from `now`
+    /// on. Members behind the latest one move on along their own fire times until all agree; one that ends,
+    /// ends the `And`.
     pub(super) fn next_of_all(
         &self,
         previous: Option<UtcMicros>,
         now: UtcMicros,
-        source: &mut dyn JitterSource,
         rounds: &mut Rounds,
-    ) -> Result<Option<UtcMicros>, Error> {
-        let mut times = Vec::with_capacity(self.triggers.len());
-        for trigger in &self.triggers {
-            let Some(t) = trigger.next_within(previous, now, source, rounds)? else { return Ok(None) };
-            times.push(t);
+    ) -> Result<Option<Fire>, Error> {
+        let mut fires = Vec::with_capacity(self.members.len());
+        for member in &self.members {
+            let Some(fire) = member.own_after(previous, now, rounds)? else { return Ok(None) };
+            fires.push(fire);
         }
-        let Some(mut latest) = times.iter().max().copied() else { return Ok(None) };
+        let Some(mut latest) = fires.iter().map(|fire| fire.at).max() else { return Ok(None) };
         let cost = self.cost();
-        while times.iter().any(|t| *t != latest) {
+        while fires.iter().any(|fire| fire.at != latest) {
             if !rounds.take_at(cost) {
                 return Ok(None);
             }
-            for (trigger, t) in self.triggers.iter().zip(&mut times) {
-                let Some(next) = trigger.not_before(previous, *t, latest, source, rounds)? else {
+            for (member, fire) in self.members.iter().zip(&mut fires) {
+                let Some(next) = member.not_before(previous, *fire, latest, rounds)? else {
                     return Ok(None);
                 };
-                *t = next;
-                latest = latest.max(next);
+                *fire = next;
+                latest = latest.max(next.at);
             }
         }
-        Ok(Some(jitter::add(latest, self.jitter, source)))
+        let most = fires.iter().map(|fire| fire.jitter).max().unwrap_or(0);
+        Ok(Some(Fire { at: latest, jitter: most.saturating_add(self.jitter) }))
     }
 
-    /// The earliest answer of any member. All are asked with the previous fire time of the whole, so a
-    /// member that counts from it (an interval) starts anew whenever another one fires, as in APScheduler.
+    /// The first fire time of any member after `previous`, or without one the first from `now` on.
     pub(super) fn next_of_any(
+        &self,
+        previous: Option<UtcMicros>,
+        now: UtcMicros,
+        rounds: &mut Rounds,
+    ) -> Result<Option<Fire>, Error> {
+        Ok(self.first(&self.answers(previous, now, rounds)?))
+    }
+
+    /// The same with its jitter, of which there is less than would have it pass the next fire time: that would
+    /// never come then.
+    pub(super) fn next_of_any_late(
         &self,
         previous: Option<UtcMicros>,
         now: UtcMicros,
         source: &mut dyn JitterSource,
         rounds: &mut Rounds,
     ) -> Result<Option<UtcMicros>, Error> {
-        let mut earliest: Option<UtcMicros> = None;
-        for trigger in &self.triggers {
-            let t = match trigger {
-                // A date that is still to come fires. APScheduler 3.11 drops it as soon as another member
-                // has fired, which it calls a mistake (agronholm/apscheduler, issue 427).
-                Trigger::Date(date) => Some(date.run_date()).filter(|t| previous.is_none_or(|p| p < *t)),
-                _ => trigger.next_within(previous, now, source, rounds)?,
-            };
-            earliest = earliest.into_iter().chain(t).min();
+        let answers = self.answers(previous, now, rounds)?;
+        let Some(Fire { at, jitter }) = self.first(&answers) else { return Ok(None) };
+        if jitter == 0 {
+            return Ok(Some(at));
         }
-        Ok(earliest.map(|t| jitter::add(t, self.jitter, source)))
+        let mut next = UtcMicros::MAX;
+        for (member, answer) in self.members.iter().zip(answers) {
+            let after = match answer {
+                Some(fire) if fire.at == at && !member.trigger.needs_host() => {
+                    member.own_after(Some(at), now.max(at), rounds)?
+                }
+                // One of the host's is asked once only.
+                other => other.filter(|fire| fire.at > at),
+            };
+            next = after.map_or(next, |fire| next.min(fire.at));
+        }
+        Ok(Some(jitter::add(at, jitter.min(next.micros_since(at) - 1).max(0), source)))
     }
 
-    /// Goes back from `now` until the members agree, which they do at `due` if not before.
+    /// What each member answers.
+    fn answers(
+        &self,
+        previous: Option<UtcMicros>,
+        now: UtcMicros,
+        rounds: &mut Rounds,
+    ) -> Result<Vec<Option<Fire>>, Error> {
+        let parts = (1..=self.members.len()).rev();
+        let members = self.members.iter().zip(parts);
+        members
+            .map(|(member, parts)| {
+                rounds.within_part(parts, |rounds| member.own_after(previous, now, rounds))
+            })
+            .collect()
+    }
+
+    /// The earliest of the answers; of those at one instant the one that is soonest over.
+    fn first(&self, answers: &[Option<Fire>]) -> Option<Fire> {
+        let first = answers.iter().flatten().min_by_key(|fire| (fire.at, fire.jitter))?;
+        Some(Fire { at: first.at, jitter: first.jitter.saturating_add(self.jitter) })
+    }
+
+    /// Goes back from `now` until the members agree; where they do not before `due`, that.
     pub(super) fn latest_of_all(
         &self,
         due: UtcMicros,
         now: UtcMicros,
         rounds: &mut Rounds,
     ) -> Result<UtcMicros, Error> {
-        if self.triggers.is_empty() {
+        if self.members.is_empty() {
             return Ok(due);
         }
         let cost = self.cost();
         let mut until = now;
         loop {
             let (mut earliest, mut agree) = (until, true);
-            for trigger in &self.triggers {
-                let t = trigger.latest_within(due, earliest, rounds)?;
+            for member in &self.members {
+                let t = member.latest_own(due, earliest, rounds)?;
                 agree &= t == until;
                 earliest = earliest.min(t);
             }
@@ -149,9 +236,7 @@ impl Combination {
         }
     }
 
-    /// Members that do not count from the previous fire time (cron, dates) fire wherever the others do, so
-    /// their latest fire time is one of the chain, and the chain after it is made by the others alone. That
-    /// rest is walked, with intervals taken in one stride.
+    /// The latest fire time of any member.
     pub(super) fn latest_of_any(
         &self,
         due: UtcMicros,
@@ -159,72 +244,133 @@ impl Combination {
         rounds: &mut Rounds,
     ) -> Result<UtcMicros, Error> {
         let mut latest = due;
-        for trigger in &self.triggers {
-            let t = match trigger {
-                Trigger::Date(date) => date.run_date(),
-                _ if trigger.counts_from_previous() => continue,
-                _ => trigger.latest_within(due, now, rounds)?,
-            };
-            if t <= now {
-                latest = latest.max(t);
-            }
+        for (member, parts) in self.members.iter().zip((1..=self.members.len()).rev()) {
+            let own = rounds.within_part(parts, |rounds| member.latest_own(due, now, rounds))?;
+            latest = latest.max(own);
         }
-        loop {
-            let mut next: Option<UtcMicros> = None;
-            for trigger in self.triggers.iter().filter(|trigger| trigger.counts_from_previous()) {
-                let t = trigger.next_within(Some(latest), now, &mut NoJitter, rounds)?;
-                next = next.into_iter().chain(t).min();
-            }
-            match next {
-                Some(next) if next > latest && next <= now && rounds.take() => {
-                    latest = self.stride(latest, next, now)?;
-                }
-                _ => return Ok(latest),
-            }
-        }
-    }
-
-    /// When `next` comes from an interval: how far that interval alone carries on from `latest`. Otherwise
-    /// `next` itself.
-    fn stride(&self, latest: UtcMicros, next: UtcMicros, now: UtcMicros) -> Result<UtcMicros, Error> {
-        let mut until = now;
-        for trigger in self.triggers.iter().filter(|trigger| trigger.counts_from_previous()) {
-            match trigger {
-                Trigger::Interval(_) => {}
-                // Wherever in its civil day an interval fires, this one's next fire time stays the same.
-                Trigger::CalendarInterval(trigger) => {
-                    let same = trigger.next_fire_time(Some(latest), &mut NoJitter)?.unwrap_or(UtcMicros::MAX);
-                    until = until.min(trigger.same_day_until(latest)?.min(same).saturating_add(-1));
-                }
-                _ => return Ok(next),
-            }
-        }
-        let mut reached = next;
-        for trigger in &self.triggers {
-            if let Trigger::Interval(interval) = trigger {
-                if latest.checked_add(interval.interval()) == Some(next) {
-                    reached = reached.max(interval.latest_fire_time(latest, until));
-                }
-            }
-        }
-        Ok(reached)
+        Ok(latest)
     }
 }
 
-/// Asks a host trigger again and again, as it alone knows its chain: from `t` on to the first answer that
-/// is not before `bound`, or the last one within the rounds.
-pub(super) fn walk(
+impl Member {
+    /// See [`Trigger::own_after`].
+    fn own_after(
+        &self,
+        previous: Option<UtcMicros>,
+        now: UtcMicros,
+        rounds: &mut Rounds,
+    ) -> Result<Option<Fire>, Error> {
+        match &self.trigger {
+            Trigger::Host(trigger) => {
+                let next = self.place.follow(trigger.as_ref(), previous, now, rounds)?;
+                Ok(next.map(|at| Fire { at, jitter: 0 }))
+            }
+            trigger => trigger.own_after(previous, now, rounds),
+        }
+    }
+
+    /// The last of its own fire times after `due` that is not after `now`; `due` where there is none.
+    fn latest_own(&self, due: UtcMicros, now: UtcMicros, rounds: &mut Rounds) -> Result<UtcMicros, Error> {
+        if let Trigger::Host(trigger) = &self.trigger {
+            let mut latest = due;
+            loop {
+                match self.place.follow(trigger.as_ref(), Some(latest), now, rounds)? {
+                    Some(next) if next > latest && next <= now && rounds.take() => latest = next,
+                    _ => return Ok(latest),
+                }
+            }
+        }
+        match self.own_after(Some(due), due, rounds)? {
+            Some(first) if first.at <= now => self.trigger.latest_within(first.at, now, rounds),
+            _ => Ok(due),
+        }
+    }
+
+    /// The first of its own fire times not before `bound`, when `fire` is its answer to `previous`.
+    fn not_before(
+        &self,
+        previous: Option<UtcMicros>,
+        fire: Fire,
+        bound: UtcMicros,
+        rounds: &mut Rounds,
+    ) -> Result<Option<Fire>, Error> {
+        if fire.at >= bound {
+            return Ok(Some(fire));
+        }
+        let before = bound.saturating_add(-1);
+        let Trigger::Host(trigger) = &self.trigger else {
+            return self.own_after(Some(before), before, rounds);
+        };
+        // As APScheduler does: the same question, asked at a later time. Most triggers heed it.
+        let next = self.place.ask(trigger.as_ref(), previous, bound)?;
+        if next.is_some_and(|next| next < bound) {
+            return self.own_after(Some(before), before, rounds);
+        }
+        Ok(next.map(|at| Fire { at, jitter: 0 }))
+    }
+}
+
+impl Place {
+    /// Makes this the last step.
+    pub fn set(&self, step: Step) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
+    }
+
+    /// The last step of the series, where there has been one.
+    pub fn step(&self) -> Option<Step> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for the fire time after `previous`, which is the place from then on.
+    fn ask(
+        &self,
+        trigger: &dyn HostTrigger,
+        previous: Option<UtcMicros>,
+        now: UtcMicros,
+    ) -> Result<Option<UtcMicros>, Error> {
+        let next = trigger.next_fire_time(previous, now)?;
+        if let Some(next) = next {
+            self.set((previous, next));
+        }
+        Ok(next)
+    }
+
+    /// The first fire time after `previous` of the series. Where nothing is known of it there, or it does not get
+    /// that far, it begins anew at `previous`, as with APScheduler each time.
+    fn follow(
+        &self,
+        trigger: &dyn HostTrigger,
+        previous: Option<UtcMicros>,
+        now: UtcMicros,
+        rounds: &mut Rounds,
+    ) -> Result<Option<UtcMicros>, Error> {
+        let Some(after) = previous else { return self.ask(trigger, None, now) };
+        let Some((_, mut t)) = self.step().filter(|(before, _)| before.is_none_or(|before| before <= after))
+        else {
+            return self.ask(trigger, previous, now);
+        };
+        while t <= after {
+            match self.ask(trigger, Some(t), now)? {
+                None => return Ok(None),
+                Some(next) if next > t && rounds.take() => t = next,
+                Some(_) => return self.ask(trigger, previous, now),
+            }
+        }
+        Ok(Some(t))
+    }
+}
+
+/// The last fire time not after `now` that a host trigger gives when it is asked again and again from `t` on.
+pub(super) fn latest_of_host(
     trigger: &dyn HostTrigger,
     mut t: UtcMicros,
     now: UtcMicros,
     rounds: &mut Rounds,
-    mut stop: impl FnMut(UtcMicros) -> bool,
-) -> Result<(UtcMicros, Option<UtcMicros>), Error> {
+) -> Result<UtcMicros, Error> {
     loop {
         match trigger.next_fire_time(Some(t), now)? {
-            Some(next) if stop(next) => return Ok((t, Some(next))),
-            Some(next) if next > t && rounds.take() => t = next,
-            _ => return Ok((t, None)),
+            Some(next) if next > t && next <= now && rounds.take() => t = next,
+            _ => return Ok(t),
         }
     }
 }

@@ -26,6 +26,12 @@ impl DateTrigger {
             Some(_) => None,
         }
     }
+
+    /// See [`super::Trigger::own_after`]. APScheduler 3.11 drops a date as soon as another member of an `Or` has
+    /// fired, which it calls a mistake (agronholm/apscheduler, issue 427).
+    pub(super) fn own_after(&self, previous: Option<UtcMicros>) -> Option<UtcMicros> {
+        Some(self.run_date).filter(|date| previous.is_none_or(|previous| previous < *date))
+    }
 }
 
 #[cfg(test)]

@@ -67,8 +67,17 @@ impl IntervalTrigger {
         Some(jitter::add(next, self.jitter, source)).filter(|t| *t <= self.end)
     }
 
+    /// See [`super::Trigger::own_after`].
+    pub(super) fn own_after(&self, previous: Option<UtcMicros>, now: UtcMicros) -> Option<UtcMicros> {
+        let bound = match previous {
+            Some(previous) => previous.checked_add(1)?,
+            None => now,
+        };
+        self.not_before(self.start, bound).filter(|t| *t <= self.end)
+    }
+
     /// The first `from + k * interval`, k >= 0, that is not before `bound`.
-    pub(crate) fn not_before(&self, from: UtcMicros, bound: UtcMicros) -> Option<UtcMicros> {
+    fn not_before(&self, from: UtcMicros, bound: UtcMicros) -> Option<UtcMicros> {
         let missing = bound.micros_since(from);
         if missing <= 0 {
             return Some(from);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use self::calendar::{CivilDate, CivilMicros};
 pub use self::calendar_interval::{CalendarIntervalTrigger, CalendarStep, TimeOfDay};
-pub use self::combining::Combination;
+pub use self::combining::{Combination, Place};
 pub use self::cron::{CronFields, CronTrigger};
 pub use self::date::DateTrigger;
 pub use self::interval::IntervalTrigger;
@@ -64,7 +64,7 @@ impl Trigger {
             Self::Date(_) | Self::Interval(_) => false,
             Self::CalendarInterval(trigger) => trigger.zone().needs_host(),
             Self::Cron(trigger) => trigger.zone().needs_host(),
-            Self::And(members) | Self::Or(members) => members.triggers().iter().any(Self::needs_host),
+            Self::And(members) | Self::Or(members) => members.needs_host(),
             Self::Host(_) => true,
         }
     }
@@ -86,8 +86,8 @@ impl Trigger {
     }
 
     /// The last fire time not after `now` in the chain that starts at the fire time `due`, which is not
-    /// after `now` itself. Does not walk the chain, except where only that tells: see [`combining`] for
-    /// `Or`, and host triggers, which are asked at most [`combining::MAX_ROUNDS`] times.
+    /// after `now` itself. Does not walk the chain, except where only that tells: calendar intervals with steps of
+    /// both months and days, and host triggers, which are asked at most [`combining::MAX_ROUNDS`] times.
     ///
     /// Jitter is left out: the answer is the latest time that the schedule itself gives, or `due`.
     ///
@@ -111,8 +111,11 @@ impl Trigger {
             Self::Interval(trigger) => Ok(trigger.next_fire_time(previous, now, jitter)),
             Self::CalendarInterval(trigger) => trigger.next_fire_time(previous, jitter),
             Self::Cron(trigger) => trigger.next_fire_time(previous, now, jitter),
-            Self::And(members) => members.next_of_all(previous, now, jitter, rounds),
-            Self::Or(members) => members.next_of_any(previous, now, jitter, rounds),
+            Self::And(members) => {
+                let fire = members.next_of_all(previous, now, rounds)?;
+                Ok(fire.map(|fire| jitter::add(fire.at, fire.jitter, jitter)))
+            }
+            Self::Or(members) => members.next_of_any_late(previous, now, jitter, rounds),
             Self::Host(trigger) => trigger.next_fire_time(previous, now),
         }
     }
@@ -126,46 +129,39 @@ impl Trigger {
             Self::Cron(trigger) => trigger.latest_fire_time(due, now),
             Self::And(members) => members.latest_of_all(due, now, rounds),
             Self::Or(members) => members.latest_of_any(due, now, rounds),
-            Self::Host(trigger) => {
-                Ok(combining::walk(trigger.as_ref(), due, now, rounds, |next| next > now)?.0)
-            }
+            Self::Host(trigger) => combining::latest_of_host(trigger.as_ref(), due, now, rounds),
         }
     }
 
-    /// The first fire time not before `bound` in the chain that goes on from `t`, this trigger's answer to
-    /// `previous`.
-    fn not_before(
+    /// The first of its own fire times after `previous`, which need not be one of them; without one, the first
+    /// that comes from `now` on. What the trigger itself calls the previous fire time would count anew from
+    /// there; so does one of the host's, unless it is asked by its place: see [`combining::Place`].
+    fn own_after(
         &self,
         previous: Option<UtcMicros>,
-        t: UtcMicros,
-        bound: UtcMicros,
-        jitter: &mut dyn JitterSource,
+        now: UtcMicros,
         rounds: &mut Rounds,
-    ) -> Result<Option<UtcMicros>, Error> {
-        if t >= bound {
-            return Ok(Some(t));
-        }
-        if let Self::Host(trigger) = self {
-            // As APScheduler does: the same question, asked at a later time. Most triggers heed it.
-            return match trigger.next_fire_time(previous, bound)? {
-                Some(next) if next < bound => {
-                    Ok(combining::walk(trigger.as_ref(), next, bound, rounds, |next| next >= bound)?.1)
-                }
-                next => Ok(next),
-            };
-        }
-        let last = self.latest_within(t, bound.saturating_add(-1), rounds)?;
-        self.next_within(Some(last), last, jitter, rounds)
-    }
-
-    /// Whether the answer depends on the previous fire time in more than having to be later.
-    fn counts_from_previous(&self) -> bool {
-        match self {
-            Self::Interval(_) | Self::CalendarInterval(_) | Self::Host(_) => true,
-            Self::Date(_) | Self::Cron(_) => false,
-            Self::And(members) | Self::Or(members) => {
-                members.triggers().iter().any(Self::counts_from_previous)
+    ) -> Result<Option<Fire>, Error> {
+        let (next, jitter, end) = match self {
+            Self::Date(trigger) => (trigger.own_after(previous), 0, UtcMicros::MAX),
+            Self::Interval(trigger) => (trigger.own_after(previous, now), trigger.jitter(), trigger.end()),
+            Self::CalendarInterval(trigger) => {
+                (trigger.own_after(previous, rounds)?, trigger.jitter(), UtcMicros::MAX)
             }
-        }
+            Self::Cron(trigger) => {
+                (trigger.own_after(previous, now)?, trigger.jitter(), trigger.end().unwrap_or(UtcMicros::MAX))
+            }
+            Self::And(members) => return members.next_of_all(previous, now, rounds),
+            Self::Or(members) => return members.next_of_any(previous, now, rounds),
+            Self::Host(trigger) => (trigger.next_fire_time(previous, now)?, 0, UtcMicros::MAX),
+        };
+        Ok(next.map(|at| Fire { at, jitter: jitter.min(end.micros_since(at)) }))
     }
+}
+
+/// A fire time of a trigger without its jitter, and how many microseconds of that there may be.
+#[derive(Clone, Copy, Debug)]
+struct Fire {
+    at: UtcMicros,
+    jitter: i64,
 }

@@ -158,12 +158,34 @@ impl CronTrigger {
         let from = match previous {
             Some(previous) if now < previous => Some(now),
             Some(previous) => previous.checked_add(1),
-            None => Some(self.start.map_or(now, |start| start.max(now))),
+            None => Some(self.not_before_start(now)),
         };
         let Some(from) = from else { return Ok(None) };
-        let next = search::next(&self.fields.sets, &self.zone, from)?;
         let end = self.end.unwrap_or(UtcMicros::MAX);
-        Ok(next.filter(|t| *t <= end).map(|t| jitter::add(t, self.jitter, source).min(end)))
+        Ok(self.first_from(from)?.map(|t| jitter::add(t, self.jitter, source).min(end)))
+    }
+
+    /// See [`super::Trigger::own_after`].
+    pub(super) fn own_after(
+        &self,
+        previous: Option<UtcMicros>,
+        now: UtcMicros,
+    ) -> Result<Option<UtcMicros>, Error> {
+        let from = match previous {
+            Some(previous) => previous.checked_add(1),
+            None => Some(now),
+        };
+        from.map_or(Ok(None), |from| self.first_from(self.not_before_start(from)))
+    }
+
+    fn not_before_start(&self, t: UtcMicros) -> UtcMicros {
+        self.start.map_or(t, |start| start.max(t))
+    }
+
+    /// The first match from `from` on that is not after the end.
+    fn first_from(&self, from: UtcMicros) -> Result<Option<UtcMicros>, Error> {
+        let next = search::next(&self.fields.sets, &self.zone, from)?;
+        Ok(next.filter(|t| self.end.is_none_or(|end| *t <= end)))
     }
 
     /// See [`super::Trigger::latest_fire_time`].

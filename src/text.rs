@@ -1,0 +1,68 @@
+//! Python's strings as the core's text, and back.
+//!
+//! A string of Python may hold lone surrogates, as the names of files do whose encoding is unknown (PEP 383), and
+//! text of Rust never does. Such a string becomes [`MARK`] and its bytes in UTF-8 (surrogates like any other
+//! character), each as the character of that number; so does one that begins with the mark itself. Different
+//! strings stay different, and all others are as they are.
+
+use std::borrow::Cow;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+/// A code point that is no character.
+const MARK: char = '\u{10FFFF}';
+
+/// A string that was given as an argument.
+pub struct Text<'a>(Cow<'a, str>);
+
+impl Text<'_> {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Text<'a> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let given = value.cast::<PyString>()?;
+        match value.extract::<&'a str>() {
+            Ok(text) if !text.starts_with(MARK) => Ok(Self(Cow::Borrowed(text))),
+            _ => escaped(&given).map(|text| Self(Cow::Owned(text))),
+        }
+    }
+}
+
+/// The core's text of `string`.
+pub fn of<'a>(string: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, str>> {
+    match string.to_str() {
+        Ok(text) if !text.starts_with(MARK) => Ok(Cow::Borrowed(text)),
+        _ => escaped(string).map(Cow::Owned),
+    }
+}
+
+/// The string of a text of the core's.
+pub fn string<'py>(py: Python<'py>, text: &str) -> Bound<'py, PyString> {
+    let Some(escaped) = text.strip_prefix(MARK) else { return PyString::new(py, text) };
+    let bytes: Vec<u8> = escaped.chars().map(|byte| byte as u8).collect();
+    let decoded = PyBytes::new(py, &bytes).call_method1("decode", ("utf-8", "surrogatepass"));
+    let decoded = decoded.and_then(|string| Ok(string.cast_into::<PyString>()?));
+    // Only what is none of ours cannot be read.
+    decoded.unwrap_or_else(|_| PyString::new(py, text))
+}
+
+/// `template % values`, put together by Python, so that all that its strings hold is kept.
+pub fn format<'py>(
+    py: Python<'py>,
+    template: &str,
+    values: impl IntoPyObject<'py>,
+) -> PyResult<Bound<'py, PyString>> {
+    Ok(PyString::new(py, template).rem(values)?.cast_into()?)
+}
+
+fn escaped(string: &Bound<'_, PyString>) -> PyResult<String> {
+    let bytes = string.call_method1("encode", ("utf-8", "surrogatepass"))?;
+    let bytes = bytes.cast::<PyBytes>()?.as_bytes();
+    Ok(std::iter::once(MARK).chain(bytes.iter().map(|byte| char::from(*byte))).collect())
+}
