@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mainspring_core::ErrorKind;
+use mainspring_core::{ErrorKind, UtcMicros};
 use mainspring_core::job::JobKey;
 use mainspring_core::store::{MemoryStore, SharedStore};
 use pyo3::prelude::*;
@@ -13,9 +13,10 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::convert;
 use crate::fields::{self, Seen};
-use crate::job::Job;
+use crate::job::{Job, Since};
 use crate::python;
 use crate::record::Store;
+use crate::trigger::{core_trigger, trigger_zone};
 
 /// The scheduler that a store belongs to, and the alias it goes by there.
 pub struct Owner {
@@ -73,6 +74,38 @@ impl NativeStore {
             }
         }
         Ok(jobs)
+    }
+}
+
+impl NativeStore {
+    /// Has the entry by the id of `job` take over its fields; says whether the fire time still holds, or else
+    /// nothing is changed. `None`: there is no such entry.
+    fn take_over(&self, job: &Bound<'_, Job>, since: Since) -> PyResult<Option<bool>> {
+        let py = job.py();
+        let id = job.get().job_id()?;
+        let Some(key) = self.store.read(|s| s.key(&id)) else { return Ok(None) };
+        if job.get().key_in(&self.store) == Some(key) {
+            return Ok(Some(true));
+        }
+        let mut new = Some(job.get().to_new_job(py)?);
+        let replaced = self.store.change(|s| {
+            let Some(next) = new.as_ref().map(|new| new.next) else { return Ok(None) };
+            if !since.set_next(s, key, next)? {
+                return Ok(None);
+            }
+            // What is not taken is dropped after the store's lock is released.
+            new.take().map(|new| s.update(key, new.trigger, new.policy, new.route, new.payload)).transpose()
+        });
+        let replaced: Result<_, mainspring_core::Error> = replaced;
+        match replaced {
+            Ok(Some(old)) => drop(old),
+            Ok(None) => return Ok(Some(false)),
+            Err(_) => return Ok(None),
+        }
+        if let Some(seen) = Seen::read(&self.store, key) {
+            job.get().link(Arc::clone(&self.store), key, seen);
+        }
+        Ok(Some(true))
     }
 }
 
@@ -134,26 +167,47 @@ impl NativeStore {
 
     /// Takes over the fields of `job` under the same id. A handle on that very entry is up to date already.
     fn update(&self, job: &Bound<'_, Job>) -> PyResult<()> {
-        let py = job.py();
-        let id = job.get().job_id()?;
-        let key = self.store.read(|s| s.key(&id)).ok_or_else(|| lookup(py, &id))?;
-        if job.get().key_in(&self.store) == Some(key) {
-            return Ok(());
+        match self.take_over(job, Since::Asked)? {
+            Some(_) => Ok(()),
+            None => Err(lookup(job.py(), &*job.get().job_id()?)),
         }
-        let new = job.get().to_new_job(py)?;
-        let replaced = self.store.change(|s| {
-            let old = s.update(key, new.trigger, new.policy, new.route, new.payload)?;
-            s.set_next(key, new.next)?;
-            Ok::<_, mainspring_core::Error>(old)
+    }
+
+    /// The same; false where there is no such job.
+    fn replace(&self, job: &Bound<'_, Job>) -> PyResult<bool> {
+        Ok(self.take_over(job, Since::Asked)?.is_some())
+    }
+
+    /// The same with a fire time that was worked out when `since` was the last one handed over; false also where
+    /// more has been handed over since.
+    fn replace_since(&self, job: &Bound<'_, Job>, since: Option<i64>) -> PyResult<bool> {
+        let since = Since::Planned(since.map(UtcMicros::clamped));
+        Ok(self.take_over(job, since)?.unwrap_or(false))
+    }
+
+    /// The last fire time of a job that was handed over, if any, in microseconds since the epoch; and that time
+    /// again, where a trigger equal to `trigger` has given it.
+    fn handed_over<'py>(
+        &self,
+        job_id: &str,
+        trigger: &Bound<'py, PyAny>,
+    ) -> PyResult<(Option<i64>, Option<Bound<'py, PyAny>>)> {
+        let py = trigger.py();
+        let known = |s: &MemoryStore<_>| s.key(job_id).is_some_and(|key| s.get(key).is_some_and(|job| job.handed_over.is_some()));
+        if !self.store.read(known) {
+            return Ok((None, None));
+        }
+        let scheduler = self.owner(py).scheduler;
+        let zone = fields::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
+        let core = core_trigger(trigger, &zone)?;
+        let handed_over = self.store.read(|s| {
+            let job = s.get(s.key(job_id)?)?;
+            Some((job.handed_over?, job.handed_over_by(&core)))
         });
-        match replaced {
-            Ok(old) => drop(old),
-            Err(_) => return Err(lookup(py, &id)),
-        }
-        if let Some(seen) = Seen::read(&self.store, key) {
-            job.get().link(Arc::clone(&self.store), key, seen);
-        }
-        Ok(())
+        let Some((since, last)) = handed_over else { return Ok((None, None)) };
+        let zone = trigger_zone(trigger)?.unwrap_or(zone);
+        let last = last.map(|last| zone.datetime(py, last)).transpose()?;
+        Ok((Some(since.get()), last))
     }
 
     fn remove(&self, py: Python<'_>, job_id: &str) -> PyResult<()> {

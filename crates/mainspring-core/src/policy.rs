@@ -86,6 +86,26 @@ pub fn due(
     Ok(Due { run_times: all.into(), next })
 }
 
+/// The first fire time from `now` on of a trigger whose last one to be handed over was `last`, if there was one:
+/// that one, and what comes before it, is not given again, though the trigger may not look at the clock, or the
+/// clock may have stepped back or not moved on.
+///
+/// # Errors
+///
+/// What the trigger raised.
+pub fn from_now(
+    trigger: &Trigger,
+    last: Option<UtcMicros>,
+    now: UtcMicros,
+    jitter: &mut dyn JitterSource,
+) -> Result<Option<UtcMicros>, Error> {
+    let now = last.map_or(now, |last| now.max(last.saturating_add(1)));
+    match trigger.next_fire_time(None, now, jitter)? {
+        Some(next) if last.is_some_and(|last| next <= last) => trigger.next_fire_time(last, now, jitter),
+        next => Ok(next),
+    }
+}
+
 fn next_after(
     trigger: &Trigger,
     previous: UtcMicros,

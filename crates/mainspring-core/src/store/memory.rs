@@ -123,6 +123,7 @@ impl<P> MemoryStore<P> {
             trigger: job.trigger,
             payload: job.payload,
             next: job.next,
+            handed_over: UtcMicros::MIN,
             policy: job.policy,
             route: job.route,
             sequence,
@@ -132,6 +133,7 @@ impl<P> MemoryStore<P> {
             ending: false,
             host_pending: false,
             behind: false,
+            since_trigger: true,
         });
         Ok(JobKey { slot, generation: place.generation })
     }
@@ -164,8 +166,10 @@ impl<P> MemoryStore<P> {
             policy: entry.policy,
             route: entry.route,
             next: entry.next,
+            handed_over: entry.handed_over(),
             running: entry.running,
             payload: &entry.payload,
+            since_trigger: entry.since_trigger,
         })
     }
 
@@ -196,6 +200,27 @@ impl<P> MemoryStore<P> {
         Ok(())
     }
 
+    /// Gives the job the fire time that was worked out from the time it was, when `since` was the last fire time
+    /// [handed over](JobView::handed_over). Says whether it did: not where more has been handed over meanwhile,
+    /// since the fire time may be that very one. It has to be worked out anew then, as by
+    /// [`policy::from_now`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::JobLookup`] when the store no longer holds the job.
+    pub fn plan(
+        &mut self,
+        key: JobKey,
+        next: Option<UtcMicros>,
+        since: Option<UtcMicros>,
+    ) -> Result<bool, Error> {
+        let holds = self.live_mut(key)?.handed_over() == since;
+        if holds {
+            self.set_next(key, next)?;
+        }
+        Ok(holds)
+    }
+
     /// Changes what the store knows of the job, but for its id and fire time. Returns the old payload.
     ///
     /// # Errors
@@ -217,10 +242,20 @@ impl<P> MemoryStore<P> {
                 return Err(error);
             }
         };
+        let mut asks_again = None;
+        if *entry.trigger != *trigger {
+            entry.since_trigger = false;
+            // The host was asked about the old one.
+            let asked = std::mem::take(&mut entry.host_pending);
+            asks_again = entry.next.filter(|_| asked).map(|next| (next, entry.sequence));
+        }
         let old_trigger = std::mem::replace(&mut entry.trigger, trigger);
         let old_payload = std::mem::replace(&mut entry.payload, payload);
         entry.policy = policy;
         entry.route = route;
+        if let Some((next, sequence)) = asks_again {
+            self.queue.set(key.slot, next, sequence);
+        }
         self.discard(old_trigger);
         Ok(old_payload)
     }
@@ -420,6 +455,7 @@ impl<P> MemoryStore<P> {
         let store = self.id;
         let entry = self.entry_mut(key)?;
         entry.host_pending = false;
+        entry.note(&due.run_times);
         entry.next = due.next.or(entry.next);
         let item = entry.admit(store, key, due.run_times, due.next.is_none());
         entry.behind = entry.running > 0 && due.next.is_some_and(|next| next <= now);

@@ -19,7 +19,7 @@ pub const MAX_ROUNDS: u32 = 10_000;
 pub const HOST_COST: u32 = 20;
 
 /// The members of an `And` or an `Or`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Combination {
     triggers: Box<[Trigger]>,
     jitter: i64,

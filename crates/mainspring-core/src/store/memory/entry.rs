@@ -41,10 +41,20 @@ pub struct JobView<'a, P> {
     pub route: u32,
     /// Its next fire time, or the last one where its trigger has ended; `None` while paused or parked.
     pub next: Option<UtcMicros>,
+    /// The last fire time that was handed over.
+    pub handed_over: Option<UtcMicros>,
     /// How many runs of it are under way.
     pub running: u32,
     /// What the host keeps with it.
     pub payload: &'a P,
+    pub(super) since_trigger: bool,
+}
+
+impl<P> JobView<'_, P> {
+    /// The last fire time that was handed over, where `trigger` is the job's, or equal to it, and gave it.
+    pub fn handed_over_by(&self, trigger: &Trigger) -> Option<UtcMicros> {
+        self.handed_over.filter(|_| self.since_trigger && **self.trigger == *trigger)
+    }
 }
 
 /// What becomes of a job whose trigger the host has evaluated.
@@ -64,6 +74,8 @@ pub(super) struct Entry<P> {
     pub trigger: Arc<Trigger>,
     pub payload: P,
     pub next: Option<UtcMicros>,
+    /// The last fire time that was handed over; [`UtcMicros::MIN`] where none was, which saves 8 bytes.
+    pub handed_over: UtcMicros,
     pub policy: RunPolicy,
     pub route: u32,
     pub sequence: u32,
@@ -77,6 +89,8 @@ pub(super) struct Entry<P> {
     pub host_pending: bool,
     /// More is due when a run is done; the entry is not in the queue.
     pub behind: bool,
+    /// Whether it was the trigger which gave the time that was handed over last, and not one before it.
+    pub since_trigger: bool,
 }
 
 #[derive(Debug)]
@@ -110,6 +124,19 @@ pub enum GivenBack {
 }
 
 impl<P> Entry<P> {
+    /// The last fire time that was handed over.
+    pub fn handed_over(&self) -> Option<UtcMicros> {
+        Some(self.handed_over).filter(|last| *last != UtcMicros::MIN)
+    }
+
+    /// Takes note that these run times are handed over.
+    pub fn note(&mut self, run_times: &RunTimes) {
+        if let Some(last) = run_times.as_slice().last() {
+            self.handed_over = self.handed_over.max(*last);
+            self.since_trigger = true;
+        }
+    }
+
     /// Takes an instance slot for these runs, or says that there is none left.
     pub fn admit(&mut self, store: StoreId, key: JobKey, run_times: RunTimes, last: bool) -> Item {
         if self.running >= self.policy.max_instances {
