@@ -10,7 +10,6 @@ mod apply;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mainspring_core::UtcMicros;
 use mainspring_core::job::{JobId, JobKey};
 use mainspring_core::store::NewJob;
 use pyo3::exceptions::PyAttributeError;
@@ -18,10 +17,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+pub use self::apply::Origin;
 use crate::changes::Changes;
 use crate::convert;
 use crate::convert::zone::TimeZone;
-pub use self::apply::Since;
 use crate::fields::{Fields, Seen, new_job, unset, zone_of};
 use crate::python;
 use crate::record::{Record, Store};
@@ -530,15 +529,11 @@ impl Job {
         slf.get().apply(slf.py(), &approved)
     }
 
-    /// The same with a fire time that was worked out when `since` was the last one handed over; says whether the
-    /// changes are made, which they are not where more has been handed over since.
-    fn _modify_since(
-        slf: &Bound<'_, Self>,
-        since: Option<i64>,
-        changes: &Bound<'_, PyDict>,
-    ) -> PyResult<bool> {
+    /// The same with a fire time that was worked out when the job's entry had this revision; says whether the
+    /// changes are made, which they are not where it has another one now.
+    fn _modify_since(slf: &Bound<'_, Self>, revision: u32, changes: &Bound<'_, PyDict>) -> PyResult<bool> {
         let approved = Changes::validate(slf, changes)?;
-        slf.get().apply_since(slf.py(), &approved, Since::Planned(since.map(UtcMicros::clamped)))
+        slf.get().apply_from(slf.py(), &approved, Origin::Planned(revision))
     }
 
     /// The fire times from `next_run_time` to `now`, both included.

@@ -68,8 +68,8 @@ struct Open {
 struct Found {
     store: Py<NativeStore>,
     key: JobKey,
-    /// The last fire time that was handed over when it was found.
-    handed_over: Option<UtcMicros>,
+    /// The revision it had when it was found.
+    revision: u32,
 }
 
 impl Found {
@@ -81,7 +81,7 @@ impl Found {
         Seen::read(self.store(), self.key)
     }
 
-    /// The same if that fire time is the job's trigger's, or that of one that is equal to it.
+    /// The last of its fire times that was handed over, where this is its trigger or equal to it.
     fn handed_over_by(&self, trigger: &Trigger) -> Option<UtcMicros> {
         self.store().read(|s| s.get(self.key)?.handed_over_by(trigger))
     }
@@ -212,8 +212,8 @@ impl NativeJobs {
         let Some(store) = Self::store(open, engine, py, alias)? else { return Ok(None) };
         let Ok(job_id) = job_id.cast_exact::<PyString>() else { return Ok(None) };
         let job_id = job_id.to_str()?;
-        let found = store.get().shared().read(|s| s.get(s.key(job_id)?).map(|job| (job.key, job.handed_over)));
-        Ok(found.map(|(key, handed_over)| Found { store, key, handed_over }))
+        let found = store.get().shared().read(|s| s.get(s.key(job_id)?).map(|job| (job.key, job.revision)));
+        Ok(found.map(|(key, revision)| Found { store, key, revision }))
     }
 
     /// Adds the first of the `count` jobs from `start` on that go to one store and are not out of the ordinary.
@@ -259,7 +259,6 @@ impl NativeJobs {
         let owner = store.owner(py);
         keys.into_iter().zip(seen).map(|(key, seen)| store.handle_on(py, key, seen, &owner)).collect()
     }
-
 }
 
 #[pymethods]
@@ -429,7 +428,7 @@ impl NativeJobs {
             let last = found.handed_over_by(&seen.trigger);
             let next = Call::new(py, &open, engine).next(&seen.trigger, last)?.flatten();
             let Some(next) = next else { return Ok(None) };
-            match found.store().change(|s| s.plan(found.key, Some(next), found.handed_over)) {
+            match found.store().change(|s| s.plan(found.key, Some(next), found.revision)) {
                 Ok(true) => found.handle(py),
                 _ => Ok(None),
             }
@@ -466,12 +465,13 @@ impl NativeJobs {
             let mut new = Some((new.core, record));
             let changed: Result<_, mainspring_core::Error> = found.store().change(|s| {
                 let still = Seen::get(s, found.key).is_some_and(|now| seen.is_alike(&now));
-                if !still || !s.plan(found.key, next, found.handed_over)? {
+                if !still || !s.plan(found.key, next, found.revision)? {
                     return Ok(None);
                 }
                 // What is not taken is dropped after the store's lock is released.
                 let new = new.take();
-                new.map(|(core, record)| s.update(found.key, core, seen.policy, seen.route, record)).transpose()
+                new.map(|(core, record)| s.update(found.key, core, seen.policy, seen.route, record))
+                    .transpose()
             });
             match changed {
                 Ok(Some(old)) => {

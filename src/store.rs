@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mainspring_core::{ErrorKind, UtcMicros};
+use mainspring_core::ErrorKind;
 use mainspring_core::job::JobKey;
 use mainspring_core::store::{MemoryStore, SharedStore};
 use pyo3::prelude::*;
@@ -13,7 +13,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::convert;
 use crate::fields::{self, Seen};
-use crate::job::{Job, Since};
+use crate::job::{Job, Origin};
 use crate::python;
 use crate::record::Store;
 use crate::trigger::{core_trigger, trigger_zone};
@@ -80,7 +80,7 @@ impl NativeStore {
 impl NativeStore {
     /// Has the entry by the id of `job` take over its fields; says whether the fire time still holds, or else
     /// nothing is changed. `None`: there is no such entry.
-    fn take_over(&self, job: &Bound<'_, Job>, since: Since) -> PyResult<Option<bool>> {
+    fn take_over(&self, job: &Bound<'_, Job>, origin: Origin) -> PyResult<Option<bool>> {
         let py = job.py();
         let id = job.get().job_id()?;
         let Some(key) = self.store.read(|s| s.key(&id)) else { return Ok(None) };
@@ -90,7 +90,7 @@ impl NativeStore {
         let mut new = Some(job.get().to_new_job(py)?);
         let replaced = self.store.change(|s| {
             let Some(next) = new.as_ref().map(|new| new.next) else { return Ok(None) };
-            if !since.set_next(s, key, next)? {
+            if !origin.set_next(s, key, next)? {
                 return Ok(None);
             }
             // What is not taken is dropped after the store's lock is released.
@@ -167,7 +167,7 @@ impl NativeStore {
 
     /// Takes over the fields of `job` under the same id. A handle on that very entry is up to date already.
     fn update(&self, job: &Bound<'_, Job>) -> PyResult<()> {
-        match self.take_over(job, Since::Asked)? {
+        match self.take_over(job, Origin::Asked)? {
             Some(_) => Ok(()),
             None => Err(lookup(job.py(), &*job.get().job_id()?)),
         }
@@ -175,39 +175,35 @@ impl NativeStore {
 
     /// The same; false where there is no such job.
     fn replace(&self, job: &Bound<'_, Job>) -> PyResult<bool> {
-        Ok(self.take_over(job, Since::Asked)?.is_some())
+        Ok(self.take_over(job, Origin::Asked)?.is_some())
     }
 
-    /// The same with a fire time that was worked out when `since` was the last one handed over; false also where
-    /// more has been handed over since.
-    fn replace_since(&self, job: &Bound<'_, Job>, since: Option<i64>) -> PyResult<bool> {
-        let since = Since::Planned(since.map(UtcMicros::clamped));
-        Ok(self.take_over(job, since)?.unwrap_or(false))
+    /// The same with a fire time that was worked out when the entry had this revision; false also where it has
+    /// another one now.
+    fn replace_since(&self, job: &Bound<'_, Job>, revision: u32) -> PyResult<bool> {
+        Ok(self.take_over(job, Origin::Planned(revision))?.unwrap_or(false))
     }
 
-    /// The last fire time of a job that was handed over, if any, in microseconds since the epoch; and that time
-    /// again, where a trigger equal to `trigger` has given it.
+    /// The revision of a job, 0 where there is none, and the last of its fire times that was handed over, where
+    /// `trigger` is its own or equal to it.
     fn handed_over<'py>(
         &self,
         job_id: &str,
         trigger: &Bound<'py, PyAny>,
-    ) -> PyResult<(Option<i64>, Option<Bound<'py, PyAny>>)> {
+    ) -> PyResult<(u32, Option<Bound<'py, PyAny>>)> {
         let py = trigger.py();
-        let known = |s: &MemoryStore<_>| s.key(job_id).is_some_and(|key| s.get(key).is_some_and(|job| job.handed_over.is_some()));
-        if !self.store.read(known) {
-            return Ok((None, None));
-        }
+        let known = self.store.read(|s| {
+            let job = s.get(s.key(job_id)?)?;
+            Some((job.revision, job.handed_over.map(|_| job.key)))
+        });
+        let (revision, fired) = known.unwrap_or_default();
+        let Some(key) = fired else { return Ok((revision, None)) };
         let scheduler = self.owner(py).scheduler;
         let zone = fields::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
         let core = core_trigger(trigger, &zone)?;
-        let handed_over = self.store.read(|s| {
-            let job = s.get(s.key(job_id)?)?;
-            Some((job.handed_over?, job.handed_over_by(&core)))
-        });
-        let Some((since, last)) = handed_over else { return Ok((None, None)) };
+        let last = self.store.read(|s| s.get(key)?.handed_over_by(&core));
         let zone = trigger_zone(trigger)?.unwrap_or(zone);
-        let last = last.map(|last| zone.datetime(py, last)).transpose()?;
-        Ok((Some(since.get()), last))
+        Ok((revision, last.map(|last| zone.datetime(py, last)).transpose()?))
     }
 
     fn remove(&self, py: Python<'_>, job_id: &str) -> PyResult<()> {

@@ -18,14 +18,14 @@ use crate::record::{Record, Store};
 
 /// Where the fire time of a change comes from.
 #[derive(Clone, Copy)]
-pub enum Since {
+pub enum Origin {
     /// The user wants it, whatever has been handed over.
     Asked,
-    /// It was worked out when this was the last fire time handed over: see [`MemoryStore::plan`].
-    Planned(Option<UtcMicros>),
+    /// It was worked out when the entry had this revision: see [`MemoryStore::plan`].
+    Planned(u32),
 }
 
-impl Since {
+impl Origin {
     /// Gives the job this fire time; says whether it still holds.
     pub fn set_next(
         self,
@@ -35,7 +35,7 @@ impl Since {
     ) -> Result<bool, Error> {
         match self {
             Self::Asked => store.set_next(key, next).map(|()| true),
-            Self::Planned(since) => store.plan(key, next, since),
+            Self::Planned(revision) => store.plan(key, next, revision),
         }
     }
 }
@@ -44,7 +44,7 @@ impl Since {
 enum Change {
     /// It is made; what was there before is to be dropped.
     Made(Option<Arc<Record>>),
-    /// More has been handed over since its fire time was worked out.
+    /// Its fire time does not hold any more.
     Stale,
     /// The entry is not as it was read.
     Again,
@@ -53,14 +53,14 @@ enum Change {
 impl Job {
     /// Puts validated changes in force.
     pub fn apply(&self, py: Python<'_>, changes: &Changes) -> PyResult<()> {
-        self.apply_since(py, changes, Since::Asked).map(drop)
+        self.apply_from(py, changes, Origin::Asked).map(drop)
     }
 
     /// The same with a fire time that comes from there; says whether it still holds, or else nothing is changed.
-    pub fn apply_since(&self, py: Python<'_>, changes: &Changes, since: Since) -> PyResult<bool> {
+    pub fn apply_from(&self, py: Python<'_>, changes: &Changes, origin: Origin) -> PyResult<bool> {
         let entry = self.lock().link.as_ref().map(|link| (Arc::clone(&link.store), link.key));
         if let Some((store, key)) = entry {
-            if let Some(made) = self.apply_linked(py, &store, key, changes, since)? {
+            if let Some(made) = self.apply_linked(py, &store, key, changes, origin)? {
                 return Ok(made);
             }
             // The entry has left the store: the change is made to the handle alone.
@@ -88,7 +88,7 @@ impl Job {
         store: &Arc<Store>,
         key: JobKey,
         changes: &Changes,
-        since: Since,
+        origin: Origin,
     ) -> PyResult<Option<bool>> {
         let next = match &changes.next_run_time {
             Some(Some(at)) => Some(Some(convert::instant(at.bind(py))?)),
@@ -102,7 +102,7 @@ impl Job {
                 if new.is_some() && Seen::get(s, key).is_some_and(|now| !seen.is_alike(&now)) {
                     return Ok(Change::Again);
                 }
-                if !next.map_or(Ok(true), |next| since.set_next(s, key, next))? {
+                if !next.map_or(Ok(true), |next| origin.set_next(s, key, next))? {
                     return Ok(Change::Stale);
                 }
                 // What is not taken is dropped after the store's lock is released.

@@ -244,11 +244,7 @@ impl NewTrigger {
     }
 
     /// The first fire time after now, and after `last`; the outer `None` where that needs Python.
-    pub fn next(
-        &self,
-        call: &Call<'_, '_>,
-        last: Option<UtcMicros>,
-    ) -> PyResult<Option<Option<UtcMicros>>> {
+    pub fn next(&self, call: &Call<'_, '_>, last: Option<UtcMicros>) -> PyResult<Option<Option<UtcMicros>>> {
         match self.first.filter(|first| last.is_none_or(|last| *first > last)) {
             Some(first) => Ok(Some(Some(first))),
             None => call.next(&self.core, last),

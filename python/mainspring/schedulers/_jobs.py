@@ -546,7 +546,7 @@ class SchedulerJobs(SchedulerParts):
                 raise
             core = native_store(store)
             if core is not None:
-                return core.replace(job) if plan is None else core.replace_since(job, plan.since)
+                return core.replace(job) if plan is None else core.replace_since(job, plan.revision)
             store.update_job(job)
         return True
 
@@ -559,8 +559,8 @@ class SchedulerJobs(SchedulerParts):
         """
         known = None if alias is None else self._known(alias)
         # Before the clock is read: what is handed over after that makes the plan void.
-        since, last = (None, None) if known is None else known.handed_over(job_id, trigger)
-        return Plan(self._first_fire_time(trigger, last), since)
+        revision, last = (0, None) if known is None else known.handed_over(job_id, trigger)
+        return Plan(self._first_fire_time(trigger, last), revision)
 
     def _carry_out(self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]) -> None:
         """Make planned changes to a job, after another plan where this one does not hold any more."""
@@ -572,9 +572,9 @@ class SchedulerJobs(SchedulerParts):
         self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]
     ) -> bool:
         known = None if alias is None else self._known(alias)
-        if isinstance(known, HandedOver) and known.last(job.id) != plan.since:
+        if isinstance(known, HandedOver) and known.revision(job.id) != plan.revision:
             return False
-        return job._modify_since(plan.since, changes)
+        return job._modify_since(plan.revision, changes)
 
     def _known(self, alias: str) -> NativeStore | HandedOver | None:
         """Return what knows of the last run times that were handed over of the jobs of a store."""

@@ -1,9 +1,10 @@
 """Next run times that the scheduler works out from the time now.
 
 A run time may be handed over to an executor between the moment in which the clock is read and the one in
-which a job gets its next run time, and must not be handed over once more then. So a :class:`Plan` says
-what had been handed over when it was made, which is looked at again, under the store's lock, when it is
-carried out; a plan that does not hold any more is made anew.
+which a job gets its next run time, and must not be handed over once more then. So a :class:`Plan` has
+the revision of the job that it is made for, which is another one when a run time has been handed over. It
+is looked at again, under the store's lock, when the plan is carried out; a plan that does not hold any more
+is made anew.
 
 Between the two may be a ``modify_job`` of the user's own, which gets a next run time as in APScheduler; it
 is known again as the plan's by being that very object.
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring._mainspring import same_fire_times
@@ -29,8 +31,8 @@ class Plan(NamedTuple):
 
     #: The next run time; ``None`` if the trigger has ended.
     next_run_time: datetime | None
-    #: What had been handed over last of this job, as the store or :class:`HandedOver` says.
-    since: int | None
+    #: The revision of the job that it is made for: another one when a run time has been handed over.
+    revision: int
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
@@ -76,23 +78,25 @@ class HandedOver:
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[datetime, BaseTrigger]] = {}
+        self._last: dict[str, tuple[int, datetime, BaseTrigger]] = {}
+        self._revisions = count(1)
 
     def note(self, job: Job, run_time: datetime) -> None:
         """Take note that a run time of a job is handed over."""
-        self._last[job.id] = (run_time, job.trigger)
+        self._last[job.id] = (next(self._revisions), run_time, job.trigger)
 
-    def last(self, job_id: str) -> int | None:
-        """Return the last run time of a job, in microseconds since the epoch."""
+    def revision(self, job_id: str) -> int:
+        """Return a number that is another one whenever a run time of this job has been handed over."""
         found = self._last.get(job_id)
-        return None if found is None else round(found[0].timestamp() * 1e6)
+        return 0 if found is None else found[0]
 
-    def handed_over(self, job_id: str, trigger: BaseTrigger) -> tuple[int | None, datetime | None]:
-        """Return that time, and the same once more if an equal trigger has given it."""
+    def handed_over(self, job_id: str, trigger: BaseTrigger) -> tuple[int, datetime | None]:
+        """Return that number, and the last run time if an equal trigger has given it."""
         found = self._last.get(job_id)
         if found is None:
-            return None, None
-        return self.last(job_id), found[0] if _are_equal(found[1], trigger) else None
+            return 0, None
+        revision, last, given_by = found
+        return revision, last if _are_equal(given_by, trigger) else None
 
     def forget(self, job_id: str) -> None:
         """Forget a job that is not in the store any more."""

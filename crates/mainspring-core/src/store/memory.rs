@@ -40,6 +40,8 @@ pub struct MemoryStore<P> {
     index: Index,
     queue: TimerQueue,
     sequence: u32,
+    /// The last number that was given as a [revision](JobView::revision).
+    revision: u32,
     jitter: SplitMix64,
     discarded: Discarded<P>,
 }
@@ -54,6 +56,7 @@ impl<P> MemoryStore<P> {
             index: Index::default(),
             queue: TimerQueue::new(),
             sequence: 0,
+            revision: 0,
             jitter: SplitMix64::new(seed),
             discarded: Discarded::default(),
         }
@@ -124,6 +127,7 @@ impl<P> MemoryStore<P> {
             payload: job.payload,
             next: job.next,
             handed_over: UtcMicros::MIN,
+            revision: 0,
             policy: job.policy,
             route: job.route,
             sequence,
@@ -133,7 +137,6 @@ impl<P> MemoryStore<P> {
             ending: false,
             host_pending: false,
             behind: false,
-            since_trigger: true,
         });
         Ok(JobKey { slot, generation: place.generation })
     }
@@ -167,9 +170,9 @@ impl<P> MemoryStore<P> {
             route: entry.route,
             next: entry.next,
             handed_over: entry.handed_over(),
+            revision: entry.revision,
             running: entry.running,
             payload: &entry.payload,
-            since_trigger: entry.since_trigger,
         })
     }
 
@@ -200,21 +203,15 @@ impl<P> MemoryStore<P> {
         Ok(())
     }
 
-    /// Gives the job the fire time that was worked out from the time it was, when `since` was the last fire time
-    /// [handed over](JobView::handed_over). Says whether it did: not where more has been handed over meanwhile,
-    /// since the fire time may be that very one. It has to be worked out anew then, as by
-    /// [`policy::from_now`].
+    /// Gives the job a fire time that was worked out from its trigger and the time it was, after `revision` had
+    /// been read. Says whether it did: not where that has [changed](JobView::revision), since the fire time may
+    /// have been handed over meanwhile. It has to be worked out anew then, as by [`policy::from_now`].
     ///
     /// # Errors
     ///
     /// [`ErrorKind::JobLookup`] when the store no longer holds the job.
-    pub fn plan(
-        &mut self,
-        key: JobKey,
-        next: Option<UtcMicros>,
-        since: Option<UtcMicros>,
-    ) -> Result<bool, Error> {
-        let holds = self.live_mut(key)?.handed_over() == since;
+    pub fn plan(&mut self, key: JobKey, next: Option<UtcMicros>, revision: u32) -> Result<bool, Error> {
+        let holds = self.live_mut(key)?.revision == revision;
         if holds {
             self.set_next(key, next)?;
         }
@@ -234,6 +231,7 @@ impl<P> MemoryStore<P> {
         route: u32,
         payload: P,
     ) -> Result<P, Error> {
+        let revision = self.next_revision();
         let entry = match self.live_mut(key) {
             Ok(entry) => entry,
             Err(error) => {
@@ -244,7 +242,7 @@ impl<P> MemoryStore<P> {
         };
         let mut asks_again = None;
         if *entry.trigger != *trigger {
-            entry.since_trigger = false;
+            (entry.handed_over, entry.revision) = (UtcMicros::MIN, revision);
             // The host was asked about the old one.
             let asked = std::mem::take(&mut entry.host_pending);
             asks_again = entry.next.filter(|_| asked).map(|next| (next, entry.sequence));
@@ -452,10 +450,10 @@ impl<P> MemoryStore<P> {
 
     /// Admits the runs of a job and puts it where its next fire time wants it.
     fn advance(&mut self, key: JobKey, due: Due, now: UtcMicros) -> Option<Item> {
-        let store = self.id;
+        let (store, revision) = (self.id, self.next_revision());
         let entry = self.entry_mut(key)?;
         entry.host_pending = false;
-        entry.note(&due.run_times);
+        entry.note(&due.run_times, revision);
         entry.next = due.next.or(entry.next);
         let item = entry.admit(store, key, due.run_times, due.next.is_none());
         entry.behind = entry.running > 0 && due.next.is_some_and(|next| next <= now);
@@ -466,6 +464,12 @@ impl<P> MemoryStore<P> {
             None => self.end(key.slot),
         }
         Some(item)
+    }
+
+    /// A number that no job has as its revision, but for those that have not seen four thousand million others.
+    fn next_revision(&mut self) -> u32 {
+        self.revision = self.revision.checked_add(1).unwrap_or(1);
+        self.revision
     }
 
     /// Whether the host still owes an answer about the fire time `asked` of this job.

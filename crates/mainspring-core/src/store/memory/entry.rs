@@ -41,19 +41,21 @@ pub struct JobView<'a, P> {
     pub route: u32,
     /// Its next fire time, or the last one where its trigger has ended; `None` while paused or parked.
     pub next: Option<UtcMicros>,
-    /// The last fire time that was handed over.
+    /// The last fire time of its trigger that was handed over.
     pub handed_over: Option<UtcMicros>,
+    /// A number that is another one whenever a fire time is handed over or the trigger becomes a different one,
+    /// also for other jobs by the same id; 0 until then. See [`MemoryStore::plan`].
+    pub revision: u32,
     /// How many runs of it are under way.
     pub running: u32,
     /// What the host keeps with it.
     pub payload: &'a P,
-    pub(super) since_trigger: bool,
 }
 
 impl<P> JobView<'_, P> {
-    /// The last fire time that was handed over, where `trigger` is the job's, or equal to it, and gave it.
+    /// The last fire time that was handed over, where `trigger` is the job's or equal to it.
     pub fn handed_over_by(&self, trigger: &Trigger) -> Option<UtcMicros> {
-        self.handed_over.filter(|_| self.since_trigger && **self.trigger == *trigger)
+        self.handed_over.filter(|_| **self.trigger == *trigger)
     }
 }
 
@@ -74,8 +76,10 @@ pub(super) struct Entry<P> {
     pub trigger: Arc<Trigger>,
     pub payload: P,
     pub next: Option<UtcMicros>,
-    /// The last fire time that was handed over; [`UtcMicros::MIN`] where none was, which saves 8 bytes.
+    /// The last fire time of the trigger that was handed over; [`UtcMicros::MIN`] where none was, which saves
+    /// 8 bytes.
     pub handed_over: UtcMicros,
+    pub revision: u32,
     pub policy: RunPolicy,
     pub route: u32,
     pub sequence: u32,
@@ -89,8 +93,6 @@ pub(super) struct Entry<P> {
     pub host_pending: bool,
     /// More is due when a run is done; the entry is not in the queue.
     pub behind: bool,
-    /// Whether it was the trigger which gave the time that was handed over last, and not one before it.
-    pub since_trigger: bool,
 }
 
 #[derive(Debug)]
@@ -124,16 +126,17 @@ pub enum GivenBack {
 }
 
 impl<P> Entry<P> {
-    /// The last fire time that was handed over.
+    /// The last fire time of the trigger that was handed over.
     pub fn handed_over(&self) -> Option<UtcMicros> {
         Some(self.handed_over).filter(|last| *last != UtcMicros::MIN)
     }
 
     /// Takes note that these run times are handed over.
-    pub fn note(&mut self, run_times: &RunTimes) {
+    pub fn note(&mut self, run_times: &RunTimes, revision: u32) {
+        self.revision = revision;
         if let Some(last) = run_times.as_slice().last() {
+            // Not an earlier one that the user has asked for once more.
             self.handed_over = self.handed_over.max(*last);
-            self.since_trigger = true;
         }
     }
 
