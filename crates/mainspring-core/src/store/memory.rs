@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub use entry::{Discarded, GivenBack, HostVerdict, JobView, NewJob};
-use entry::{Entry, Slot};
+use entry::{Entry, Moment, Slot};
 
 use super::index::{IdHash, Index};
 use crate::dispatch::{Item, StoreId};
@@ -125,8 +125,8 @@ impl<P> MemoryStore<P> {
             id: job.id,
             trigger: job.trigger,
             payload: job.payload,
-            next: job.next,
-            handed_over: UtcMicros::MIN,
+            next: job.next.into(),
+            handed_over: Moment::NONE,
             revision: 0,
             policy: job.policy,
             route: job.route,
@@ -168,8 +168,8 @@ impl<P> MemoryStore<P> {
             trigger: &entry.trigger,
             policy: entry.policy,
             route: entry.route,
-            next: entry.next,
-            handed_over: entry.handed_over(),
+            next: entry.next.get(),
+            handed_over: entry.handed_over.get(),
             revision: entry.revision,
             running: entry.running,
             payload: &entry.payload,
@@ -193,7 +193,7 @@ impl<P> MemoryStore<P> {
     /// [`ErrorKind::JobLookup`] when the store no longer holds the job.
     pub fn set_next(&mut self, key: JobKey, next: Option<UtcMicros>) -> Result<(), Error> {
         let entry = self.live_mut(key)?;
-        entry.next = next;
+        entry.next = next.into();
         (entry.host_pending, entry.behind) = (false, false);
         let sequence = entry.sequence;
         match next {
@@ -242,10 +242,10 @@ impl<P> MemoryStore<P> {
         };
         let mut asks_again = None;
         if *entry.trigger != *trigger {
-            (entry.handed_over, entry.revision) = (UtcMicros::MIN, revision);
+            (entry.handed_over, entry.revision) = (Moment::NONE, revision);
             // The host was asked about the old one.
             let asked = std::mem::take(&mut entry.host_pending);
-            asks_again = entry.next.filter(|_| asked).map(|next| (next, entry.sequence));
+            asks_again = entry.next.get().filter(|_| asked).map(|next| (next, entry.sequence));
         }
         let old_trigger = std::mem::replace(&mut entry.trigger, trigger);
         let old_payload = std::mem::replace(&mut entry.payload, payload);
@@ -319,7 +319,7 @@ impl<P> MemoryStore<P> {
         let entry = self.entry_mut(key)?;
         entry.running = entry.running.saturating_sub(1);
         if std::mem::take(&mut entry.behind) && !entry.retired {
-            if let (Some(next), sequence) = (entry.next, entry.sequence) {
+            if let (Some(next), sequence) = (entry.next.get(), entry.sequence) {
                 self.queue.set(key.slot, next, sequence);
             }
         }
@@ -338,7 +338,7 @@ impl<P> MemoryStore<P> {
             entry.running = 0;
             entry.ending = false;
             let waits = std::mem::take(&mut entry.host_pending) | std::mem::take(&mut entry.behind);
-            if let (true, false, Some(next)) = (waits, entry.retired, entry.next) {
+            if let (true, false, Some(next)) = (waits, entry.retired, entry.next.get()) {
                 self.queue.set(key.slot, next, entry.sequence);
             }
             payloads.extend(self.free_if_done(key));
@@ -385,7 +385,7 @@ impl<P> MemoryStore<P> {
         let parks = self.awaits_host(key, asked);
         if let Some(entry) = self.entry_mut(key).filter(|_| parks) {
             entry.host_pending = false;
-            entry.next = None;
+            entry.next = Moment::NONE;
         }
         parks
     }
@@ -441,7 +441,7 @@ impl<P> MemoryStore<P> {
             }
             Err(error) => {
                 if let Some(entry) = self.entry_mut(key) {
-                    entry.next = None;
+                    entry.next = Moment::NONE;
                 }
                 out.push(Item::Parked { store, key, error });
             }
@@ -454,7 +454,9 @@ impl<P> MemoryStore<P> {
         let entry = self.entry_mut(key)?;
         entry.host_pending = false;
         entry.note(&due.run_times, revision);
-        entry.next = due.next.or(entry.next);
+        if due.next.is_some() {
+            entry.next = due.next.into();
+        }
         let item = entry.admit(store, key, due.run_times, due.next.is_none());
         entry.behind = entry.running > 0 && due.next.is_some_and(|next| next <= now);
         let (behind, sequence) = (entry.behind, entry.sequence);
@@ -474,7 +476,7 @@ impl<P> MemoryStore<P> {
 
     /// Whether the host still owes an answer about the fire time `asked` of this job.
     fn awaits_host(&self, key: JobKey, asked: UtcMicros) -> bool {
-        self.entry(key).is_some_and(|e| e.host_pending && !e.retired && e.next == Some(asked))
+        self.entry(key).is_some_and(|e| e.host_pending && !e.retired && e.next.get() == Some(asked))
     }
 
     fn end(&mut self, slot: u32) {

@@ -70,15 +70,33 @@ pub enum HostVerdict {
     Stale,
 }
 
+/// An instant or none, in eight bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment(i64);
+
+impl Moment {
+    /// Out of the range of [`UtcMicros`].
+    pub const NONE: Self = Self(i64::MIN);
+
+    pub fn get(self) -> Option<UtcMicros> {
+        UtcMicros::new(self.0)
+    }
+}
+
+impl From<Option<UtcMicros>> for Moment {
+    fn from(instant: Option<UtcMicros>) -> Self {
+        instant.map_or(Self::NONE, |instant| Self(instant.get()))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Entry<P> {
     pub id: JobId,
     pub trigger: Arc<Trigger>,
     pub payload: P,
-    pub next: Option<UtcMicros>,
-    /// The last fire time of the trigger that was handed over; [`UtcMicros::MIN`] where none was, which saves
-    /// 8 bytes.
-    pub handed_over: UtcMicros,
+    pub next: Moment,
+    /// The last fire time of the trigger that was handed over.
+    pub handed_over: Moment,
     pub revision: u32,
     pub policy: RunPolicy,
     pub route: u32,
@@ -126,17 +144,12 @@ pub enum GivenBack {
 }
 
 impl<P> Entry<P> {
-    /// The last fire time of the trigger that was handed over.
-    pub fn handed_over(&self) -> Option<UtcMicros> {
-        Some(self.handed_over).filter(|last| *last != UtcMicros::MIN)
-    }
-
     /// Takes note that these run times are handed over.
     pub fn note(&mut self, run_times: &RunTimes, revision: u32) {
         self.revision = revision;
         if let Some(last) = run_times.as_slice().last() {
             // Not an earlier one that the user has asked for once more.
-            self.handed_over = self.handed_over.max(*last);
+            self.handed_over = self.handed_over.get().max(Some(*last)).into();
         }
     }
 
