@@ -169,7 +169,7 @@ impl NativeStore {
     fn update(&self, job: &Bound<'_, Job>) -> PyResult<()> {
         match self.take_over(job, Origin::Asked)? {
             Some(_) => Ok(()),
-            None => Err(lookup(job.py(), &*job.get().job_id()?)),
+            None => Err(lookup(job.py(), &job.get().job_id()?)),
         }
     }
 

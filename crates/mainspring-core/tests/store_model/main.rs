@@ -225,7 +225,7 @@ impl Both {
         let last = job.handed_over.filter(|_| is_kept);
         assert_eq!(seen.handed_over, job.handed_over.map(at));
         assert_eq!(seen.handed_over_by(&new), last.map(at));
-        let next = schedule.from_now(last, self.now);
+        let next = schedule.first_from(last, self.now);
         if !schedule.host {
             let planned = policy::from_now(&new, last.map(at), at(self.now), &mut NoJitter).unwrap();
             assert_eq!(planned, next.map(at));

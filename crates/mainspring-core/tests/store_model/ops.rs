@@ -82,7 +82,7 @@ impl Schedule {
     }
 
     /// The first fire time from `now` on, and after `last`.
-    pub fn from_now(self, last: Option<i64>, now: i64) -> Option<i64> {
+    pub fn first_from(self, last: Option<i64>, now: i64) -> Option<i64> {
         let from = last.map_or(now, |last| now.max(last + 1)).max(0);
         Some((from + self.interval - 1) / self.interval * self.interval).filter(|next| *next <= self.end)
     }
