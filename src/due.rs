@@ -4,8 +4,16 @@ use mainspring_core::policy;
 use pyo3::prelude::*;
 
 use crate::convert;
+use crate::fields::scheduler_zone;
 use crate::job::Job;
 use crate::trigger::{PythonJitter, core_trigger, trigger_zone};
+
+/// Whether two triggers have the same fire times, as far as is known without running code of theirs.
+#[pyfunction]
+pub fn same_fire_times(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let zone = scheduler_zone(a.py(), None)?;
+    Ok(a.is(b) || *core_trigger(a, &zone)? == *core_trigger(b, &zone)?)
+}
 
 /// A run time and the next fire time.
 type Run<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);

@@ -108,6 +108,14 @@ impl Seen {
         }
     }
 
+    /// Whether the same is seen, but for the fire time.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.record, &other.record)
+            && Arc::ptr_eq(&self.trigger, &other.trigger)
+            && self.policy == other.policy
+            && self.route == other.route
+    }
+
     /// Reads the entry under `key`; `None` when it has left the store.
     pub fn read(store: &Store, key: JobKey) -> Option<Self> {
         store.read(|s| Self::get(s, key))

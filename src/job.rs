@@ -6,6 +6,8 @@
 //!
 //! Ground rules: `state` is locked for the length of one field access and never while Python code runs.
 
+mod apply;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mainspring_core::job::{JobId, JobKey};
@@ -15,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+pub use self::apply::Origin;
 use crate::changes::Changes;
 use crate::convert;
 use crate::convert::zone::TimeZone;
@@ -177,9 +180,14 @@ impl Job {
 
     /// All fields as they are now, of a linked job too.
     pub fn fields(&self, py: Python<'_>) -> PyResult<Fields> {
-        let Some(seen) = self.seen_complete(py)? else {
-            return Ok(self.lock().fields().clone_ref(py));
-        };
+        match self.seen_complete(py)? {
+            Some(seen) => self.fields_of(py, seen),
+            None => Ok(self.lock().fields().clone_ref(py)),
+        }
+    }
+
+    /// The fields of a linked job that has been seen with all its objects.
+    fn fields_of(&self, py: Python<'_>, seen: Seen) -> PyResult<Fields> {
         let record = &seen.record;
         let next = match seen.next {
             Some(next) => Some(self.zone(py, record)?.datetime(py, next)?.unbind()),
@@ -225,78 +233,6 @@ impl Job {
         let mut all = vec![text::string(py, &this.job_id()?).into_any(), alias.into_pyobject(py)?];
         all.extend(args);
         this.scheduler_of(py)?.call_method(method, PyTuple::new(py, all)?, kwargs)
-    }
-
-    /// Puts validated changes in force.
-    pub fn apply(&self, py: Python<'_>, changes: &Changes) -> PyResult<()> {
-        let entry = self.lock().link.as_ref().map(|link| (Arc::clone(&link.store), link.key));
-        if let Some((store, key)) = entry {
-            if self.apply_linked(py, &store, key, changes)? {
-                return Ok(());
-            }
-            // The entry has left the store: the change is made to the handle alone.
-            self.detach(py)?;
-        }
-        let old = changes.write_to(py, self.lock().fields_mut());
-        drop(old);
-        Ok(())
-    }
-
-    /// Makes this a job of its own, with what it sees now.
-    fn detach(&self, py: Python<'_>) -> PyResult<()> {
-        let fields = self.fields(py)?;
-        let mut state = self.lock();
-        let old = (state.fields.replace(Box::new(fields)), state.link.take());
-        drop(state);
-        drop(old);
-        Ok(())
-    }
-
-    /// Changes the entry of a linked job; says whether it was still there.
-    fn apply_linked(
-        &self,
-        py: Python<'_>,
-        store: &Arc<Store>,
-        key: JobKey,
-        changes: &Changes,
-    ) -> PyResult<bool> {
-        if changes.touches_call_or_trigger() {
-            let mut fields = self.fields(py)?;
-            drop(changes.write_to(py, &mut fields));
-            let job = new_job(py, fields, self.owner(py).0.as_ref().map(|s| s.bind(py)))?;
-            let reschedules = changes.next_run_time.is_some();
-            let changed: Result<_, mainspring_core::Error> = store.change(|s| {
-                let old = s.update(key, job.trigger, job.policy, job.route, job.payload)?;
-                if reschedules {
-                    s.set_next(key, job.next)?;
-                }
-                Ok(old)
-            });
-            // The old record is dropped here, after the store's lock is released.
-            return Ok(changed.map(drop).is_ok());
-        }
-        let next = match &changes.next_run_time {
-            Some(Some(at)) => Some(Some(convert::instant(at.bind(py))?)),
-            Some(None) => Some(None),
-            None => None,
-        };
-        if changes.touches_record() {
-            let Some(seen) = Seen::read(store, key) else { return Ok(false) };
-            let (record, route) = changes.record(py, &seen.record, seen.route)?;
-            let policy = changes.policy(seen.policy);
-            let changed: Result<_, mainspring_core::Error> = store.change(|s| {
-                let old = s.update(key, seen.trigger, policy, route, Arc::new(record))?;
-                next.map_or(Ok(()), |next| s.set_next(key, next))?;
-                Ok(old)
-            });
-            return Ok(changed.map(drop).is_ok());
-        }
-        // Most changes leave the record alone.
-        let changed: Result<(), mainspring_core::Error> = store.change(|s| {
-            s.change_policy(key, |policy| changes.policy(policy))?;
-            next.map_or(Ok(()), |next| s.set_next(key, next))
-        });
-        Ok(changed.is_ok())
     }
 
     fn field<T>(&self, name: &'static str, get: impl FnOnce(&Fields) -> Option<T>) -> PyResult<T> {
@@ -593,6 +529,13 @@ impl Job {
         let Some(changes) = changes else { return Ok(()) };
         let approved = Changes::validate(slf, changes)?;
         slf.get().apply(slf.py(), &approved)
+    }
+
+    /// The same with a fire time that was worked out when the job's entry had this revision; says whether the
+    /// changes are made, which they are not where it has another one now.
+    fn _modify_since(slf: &Bound<'_, Self>, revision: u32, changes: &Bound<'_, PyDict>) -> PyResult<bool> {
+        let approved = Changes::validate(slf, changes)?;
+        slf.get().apply_from(slf.py(), &approved, Origin::Planned(revision))
     }
 
     /// The fire times from `next_run_time` to `now`, both included.

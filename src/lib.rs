@@ -50,7 +50,7 @@ mod _mainspring {
     #[pymodule_export]
     use crate::current_run::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]
-    use crate::due::coalesced_run;
+    use crate::due::{coalesced_run, same_fire_times};
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mainspring_core::UtcMicros;
 use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::store::{MemoryStore, NewJob};
+use mainspring_core::trigger::Trigger;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -68,6 +69,8 @@ struct Open {
 struct Found {
     store: Py<NativeStore>,
     key: JobKey,
+    /// The revision it had when it was found.
+    revision: u32,
 }
 
 impl Found {
@@ -77,6 +80,11 @@ impl Found {
 
     fn seen(&self) -> Option<Seen> {
         Seen::read(self.store(), self.key)
+    }
+
+    /// The last of its fire times that was handed over, where this is its trigger or equal to it.
+    fn handed_over_by(&self, trigger: &Trigger) -> Option<UtcMicros> {
+        self.store().read(|s| s.get(self.key)?.handed_over_by(trigger))
     }
 
     fn handle(&self, py: Python<'_>) -> PyResult<Option<Py<Job>>> {
@@ -205,8 +213,8 @@ impl NativeJobs {
         let Some(store) = Self::store(open, engine, py, alias)? else { return Ok(None) };
         let Ok(job_id) = job_id.cast_exact::<PyString>() else { return Ok(None) };
         let job_id = text::of(job_id)?;
-        let key = store.get().shared().read(|s| s.key(&job_id));
-        Ok(key.map(|key| Found { store, key }))
+        let found = store.get().shared().read(|s| s.get(s.key(&job_id)?).map(|job| (job.key, job.revision)));
+        Ok(found.map(|(key, revision)| Found { store, key, revision }))
     }
 
     /// Adds the first of the `count` jobs from `start` on that go to one store and are not out of the ordinary.
@@ -251,13 +259,6 @@ impl NativeJobs {
         drop(refused);
         let owner = store.owner(py);
         keys.into_iter().zip(seen).map(|(key, seen)| store.handle_on(py, key, seen, &owner)).collect()
-    }
-
-    fn set_next(&self, found: &Found, py: Python<'_>, next: Option<UtcMicros>) -> PyResult<Option<Py<Job>>> {
-        match found.store().change(|s| s.set_next(found.key, next)) {
-            Ok(()) => found.handle(py),
-            Err(_) => Ok(None),
-        }
     }
 }
 
@@ -407,8 +408,8 @@ impl NativeJobs {
         let py = job_id.py();
         let Some((open, engine)) = self.opened(py, code::JOB_MODIFIED) else { return Ok(None) };
         let paused = || match Self::find(&open, engine, job_id, jobstore)? {
-            Some(found) => self.set_next(&found, py, None),
-            None => Ok(None),
+            Some(found) if found.store().change(|s| s.set_next(found.key, None)).is_ok() => found.handle(py),
+            _ => Ok(None),
         };
         or_ordinary(py, paused())
     }
@@ -425,8 +426,11 @@ impl NativeJobs {
         let resumed = || {
             let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
             let Some(seen) = found.seen() else { return Ok(None) };
-            match Call::new(py, &open, engine).next(&seen.trigger)? {
-                Some(Some(next)) => self.set_next(&found, py, Some(next)),
+            let last = found.handed_over_by(&seen.trigger);
+            let next = Call::new(py, &open, engine).next(&seen.trigger, last)?.flatten();
+            let Some(next) = next else { return Ok(None) };
+            match found.store().change(|s| s.plan(found.key, Some(next), found.revision)) {
+                Ok(true) => found.handle(py),
                 _ => Ok(None),
             }
         };
@@ -451,25 +455,31 @@ impl NativeJobs {
             let Some(new) = spec::NewTrigger::new(&mut call, Some(trigger), &arguments)? else {
                 return Ok(None);
             };
-            let Some(next) = new.next(&call)? else { return Ok(None) };
-            // Only now, when no Python code runs any more that might change the job.
+            let last = found.handed_over_by(&new.core);
+            let Some(next) = new.next(&call, last)? else { return Ok(None) };
             let Some(seen) = found.seen() else { return Ok(None) };
             let same = new.object.is_none() && seen.record.trigger.is_none();
             let record = match (&new.zone, &seen.record.zone) {
                 (Some(new), Some(old)) if same && Arc::ptr_eq(new, old) => Arc::clone(&seen.record),
                 _ => Arc::new(Record { trigger: new.object, zone: new.zone, ..seen.record.clone_ref(py) }),
             };
+            let mut new = Some((new.core, record));
             let changed: Result<_, mainspring_core::Error> = found.store().change(|s| {
-                let old = s.update(found.key, new.core, seen.policy, seen.route, record)?;
-                s.set_next(found.key, next)?;
-                Ok(old)
+                let still = Seen::get(s, found.key).is_some_and(|now| seen.is_alike(&now));
+                if !still || !s.plan(found.key, next, found.revision)? {
+                    return Ok(None);
+                }
+                // What is not taken is dropped after the store's lock is released.
+                let new = new.take();
+                new.map(|(core, record)| s.update(found.key, core, seen.policy, seen.route, record))
+                    .transpose()
             });
             match changed {
-                Ok(old) => {
+                Ok(Some(old)) => {
                     drop(old);
                     found.handle(py)
                 }
-                Err(_) => Ok(None),
+                _ => Ok(None),
             }
         };
         or_ordinary(py, rescheduled())

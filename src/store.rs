@@ -13,10 +13,11 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::convert;
 use crate::fields::{self, Seen};
-use crate::job::Job;
+use crate::job::{Job, Origin};
 use crate::python;
 use crate::record::Store;
 use crate::text::{self, Text};
+use crate::trigger::{core_trigger, trigger_zone};
 
 /// The scheduler that a store belongs to, and the alias it goes by there.
 pub struct Owner {
@@ -74,6 +75,38 @@ impl NativeStore {
             }
         }
         Ok(jobs)
+    }
+}
+
+impl NativeStore {
+    /// Has the entry by the id of `job` take over its fields; says whether the fire time still holds, or else
+    /// nothing is changed. `None`: there is no such entry.
+    fn take_over(&self, job: &Bound<'_, Job>, origin: Origin) -> PyResult<Option<bool>> {
+        let py = job.py();
+        let id = job.get().job_id()?;
+        let Some(key) = self.store.read(|s| s.key(&id)) else { return Ok(None) };
+        if job.get().key_in(&self.store) == Some(key) {
+            return Ok(Some(true));
+        }
+        let mut new = Some(job.get().to_new_job(py)?);
+        let replaced = self.store.change(|s| {
+            let Some(next) = new.as_ref().map(|new| new.next) else { return Ok(None) };
+            if !origin.set_next(s, key, next)? {
+                return Ok(None);
+            }
+            // What is not taken is dropped after the store's lock is released.
+            new.take().map(|new| s.update(key, new.trigger, new.policy, new.route, new.payload)).transpose()
+        });
+        let replaced: Result<_, mainspring_core::Error> = replaced;
+        match replaced {
+            Ok(Some(old)) => drop(old),
+            Ok(None) => return Ok(Some(false)),
+            Err(_) => return Ok(None),
+        }
+        if let Some(seen) = Seen::read(&self.store, key) {
+            job.get().link(Arc::clone(&self.store), key, seen);
+        }
+        Ok(Some(true))
     }
 }
 
@@ -135,26 +168,43 @@ impl NativeStore {
 
     /// Takes over the fields of `job` under the same id. A handle on that very entry is up to date already.
     fn update(&self, job: &Bound<'_, Job>) -> PyResult<()> {
-        let py = job.py();
-        let id = job.get().job_id()?;
-        let key = self.store.read(|s| s.key(&id)).ok_or_else(|| lookup(py, &id))?;
-        if job.get().key_in(&self.store) == Some(key) {
-            return Ok(());
+        match self.take_over(job, Origin::Asked)? {
+            Some(_) => Ok(()),
+            None => Err(lookup(job.py(), &job.get().job_id()?)),
         }
-        let new = job.get().to_new_job(py)?;
-        let replaced = self.store.change(|s| {
-            let old = s.update(key, new.trigger, new.policy, new.route, new.payload)?;
-            s.set_next(key, new.next)?;
-            Ok::<_, mainspring_core::Error>(old)
+    }
+
+    /// The same; false where there is no such job.
+    fn replace(&self, job: &Bound<'_, Job>) -> PyResult<bool> {
+        Ok(self.take_over(job, Origin::Asked)?.is_some())
+    }
+
+    /// The same with a fire time that was worked out when the entry had this revision; false also where it has
+    /// another one now.
+    fn replace_since(&self, job: &Bound<'_, Job>, revision: u32) -> PyResult<bool> {
+        Ok(self.take_over(job, Origin::Planned(revision))?.unwrap_or(false))
+    }
+
+    /// The revision of a job, 0 where there is none, and the last of its fire times that was handed over, where
+    /// `trigger` is its own or equal to it.
+    fn handed_over<'py>(
+        &self,
+        job_id: Text<'_>,
+        trigger: &Bound<'py, PyAny>,
+    ) -> PyResult<(u32, Option<Bound<'py, PyAny>>)> {
+        let py = trigger.py();
+        let known = self.store.read(|s| {
+            let job = s.get(s.key(job_id.as_str())?)?;
+            Some((job.revision, job.handed_over.map(|_| job.key)))
         });
-        match replaced {
-            Ok(old) => drop(old),
-            Err(_) => return Err(lookup(py, &id)),
-        }
-        if let Some(seen) = Seen::read(&self.store, key) {
-            job.get().link(Arc::clone(&self.store), key, seen);
-        }
-        Ok(())
+        let (revision, fired) = known.unwrap_or_default();
+        let Some(key) = fired else { return Ok((revision, None)) };
+        let scheduler = self.owner(py).scheduler;
+        let zone = fields::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
+        let core = core_trigger(trigger, &zone)?;
+        let last = self.store.read(|s| s.get(key)?.handed_over_by(&core));
+        let zone = trigger_zone(trigger)?.unwrap_or(zone);
+        Ok((revision, last.map(|last| zone.datetime(py, last)).transpose()?))
     }
 
     fn remove(&self, py: Python<'_>, job_id: Text<'_>) -> PyResult<()> {

@@ -6,6 +6,7 @@
 use std::cell::OnceCell;
 
 use mainspring_core::UtcMicros;
+use mainspring_core::policy;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -88,11 +89,12 @@ impl<'a, 'py> Call<'a, 'py> {
         Ok(*self.wall_clock.get_or_init(|| clock))
     }
 
-    /// The fire time after now of a trigger that needs no Python; the outer `None` where it does.
-    pub fn next(&self, trigger: &Trigger) -> PyResult<Option<Option<UtcMicros>>> {
+    /// The fire time after now of a trigger that needs no Python; the outer `None` where it does. It is none up
+    /// to `last`: see [`policy::from_now`].
+    pub fn next(&self, trigger: &Trigger, last: Option<UtcMicros>) -> PyResult<Option<Option<UtcMicros>>> {
         let Some(now) = self.now()?.filter(|_| !trigger.needs_host()) else { return Ok(None) };
         let mut jitter = PythonJitter::new(self.py);
-        let next = trigger.next_fire_time(None, now, &mut jitter);
+        let next = policy::from_now(trigger, last, now, &mut jitter);
         jitter.or_raised(next).map(Some)
     }
 

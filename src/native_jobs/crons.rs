@@ -79,7 +79,7 @@ impl Crons {
             Some((trigger, _)) => trigger,
             None => make()?,
         };
-        let next = call.next(&trigger)?.flatten();
+        let next = call.next(&trigger, None)?.flatten();
         let (Some(since), Some(at)) = (now, next) else { return Ok(Some((trigger, next))) };
         let cron = Cron { trigger: Arc::downgrade(&trigger), first: First { since, at } };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

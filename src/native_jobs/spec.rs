@@ -244,9 +244,12 @@ impl NewTrigger {
         })
     }
 
-    /// The first fire time after now; the outer `None` where that needs Python.
-    pub fn next(&self, call: &Call<'_, '_>) -> PyResult<Option<Option<UtcMicros>>> {
-        if self.first.is_some() { Ok(Some(self.first)) } else { call.next(&self.core) }
+    /// The first fire time after now, and after `last`; the outer `None` where that needs Python.
+    pub fn next(&self, call: &Call<'_, '_>, last: Option<UtcMicros>) -> PyResult<Option<Option<UtcMicros>>> {
+        match self.first.filter(|first| last.is_none_or(|last| *first > last)) {
+            Some(first) => Ok(Some(Some(first))),
+            None => call.next(&self.core, last),
+        }
     }
 }
 
@@ -401,7 +404,7 @@ fn next(
     given: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Option<Option<UtcMicros>>> {
     match defined(given)? {
-        None => trigger.next(call),
+        None => trigger.next(call, None),
         Some(given) if given.is_none() => Ok(Some(None)),
         // A naive one is an error here.
         Some(given) if is_datetime(given)? => instant(given).map(|next| Some(Some(next))),

@@ -69,6 +69,10 @@ impl HostTrigger for PythonTrigger {
     ) -> Result<Option<UtcMicros>, Error> {
         Python::attach(|py| self.call(py, previous, now)).map_err(host_error)
     }
+
+    fn identity(&self) -> usize {
+        self.trigger.as_ptr().addr()
+    }
 }
 
 impl fmt::Debug for PythonTrigger {

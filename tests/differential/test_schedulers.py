@@ -113,6 +113,17 @@ def replacing_jobs(library: Library) -> None:
 
 
 @scenario
+def a_date_set_up_once_more(library: Library) -> None:
+    scheduler = library.manual_scheduler(job_defaults={"misfire_grace_time": None})
+    scheduler.start()
+    for _ in range(2):
+        # It has left its store when it has run, so that this is another job.
+        scheduler.add_job(return_five, "date", run_date=PAST, id="a", replace_existing=True)
+        library.process(scheduler)
+    scheduler.shutdown()
+
+
+@scenario
 def parts(library: Library) -> None:
     scheduler = library.manual_scheduler()
     for running in (False, True):

@@ -86,6 +86,26 @@ pub fn due(
     Ok(Due { run_times: all.into(), next })
 }
 
+/// The first fire time from `now` on of a trigger whose last one to be handed over was `last`, if there was one:
+/// that one, and what comes before it, is not given again, though the trigger may not look at the clock, or the
+/// clock may have stepped back or not moved on.
+///
+/// # Errors
+///
+/// What the trigger raised.
+pub fn from_now(
+    trigger: &Trigger,
+    last: Option<UtcMicros>,
+    now: UtcMicros,
+    jitter: &mut dyn JitterSource,
+) -> Result<Option<UtcMicros>, Error> {
+    let now = last.map_or(now, |last| now.max(last.saturating_add(1)));
+    match trigger.next_fire_time(None, now, jitter)? {
+        Some(next) if last.is_some_and(|last| next <= last) => trigger.next_fire_time(last, now, jitter),
+        next => Ok(next),
+    }
+}
+
 fn next_after(
     trigger: &Trigger,
     previous: UtcMicros,
@@ -114,7 +134,10 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
-    use crate::trigger::{CronFields, CronTrigger, DateTrigger, HostTrigger, IntervalTrigger, Zone};
+    use crate::trigger::{
+        CalendarIntervalTrigger, CalendarStep, CivilDate, CronFields, CronTrigger, DateTrigger, HostTrigger,
+        IntervalTrigger, TimeOfDay, Zone,
+    };
 
     /// Counts how often a trigger with jitter is asked for its next fire time.
     #[derive(Default)]
@@ -222,6 +245,31 @@ mod tests {
                 assert_eq!(result.unwrap_err().kind(), kind, "{stride} {coalesce}");
             }
         }
+    }
+
+    #[test]
+    fn from_now_on_nothing_is_given_again() {
+        let from_now = |trigger: &Trigger, last: Option<i64>, now: i64| {
+            super::from_now(trigger, last.map(at), at(now), &mut Questions::default()).unwrap()
+        };
+        for (last, now, next) in [(None, 5, 5), (Some(4), 5, 5), (Some(5), 5, 6), (Some(9), 5, 10)] {
+            assert_eq!(from_now(&every_second(), last, now), Some(at(next)));
+        }
+        // These do not look at the clock.
+        let date = Trigger::Date(DateTrigger::new(at(5)));
+        assert_eq!((from_now(&date, None, 9), from_now(&date, Some(5), 9)), (Some(at(5)), None));
+        let daily = CalendarIntervalTrigger::new(
+            CalendarStep { days: 1, ..CalendarStep::default() },
+            TimeOfDay::default(),
+            CivilDate::new(1970, 1, 1).unwrap(),
+            None,
+            Zone::UTC,
+            0,
+        );
+        let daily = Trigger::CalendarInterval(Arc::new(daily.unwrap()));
+        let day = 86_400;
+        assert_eq!(from_now(&daily, None, day), Some(at(0)));
+        assert_eq!(from_now(&daily, Some(day), day), Some(at(2 * day)));
     }
 
     #[test]

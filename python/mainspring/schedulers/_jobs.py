@@ -24,10 +24,14 @@ from mainspring.job import Job
 from mainspring.jobstores.base import ConflictingIdError, JobLookupError
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers._parts import STATE_STOPPED, SchedulerParts
+from mainspring.schedulers._plans import HandedOver, Plan
 from mainspring.triggers.base import BaseTrigger
 from mainspring.util import undefined
 
 if TYPE_CHECKING:
+    from mainspring._mainspring import NativeStore
+    from mainspring.jobstores.base import BaseJobStore
+    from mainspring.schedulers._sweep import StoreSweeper
     from mainspring.schedulers.base import BaseScheduler
     from mainspring.util import _Undefined
 
@@ -46,6 +50,7 @@ class SchedulerJobs(SchedulerParts):
 
     timezone: tzinfo
     _job_defaults: Mapping[str, Any]
+    _sweeper: StoreSweeper
 
     def __init__(self) -> None:
         super().__init__()
@@ -243,11 +248,16 @@ class SchedulerJobs(SchedulerParts):
         :raises JobLookupError: if there is no such job
         :raises AttributeError: if a name is not that of an attribute that can be changed
         """
-        modified = self._native_jobs.modify(job_id, jobstore, changes)
-        if modified is not None:
-            return modified
+        plan = Plan.of(changes)
+        if plan is None:
+            modified = self._native_jobs.modify(job_id, jobstore, changes)
+            if modified is not None:
+                return modified
         with self._hold_job(job_id, jobstore) as (job, alias):
-            job._modify(**changes)
+            if plan is None:
+                job._modify(**changes)
+            else:
+                self._carry_out(plan, job, alias, changes)
             if alias:
                 self._lookup_jobstore(alias).update_job(job)
         self._dispatch_event(JobEvent(EVENT_JOB_MODIFIED, job_id, alias))
@@ -275,8 +285,11 @@ class SchedulerJobs(SchedulerParts):
         if rescheduled is not None:
             return rescheduled
         new = self._create_trigger(trigger, trigger_args)
-        next_run_time = self._first_fire_time(new)
-        return self.modify_job(job_id, jobstore, trigger=new, next_run_time=next_run_time)
+        stores = self._stores(jobstore) if self._stores_are_open() else []
+        plan = self._plan(job_id, stores[0][0] if len(stores) == 1 else None, new)
+        with plan.under_way():
+            next_run_time = plan.next_run_time
+            return self.modify_job(job_id, jobstore, trigger=new, next_run_time=next_run_time)
 
     def pause_job(self, job_id: str, jobstore: str | None = None) -> Job:
         """Have a job not run until :meth:`resume_job`.
@@ -301,9 +314,10 @@ class SchedulerJobs(SchedulerParts):
         if resumed is not None:
             return resumed
         with self._hold_job(job_id, jobstore) as (job, alias):
-            next_run_time = self._first_fire_time(job.trigger)
-            if next_run_time:
-                return self.modify_job(job_id, alias, next_run_time=next_run_time)
+            plan = self._plan(job_id, alias, job.trigger)
+            if plan.next_run_time:
+                with plan.under_way():
+                    return self.modify_job(job_id, alias, next_run_time=plan.next_run_time)
             self.remove_job(job.id, alias)
             return None
 
@@ -371,9 +385,10 @@ class SchedulerJobs(SchedulerParts):
             with self._store_lock(alias):
                 try:
                     store.remove_job(job_id)
-                    return alias
                 except JobLookupError:
                     continue
+                self._sweeper.handed_over(alias).forget(job_id)
+                return alias
         raise JobLookupError(job_id)
 
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
@@ -392,6 +407,7 @@ class SchedulerJobs(SchedulerParts):
             for alias, store in self._stores(jobstore):
                 with self._store_lock(alias):
                     store.remove_all_jobs()
+                    self._sweeper.handed_over(alias).clear()
         self._dispatch_event(SchedulerEvent(EVENT_ALL_JOBS_REMOVED, jobstore))
 
     def print_jobs(self, jobstore: str | None = None, out: IO[str] | None = None) -> None:
@@ -503,20 +519,71 @@ class SchedulerJobs(SchedulerParts):
                 f'job store "{jobstore_alias}" is a {type(store).__name__}'
             )
         replacements = {k: v for k, v in self._job_defaults.items() if not hasattr(job, k)}
-        if not hasattr(job, "next_run_time"):
-            replacements["next_run_time"] = self._first_fire_time(job.trigger)
-        job._modify(**replacements)
+        is_planned = not hasattr(job, "next_run_time")
         with self._store_lock(jobstore_alias):
-            try:
-                store.add_job(job)
-            except ConflictingIdError:
-                if not replace_existing:
-                    raise
-                store.update_job(job)
+            is_in_store = False
+            while not is_in_store:
+                plan = self._plan(job.id, jobstore_alias, job.trigger) if is_planned else None
+                if plan is not None:
+                    replacements["next_run_time"] = plan.next_run_time
+                job._modify(**replacements)
+                is_in_store = self._put_into(store, job, replace_existing, plan)
         job._jobstore_alias = jobstore_alias
         self._dispatch_event(JobEvent(EVENT_JOB_ADDED, job.id, jobstore_alias))
         self._logger.info('Added job "%s" to job store "%s"', job.name, jobstore_alias)
         self._store_has_changed(jobstore_alias)
+
+    def _put_into(
+        self, store: BaseJobStore, job: Job, replace_existing: bool, plan: Plan | None
+    ) -> bool:
+        """Add a job to a store, or update the one that has its id; tell whether that could be done.
+
+        It could not where the plan does not hold any more, or the job to be replaced is gone.
+        """
+        try:
+            store.add_job(job)
+        except ConflictingIdError:
+            if not replace_existing:
+                raise
+            core = native_store(store)
+            if core is not None:
+                return core.replace(job) if plan is None else core.replace_since(job, plan.revision)
+            store.update_job(job)
+        return True
+
+    def _plan(self, job_id: str, alias: str | None, trigger: BaseTrigger) -> Plan:
+        """Work out the next run time from now on of a job with this trigger.
+
+        None that an equal trigger has given and that has been handed over is given again.
+
+        :param alias: the alias of the job's store; ``None`` where it is in none, or that is not known
+        """
+        known = None if alias is None else self._known(alias)
+        # Before the clock is read: what is handed over after that makes the plan void.
+        revision, last = (0, None) if known is None else known.handed_over(job_id, trigger)
+        return Plan(self._first_fire_time(trigger, last), revision)
+
+    def _carry_out(self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]) -> None:
+        """Make planned changes to a job, after another plan where this one does not hold any more."""
+        while not self._make_planned(plan, job, alias, changes):
+            plan = self._plan(job.id, alias, changes.get("trigger", job.trigger))
+            changes = {**changes, "next_run_time": plan.next_run_time}
+
+    def _make_planned(
+        self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]
+    ) -> bool:
+        known = None if alias is None else self._known(alias)
+        if isinstance(known, HandedOver) and known.revision(job.id) != plan.revision:
+            return False
+        return job._modify_since(plan.revision, changes)
+
+    def _known(self, alias: str) -> NativeStore | HandedOver | None:
+        """Return what knows of the last run times that were handed over of the jobs of a store."""
+        store = self._jobstores.get(alias)
+        if store is None:
+            return None
+        core = native_store(store)
+        return self._sweeper.handed_over(alias) if core is None else core
 
     @contextmanager
     def _hold_job(self, job_id: str, jobstore: str | None) -> Iterator[tuple[Job, str | None]]:
@@ -540,8 +607,10 @@ class SchedulerJobs(SchedulerParts):
         """Return the current time in the scheduler's zone."""
 
     @abstractmethod
-    def _first_fire_time(self, trigger: BaseTrigger) -> datetime | None:
-        """Return the first fire time of a trigger from now on."""
+    def _first_fire_time(
+        self, trigger: BaseTrigger, last: datetime | None = None
+    ) -> datetime | None:
+        """Return the first fire time of a trigger from now on, and after ``last``, where it is given."""
 
     @abstractmethod
     def _store_has_changed(self, alias: str | None) -> None:

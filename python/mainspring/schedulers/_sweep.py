@@ -28,6 +28,7 @@ from mainspring.events import (
 )
 from mainspring.jobstores.base import JobLookupError
 from mainspring.schedulers._native import batches_updates, parks_jobs
+from mainspring.schedulers._plans import HandedOver
 
 if TYPE_CHECKING:
     from mainspring.jobstores.base import BaseJobStore
@@ -52,6 +53,11 @@ class StoreSweeper:
         self._context: Context | None = None
         # Last run time handed to an executor, for the jobs whose store could not take that in.
         self._unsaved: dict[tuple[str, str], datetime] = {}
+        self._handed_over: dict[str, HandedOver] = {}
+
+    def handed_over(self, alias: str) -> HandedOver:
+        """Return what was handed over of the jobs of a store."""
+        return self._handed_over.get(alias) or self._handed_over.setdefault(alias, HandedOver())
 
     def start(self, context: Context) -> None:
         """Sweep in a thread of our own from now on, in a copy of this context."""
@@ -158,6 +164,7 @@ class _StoreSweep:
     ) -> None:
         self._scheduler = sweeper._scheduler
         self._unsaved = sweeper._unsaved
+        self._handed_over = sweeper.handed_over(alias)
         self._alias = alias
         self._store = store
         self._batch = store if batches_updates(store) else None
@@ -228,6 +235,7 @@ class _StoreSweep:
             if event is not None:
                 self._submitted.append(event)
             last = self._unsaved[key] = run_times[-1]
+            self._handed_over.note(job, last)
         if last is None:
             return
         try:
@@ -271,6 +279,7 @@ class _StoreSweep:
         for job_id in changed:
             failure = failures.get(job_id)
             if failure is None and job_id in ended:
+                self._handed_over.forget(job_id)
                 scheduler._logger.info("Removed job %s", job_id)
                 self._events.append(JobEvent(EVENT_JOB_REMOVED, job_id, self._alias))
             elif isinstance(failure, JobLookupError):

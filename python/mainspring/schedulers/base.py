@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -35,6 +36,7 @@ from mainspring.schedulers._frozen import warn_of_frozen_time
 from mainspring.schedulers._jobs import SchedulerJobs
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers._parts import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
+from mainspring.schedulers._plans import first_fire_time
 from mainspring.schedulers._sweep import StoreSweeper
 from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
 
@@ -452,6 +454,7 @@ class BaseScheduler(SchedulerJobs):
             self._engine.detach_store(alias)
         with self._store_lock(alias):
             store.shutdown()
+            self._sweeper.handed_over(alias).clear()
 
     # What the engine and the sweeper call
 
@@ -535,11 +538,13 @@ class BaseScheduler(SchedulerJobs):
         self._clock._start_from_now(created)
         return created
 
-    def _first_fire_time(self, trigger: BaseTrigger) -> datetime | None:
-        now = self._now()
-        if self._clock is None:
-            return trigger.get_next_fire_time(None, now)
-        return self._clock._on_behalf(trigger.get_next_fire_time, None, now)
+    def _first_fire_time(
+        self, trigger: BaseTrigger, last: datetime | None = None
+    ) -> datetime | None:
+        ask: Callable[..., datetime | None] = trigger.get_next_fire_time
+        if self._clock is not None:
+            ask = partial(self._clock._on_behalf, ask)
+        return first_fire_time(ask, self._now(), last)
 
     def _wait_beside(self, future: Future[Any]) -> None:
         """Wait for a future, in a thread that other things need meanwhile; elsewhere do nothing."""

@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub use entry::{Discarded, GivenBack, HostVerdict, JobView, NewJob};
-use entry::{Entry, Slot};
+use entry::{Entry, Moment, Slot};
 
 use super::index::{IdHash, Index};
 use crate::dispatch::{Item, StoreId};
@@ -40,6 +40,8 @@ pub struct MemoryStore<P> {
     index: Index,
     queue: TimerQueue,
     sequence: u32,
+    /// The last number that was given as a [revision](JobView::revision).
+    revision: u32,
     jitter: SplitMix64,
     discarded: Discarded<P>,
 }
@@ -54,6 +56,7 @@ impl<P> MemoryStore<P> {
             index: Index::default(),
             queue: TimerQueue::new(),
             sequence: 0,
+            revision: 0,
             jitter: SplitMix64::new(seed),
             discarded: Discarded::default(),
         }
@@ -122,7 +125,9 @@ impl<P> MemoryStore<P> {
             id: job.id,
             trigger: job.trigger,
             payload: job.payload,
-            next: job.next,
+            next: job.next.into(),
+            handed_over: Moment::NONE,
+            revision: 0,
             policy: job.policy,
             route: job.route,
             sequence,
@@ -163,7 +168,9 @@ impl<P> MemoryStore<P> {
             trigger: &entry.trigger,
             policy: entry.policy,
             route: entry.route,
-            next: entry.next,
+            next: entry.next.get(),
+            handed_over: entry.handed_over.get(),
+            revision: entry.revision,
             running: entry.running,
             payload: &entry.payload,
         })
@@ -186,7 +193,7 @@ impl<P> MemoryStore<P> {
     /// [`ErrorKind::JobLookup`] when the store no longer holds the job.
     pub fn set_next(&mut self, key: JobKey, next: Option<UtcMicros>) -> Result<(), Error> {
         let entry = self.live_mut(key)?;
-        entry.next = next;
+        entry.next = next.into();
         (entry.host_pending, entry.behind) = (false, false);
         let sequence = entry.sequence;
         match next {
@@ -194,6 +201,21 @@ impl<P> MemoryStore<P> {
             None => drop(self.queue.cancel(key.slot)),
         }
         Ok(())
+    }
+
+    /// Gives the job a fire time that was worked out from its trigger and the time it was, after `revision` had
+    /// been read. Says whether it did: not where that has [changed](JobView::revision), since the fire time may
+    /// have been handed over meanwhile. It has to be worked out anew then, as by [`policy::from_now`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::JobLookup`] when the store no longer holds the job.
+    pub fn plan(&mut self, key: JobKey, next: Option<UtcMicros>, revision: u32) -> Result<bool, Error> {
+        let holds = self.live_mut(key)?.revision == revision;
+        if holds {
+            self.set_next(key, next)?;
+        }
+        Ok(holds)
     }
 
     /// Changes what the store knows of the job, but for its id and fire time. Returns the old payload.
@@ -209,6 +231,7 @@ impl<P> MemoryStore<P> {
         route: u32,
         payload: P,
     ) -> Result<P, Error> {
+        let revision = self.next_revision();
         let entry = match self.live_mut(key) {
             Ok(entry) => entry,
             Err(error) => {
@@ -217,10 +240,20 @@ impl<P> MemoryStore<P> {
                 return Err(error);
             }
         };
+        let mut asks_again = None;
+        if *entry.trigger != *trigger {
+            (entry.handed_over, entry.revision) = (Moment::NONE, revision);
+            // The host was asked about the old one.
+            let asked = std::mem::take(&mut entry.host_pending);
+            asks_again = entry.next.get().filter(|_| asked).map(|next| (next, entry.sequence));
+        }
         let old_trigger = std::mem::replace(&mut entry.trigger, trigger);
         let old_payload = std::mem::replace(&mut entry.payload, payload);
         entry.policy = policy;
         entry.route = route;
+        if let Some((next, sequence)) = asks_again {
+            self.queue.set(key.slot, next, sequence);
+        }
         self.discard(old_trigger);
         Ok(old_payload)
     }
@@ -286,7 +319,7 @@ impl<P> MemoryStore<P> {
         let entry = self.entry_mut(key)?;
         entry.running = entry.running.saturating_sub(1);
         if std::mem::take(&mut entry.behind) && !entry.retired {
-            if let (Some(next), sequence) = (entry.next, entry.sequence) {
+            if let (Some(next), sequence) = (entry.next.get(), entry.sequence) {
                 self.queue.set(key.slot, next, sequence);
             }
         }
@@ -305,7 +338,7 @@ impl<P> MemoryStore<P> {
             entry.running = 0;
             entry.ending = false;
             let waits = std::mem::take(&mut entry.host_pending) | std::mem::take(&mut entry.behind);
-            if let (true, false, Some(next)) = (waits, entry.retired, entry.next) {
+            if let (true, false, Some(next)) = (waits, entry.retired, entry.next.get()) {
                 self.queue.set(key.slot, next, entry.sequence);
             }
             payloads.extend(self.free_if_done(key));
@@ -352,7 +385,7 @@ impl<P> MemoryStore<P> {
         let parks = self.awaits_host(key, asked);
         if let Some(entry) = self.entry_mut(key).filter(|_| parks) {
             entry.host_pending = false;
-            entry.next = None;
+            entry.next = Moment::NONE;
         }
         parks
     }
@@ -408,7 +441,7 @@ impl<P> MemoryStore<P> {
             }
             Err(error) => {
                 if let Some(entry) = self.entry_mut(key) {
-                    entry.next = None;
+                    entry.next = Moment::NONE;
                 }
                 out.push(Item::Parked { store, key, error });
             }
@@ -417,10 +450,13 @@ impl<P> MemoryStore<P> {
 
     /// Admits the runs of a job and puts it where its next fire time wants it.
     fn advance(&mut self, key: JobKey, due: Due, now: UtcMicros) -> Option<Item> {
-        let store = self.id;
+        let (store, revision) = (self.id, self.next_revision());
         let entry = self.entry_mut(key)?;
         entry.host_pending = false;
-        entry.next = due.next.or(entry.next);
+        entry.note(&due.run_times, revision);
+        if due.next.is_some() {
+            entry.next = due.next.into();
+        }
         let item = entry.admit(store, key, due.run_times, due.next.is_none());
         entry.behind = entry.running > 0 && due.next.is_some_and(|next| next <= now);
         let (behind, sequence) = (entry.behind, entry.sequence);
@@ -432,9 +468,15 @@ impl<P> MemoryStore<P> {
         Some(item)
     }
 
+    /// A number that no job has as its revision, but for those that have not seen four thousand million others.
+    fn next_revision(&mut self) -> u32 {
+        self.revision = self.revision.checked_add(1).unwrap_or(1);
+        self.revision
+    }
+
     /// Whether the host still owes an answer about the fire time `asked` of this job.
     fn awaits_host(&self, key: JobKey, asked: UtcMicros) -> bool {
-        self.entry(key).is_some_and(|e| e.host_pending && !e.retired && e.next == Some(asked))
+        self.entry(key).is_some_and(|e| e.host_pending && !e.retired && e.next.get() == Some(asked))
     }
 
     fn end(&mut self, slot: u32) {

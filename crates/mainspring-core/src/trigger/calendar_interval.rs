@@ -69,7 +69,7 @@ impl TimeOfDay {
 /// fold the earlier of the two instants is taken. Both are APScheduler's documented rules; 3.11 counts from
 /// the date after the gap instead when the gap spans midnight, which APScheduler's own repository has
 /// recognised as a mistake (pull request 1138).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CalendarIntervalTrigger {
     step: CalendarStep,
     time: TimeOfDay,

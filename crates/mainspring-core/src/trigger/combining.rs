@@ -28,7 +28,7 @@ pub const MAX_ROUNDS: u32 = 10_000;
 pub const HOST_COST: u32 = 20;
 
 /// The members of an `And` or an `Or`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Combination {
     members: Box<[Member]>,
     jitter: i64,
@@ -39,6 +39,13 @@ struct Member {
     trigger: Trigger,
     /// Of a trigger of the host.
     place: Arc<Place>,
+}
+
+/// Where a member stands in its series does not change what the series is.
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        self.trigger == other.trigger
+    }
 }
 
 /// Where a member that the host evaluates stands in its own series: its last answer, and to which fire time before.

@@ -34,10 +34,22 @@ pub trait HostTrigger: Send + Sync + Debug {
     /// Whatever the host raised.
     fn next_fire_time(&self, previous: Option<UtcMicros>, now: UtcMicros)
     -> Result<Option<UtcMicros>, Error>;
+
+    /// A number that two of these have in common where they stand for one object of the host.
+    fn identity(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
 }
 
-/// A trigger of any kind.
-#[derive(Clone, Debug)]
+impl PartialEq for dyn HostTrigger {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+/// A trigger of any kind. Equal ones have the same fire times; those of the host are equal only where they are
+/// one object.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Trigger {
     /// Fires once.

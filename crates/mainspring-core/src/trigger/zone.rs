@@ -48,6 +48,18 @@ pub enum Zone {
     Host(Arc<dyn HostZone>),
 }
 
+/// Zones of the host are equal where they are one and the same.
+impl PartialEq for Zone {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Fixed(a), Self::Fixed(b)) => a == b,
+            (Self::Iana(a), Self::Iana(b)) => a == b,
+            (Self::Host(a), Self::Host(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
 /// What instants a civil time stands for; offsets in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {

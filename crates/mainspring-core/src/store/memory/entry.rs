@@ -41,10 +41,22 @@ pub struct JobView<'a, P> {
     pub route: u32,
     /// Its next fire time, or the last one where its trigger has ended; `None` while paused or parked.
     pub next: Option<UtcMicros>,
+    /// The last fire time of its trigger that was handed over.
+    pub handed_over: Option<UtcMicros>,
+    /// A number that is another one whenever a fire time is handed over or the trigger becomes a different one,
+    /// also for other jobs by the same id; 0 until then. See [`MemoryStore::plan`].
+    pub revision: u32,
     /// How many runs of it are under way.
     pub running: u32,
     /// What the host keeps with it.
     pub payload: &'a P,
+}
+
+impl<P> JobView<'_, P> {
+    /// The last fire time that was handed over, where `trigger` is the job's or equal to it.
+    pub fn handed_over_by(&self, trigger: &Trigger) -> Option<UtcMicros> {
+        self.handed_over.filter(|_| **self.trigger == *trigger)
+    }
 }
 
 /// What becomes of a job whose trigger the host has evaluated.
@@ -58,12 +70,34 @@ pub enum HostVerdict {
     Stale,
 }
 
+/// An instant or none, in eight bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment(i64);
+
+impl Moment {
+    /// Out of the range of [`UtcMicros`].
+    pub const NONE: Self = Self(i64::MIN);
+
+    pub fn get(self) -> Option<UtcMicros> {
+        UtcMicros::new(self.0)
+    }
+}
+
+impl From<Option<UtcMicros>> for Moment {
+    fn from(instant: Option<UtcMicros>) -> Self {
+        instant.map_or(Self::NONE, |instant| Self(instant.get()))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Entry<P> {
     pub id: JobId,
     pub trigger: Arc<Trigger>,
     pub payload: P,
-    pub next: Option<UtcMicros>,
+    pub next: Moment,
+    /// The last fire time of the trigger that was handed over.
+    pub handed_over: Moment,
+    pub revision: u32,
     pub policy: RunPolicy,
     pub route: u32,
     pub sequence: u32,
@@ -110,6 +144,15 @@ pub enum GivenBack {
 }
 
 impl<P> Entry<P> {
+    /// Takes note that these run times are handed over.
+    pub fn note(&mut self, run_times: &RunTimes, revision: u32) {
+        self.revision = revision;
+        if let Some(last) = run_times.as_slice().last() {
+            // Not an earlier one that the user has asked for once more.
+            self.handed_over = self.handed_over.get().max(Some(*last)).into();
+        }
+    }
+
     /// Takes an instance slot for these runs, or says that there is none left.
     pub fn admit(&mut self, store: StoreId, key: JobKey, run_times: RunTimes, last: bool) -> Item {
         if self.running >= self.policy.max_instances {

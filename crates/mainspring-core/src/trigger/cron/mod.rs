@@ -91,7 +91,7 @@ impl CronFields {
 }
 
 /// Fires at every instant at which the clock on the wall of `zone` matches all fields.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CronTrigger {
     fields: CronFields,
     zone: Zone,

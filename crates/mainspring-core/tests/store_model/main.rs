@@ -2,47 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
+mod ops;
+
+use std::collections::BTreeSet;
 
 use mainspring_core::dispatch::{Firing, Item, StoreId};
 use mainspring_core::job::{JobKey, RunPolicy};
-use mainspring_core::policy::{Due, MAX_RUN_TIMES};
+use mainspring_core::policy::{self, Due};
 use mainspring_core::store::{HostVerdict, MemoryStore, NewJob};
-use mainspring_core::trigger::{HostTrigger, IntervalTrigger, Trigger};
-use mainspring_core::{Error, ErrorKind, UtcMicros};
+use mainspring_core::trigger::NoJitter;
+use mainspring_core::{ErrorKind, UtcMicros};
+use ops::{IDS, NewTrigger, Op, Schedule, at, op};
 use proptest::prelude::*;
-
-const IDS: usize = 8;
-
-#[derive(Clone, Copy, Debug)]
-struct Schedule {
-    interval: i64,
-    end: i64,
-    host: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-    Add {
-        id: usize,
-        schedule: Schedule,
-        policy: RunPolicy,
-        next: Option<i64>,
-    },
-    Remove(usize),
-    RemoveAll,
-    SetNext(usize, Option<i64>),
-    Update(usize, Schedule, RunPolicy),
-    Sweep {
-        passes: i64,
-        limit: usize,
-    },
-    /// The `n`th thing that is owed to the store: see [`Owed`].
-    Pay(usize),
-    Park(usize),
-    /// Something with a key that was valid some time ago, or still is.
-    Poke(usize),
-}
 
 /// What the host still has to give back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +32,27 @@ struct ModelJob {
     schedule: Schedule,
     policy: RunPolicy,
     next: Option<i64>,
+    /// The last fire time of its trigger that was handed over.
+    handed_over: Option<i64>,
+    /// What the trigger has given since it was there or the user asked for a fire time: nothing twice.
+    given: BTreeSet<i64>,
+    /// How often a fire time was handed over or the trigger became another one.
+    revision: u32,
     state: State,
     running: u32,
     in_store: bool,
     notice_owed: bool,
     freed: bool,
+}
+
+/// A fire time that somebody has worked out for a job.
+#[derive(Debug)]
+struct Plan {
+    number: usize,
+    trigger: NewTrigger,
+    next: Option<i64>,
+    /// The revision that the job had for the store, and for the model.
+    seen: (u32, u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,50 +65,6 @@ enum State {
     Behind,
 }
 
-#[derive(Debug)]
-struct Unasked;
-
-impl HostTrigger for Unasked {
-    fn next_fire_time(&self, _: Option<UtcMicros>, _: UtcMicros) -> Result<Option<UtcMicros>, Error> {
-        unreachable!("the store never asks a trigger of the host")
-    }
-}
-
-impl Schedule {
-    fn trigger(self) -> Arc<Trigger> {
-        if self.host {
-            return Arc::new(Trigger::Host(Arc::new(Unasked)));
-        }
-        let trigger = IntervalTrigger::new(self.interval, at(0), Some(at(self.end)), 0);
-        Arc::new(Trigger::Interval(trigger.unwrap()))
-    }
-
-    fn after(self, time: i64) -> Option<i64> {
-        Some(time + self.interval).filter(|next| *next <= self.end)
-    }
-
-    /// The runs due now and the next fire time.
-    fn due(self, due: i64, now: i64, coalesce: bool) -> (Vec<i64>, Option<i64>) {
-        let mut times = vec![due];
-        let mut next = self.after(due);
-        while let Some(time) = next.filter(|time| *time <= now) {
-            if !coalesce && times.len() == MAX_RUN_TIMES {
-                break;
-            }
-            times.push(time);
-            next = self.after(time);
-        }
-        if coalesce {
-            times.drain(..times.len() - 1);
-        }
-        (times, next)
-    }
-}
-
-fn at(micros: i64) -> UtcMicros {
-    UtcMicros::new(micros).unwrap()
-}
-
 fn all(times: &[i64]) -> Vec<UtcMicros> {
     times.iter().map(|t| at(*t)).collect()
 }
@@ -130,6 +73,7 @@ struct Both {
     store: MemoryStore<usize>,
     jobs: Vec<ModelJob>,
     owed: Vec<Owed>,
+    plans: Vec<Plan>,
     now: i64,
 }
 
@@ -137,7 +81,7 @@ impl Both {
     fn new() -> Self {
         let mut store = MemoryStore::new(1);
         store.set_id(StoreId(3));
-        Self { store, jobs: Vec::new(), owed: Vec::new(), now: 0 }
+        Self { store, jobs: Vec::new(), owed: Vec::new(), plans: Vec::new(), now: 0 }
     }
 
     fn find(&self, id: usize) -> Option<usize> {
@@ -177,15 +121,18 @@ impl Both {
                     let job = &mut self.jobs[job];
                     self.store.set_next(job.key, next.map(at)).unwrap();
                     (job.next, job.state) = (next, State::Queued);
+                    job.given.clear();
                 }
             }
             Op::Update(id, schedule, policy) => {
                 if let Some(job) = self.find(id) {
-                    let job = &mut self.jobs[job];
-                    let old = self.store.update(job.key, schedule.trigger(), policy, 2, job.payload + 1_000);
-                    assert_eq!(old.unwrap(), job.payload);
-                    (job.schedule, job.policy, job.payload) = (schedule, policy, job.payload + 1_000);
+                    self.update(job, schedule, policy);
                 }
+            }
+            Op::Plan(id, trigger) => self.plan(id, trigger),
+            Op::CarryOut(n) if !self.plans.is_empty() => {
+                let plan = self.plans.swap_remove(n % self.plans.len());
+                self.carry_out(plan);
             }
             Op::Sweep { passes, limit } => {
                 self.now += passes;
@@ -204,7 +151,7 @@ impl Both {
                 }
             }
             Op::Poke(n) if !self.jobs.is_empty() => self.poke(n % self.jobs.len()),
-            Op::Pay(_) | Op::Poke(_) => {}
+            Op::Pay(_) | Op::Poke(_) | Op::CarryOut(_) => {}
         }
     }
 
@@ -223,6 +170,7 @@ impl Both {
                 assert!(self.jobs.iter().all(|job| job.key != key), "a key is given twice");
                 let (state, running) = (State::Queued, 0);
                 let (in_store, notice_owed, freed) = (true, false, false);
+                let (handed_over, given, revision) = (None, BTreeSet::new(), 0);
                 let job = ModelJob {
                     id,
                     key,
@@ -230,6 +178,9 @@ impl Both {
                     schedule,
                     policy,
                     next,
+                    handed_over,
+                    given,
+                    revision,
                     state,
                     running,
                     in_store,
@@ -242,6 +193,65 @@ impl Both {
                 assert_eq!((error.kind(), refused.payload), (ErrorKind::ConflictingId, payload));
             }
             (added, found) => panic!("{added:?} where the model has {found:?}"),
+        }
+    }
+
+    fn update(&mut self, number: usize, schedule: Schedule, policy: RunPolicy) {
+        let job = &mut self.jobs[number];
+        let old = self.store.update(job.key, schedule.trigger(), policy, 2, job.payload + 1_000);
+        assert_eq!(old.unwrap(), job.payload);
+        if !job.schedule.is_kept_by(schedule) {
+            job.given.clear();
+            job.handed_over = None;
+            job.revision += 1;
+            if job.state == State::Asked {
+                job.state = State::Queued;
+            }
+        }
+        (job.schedule, job.policy, job.payload) = (schedule, policy, job.payload + 1_000);
+    }
+
+    /// Does the first half of what resumes, reschedules or replaces a job: it reads the job, and then the clock.
+    fn plan(&mut self, id: usize, trigger: NewTrigger) {
+        let Some(number) = self.find(id) else { return };
+        let job = &self.jobs[number];
+        let seen = self.store.get(job.key).unwrap();
+        let schedule = match trigger {
+            NewTrigger::Own | NewTrigger::Equal => job.schedule,
+            NewTrigger::Other(schedule) => schedule,
+        };
+        let new = if matches!(trigger, NewTrigger::Own) { seen.trigger.clone() } else { schedule.trigger() };
+        let is_kept = matches!(trigger, NewTrigger::Own) || job.schedule.is_kept_by(schedule);
+        let last = job.handed_over.filter(|_| is_kept);
+        assert_eq!(seen.handed_over, job.handed_over.map(at));
+        assert_eq!(seen.handed_over_by(&new), last.map(at));
+        let next = schedule.first_from(last, self.now);
+        if !schedule.host {
+            let planned = policy::from_now(&new, last.map(at), at(self.now), &mut NoJitter).unwrap();
+            assert_eq!(planned, next.map(at));
+        }
+        self.plans.push(Plan { number, trigger, next, seen: (seen.revision, job.revision) });
+    }
+
+    /// Does the second half, after whatever has been done meanwhile.
+    fn carry_out(&mut self, plan: Plan) {
+        let job = &mut self.jobs[plan.number];
+        let carried_out = self.store.plan(job.key, plan.next.map(at), plan.seen.0);
+        if !job.in_store {
+            assert_eq!(carried_out.unwrap_err().kind(), ErrorKind::JobLookup);
+            return;
+        }
+        let holds = job.revision == plan.seen.1;
+        assert_eq!(carried_out.unwrap(), holds);
+        if !holds {
+            return;
+        }
+        (job.next, job.state) = (plan.next, State::Queued);
+        let (schedule, policy) = (job.schedule, job.policy);
+        match plan.trigger {
+            NewTrigger::Own => {}
+            NewTrigger::Equal => self.update(plan.number, schedule, policy),
+            NewTrigger::Other(schedule) => self.update(plan.number, schedule, policy),
         }
     }
 
@@ -265,7 +275,7 @@ impl Both {
             }
             let (times, next) = self.jobs[job].schedule.due(due, self.now, self.jobs[job].policy.coalesce);
             let run_times = all(&times).into();
-            match self.advance(job, next) {
+            match self.advance(job, &times, next) {
                 Some(firing) => expected.push(Item::Run(Firing { run_times, ..firing })),
                 None => {
                     expected.push(Item::Skipped { store, key, run_times });
@@ -285,8 +295,13 @@ impl Both {
     }
 
     /// Moves the model's job on; `None` when it is not admitted.
-    fn advance(&mut self, number: usize, next: Option<i64>) -> Option<Firing> {
+    fn advance(&mut self, number: usize, times: &[i64], next: Option<i64>) -> Option<Firing> {
         let job = &mut self.jobs[number];
+        for time in times {
+            assert!(job.given.insert(*time), "{time} is handed over twice");
+        }
+        job.handed_over = job.handed_over.max(times.last().copied());
+        job.revision += 1;
         let admitted = job.running < job.policy.max_instances;
         job.running += u32::from(admitted);
         job.next = next.or(job.next);
@@ -333,7 +348,7 @@ impl Both {
                 let due = Due { run_times: all(&times).into(), next: next.map(at) };
                 let verdict = self.store.settle_host(job.key, at(asked), due, at(self.now));
                 let run_times = all(&times).into();
-                let expected = match awaited.then(|| self.advance(number, next)) {
+                let expected = match awaited.then(|| self.advance(number, &times, next)) {
                     Some(Some(firing)) => HostVerdict::Run(Firing { run_times, ..firing }),
                     Some(None) => HostVerdict::Skipped(run_times),
                     None => HostVerdict::Stale,
@@ -414,43 +429,6 @@ impl Both {
         assert!(self.jobs.iter().all(|job| job.freed));
         assert!(self.jobs.iter().all(|job| self.store.get_retired(job.key).is_none()));
     }
-}
-
-fn schedule() -> impl Strategy<Value = Schedule> {
-    let end = prop_oneof![Just(i64::from(i32::MAX)), 0..3_000i64];
-    (1..20i64, end, prop::bool::weighted(0.3)).prop_map(|(interval, end, host)| Schedule {
-        interval,
-        end,
-        host,
-    })
-}
-
-fn policy() -> impl Strategy<Value = RunPolicy> {
-    (prop::option::of(0..100u32), any::<bool>(), 0..4u32).prop_map(
-        |(misfire_grace_seconds, coalesce, max_instances)| RunPolicy {
-            misfire_grace_seconds,
-            coalesce,
-            max_instances,
-        },
-    )
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let id = || 0..IDS;
-    let passes = prop_oneof![10 => -20..40i64, 1 => 0..40_000i64];
-    let limit = prop_oneof![Just(usize::MAX), 0..6usize];
-    prop_oneof![
-        6 => (id(), schedule(), policy(), prop::option::weighted(0.9, -5..30i64))
-            .prop_map(|(id, schedule, policy, next)| Op::Add { id, schedule, policy, next }),
-        2 => id().prop_map(Op::Remove),
-        1 => Just(Op::RemoveAll),
-        3 => (id(), prop::option::weighted(0.8, -5..30i64)).prop_map(|(id, next)| Op::SetNext(id, next)),
-        1 => (id(), schedule(), policy()).prop_map(|(id, schedule, policy)| Op::Update(id, schedule, policy)),
-        12 => (passes, limit).prop_map(|(passes, limit)| Op::Sweep { passes, limit }),
-        12 => any::<usize>().prop_map(Op::Pay),
-        1 => any::<usize>().prop_map(Op::Park),
-        2 => any::<usize>().prop_map(Op::Poke),
-    ]
 }
 
 proptest! {

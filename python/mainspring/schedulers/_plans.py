@@ -1,0 +1,117 @@
+"""Next run times that the scheduler works out from the time now.
+
+A run time may be handed over to an executor between the moment in which the clock is read and the one in
+which a job gets its next run time, and must not be handed over once more then. So a :class:`Plan` has
+the revision of the job that it is made for, which is another one when a run time has been handed over. It
+is looked at again, under the store's lock, when the plan is carried out; a plan that does not hold any more
+is made anew.
+
+Between the two may be a ``modify_job`` of the user's own, which gets a next run time as in APScheduler; it
+is known again as the plan's by being that very object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta, timezone
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mainspring._mainspring import same_fire_times
+
+if TYPE_CHECKING:
+    from mainspring.job import Job
+    from mainspring.triggers.base import BaseTrigger
+
+
+class Plan(NamedTuple):
+    """A next run time that follows from a trigger and the time now."""
+
+    #: The next run time; ``None`` if the trigger has ended.
+    next_run_time: datetime | None
+    #: The revision of the job that it is made for: another one when a run time has been handed over.
+    revision: int
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Let :meth:`of` find this plan."""
+        token = _under_way.set(self)
+        try:
+            yield
+        finally:
+            _under_way.reset(token)
+
+    @staticmethod
+    def of(changes: Mapping[str, Any]) -> Plan | None:
+        """Return the plan under way that these changes of a job are to carry out, if they are."""
+        plan = _under_way.get()
+        is_its = plan is not None and changes.get("next_run_time", plan) is plan.next_run_time
+        return plan if is_its else None
+
+
+_under_way: ContextVar[Plan | None] = ContextVar("_under_way", default=None)
+
+
+def first_fire_time(
+    ask: Callable[..., datetime | None], now: datetime, last: datetime | None
+) -> datetime | None:
+    """Return the first fire time from now on, and after the last that was handed over, if there is one.
+
+    :param ask: a trigger's ``get_next_fire_time``
+    """
+    if last is None:
+        return ask(None, now)
+    # The trigger may not look at the clock, which may have stepped back or not moved on yet.
+    after = last.astimezone(timezone.utc) + timedelta(microseconds=1)
+    if now < after:
+        now = after.astimezone(now.tzinfo)
+    first = ask(None, now)
+    return ask(last, now) if first is not None and first.timestamp() <= last.timestamp() else first
+
+
+class HandedOver:
+    """The last run times that were handed over of the jobs of a store written in Python.
+
+    Whoever changes it holds the store's lock.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int, datetime, BaseTrigger]] = {}
+        self._revisions = count(1)
+
+    def note(self, job: Job, run_time: datetime) -> None:
+        """Take note that a run time of a job is handed over."""
+        self._last[job.id] = (next(self._revisions), run_time, job.trigger)
+
+    def revision(self, job_id: str) -> int:
+        """Return a number that is another one whenever a run time of this job has been handed over."""
+        found = self._last.get(job_id)
+        return 0 if found is None else found[0]
+
+    def handed_over(self, job_id: str, trigger: BaseTrigger) -> tuple[int, datetime | None]:
+        """Return that number, and the last run time if an equal trigger has given it."""
+        found = self._last.get(job_id)
+        if found is None:
+            return 0, None
+        revision, last, given_by = found
+        return revision, last if _are_equal(given_by, trigger) else None
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that is not in the store any more."""
+        self._last.pop(job_id, None)
+
+    def clear(self) -> None:
+        """Forget all jobs."""
+        self._last.clear()
+
+
+def _are_equal(a: BaseTrigger, b: BaseTrigger) -> bool:
+    """Tell whether two triggers are known to have the same fire times."""
+    if type(a) is not type(b):
+        return False
+    try:
+        return same_fire_times(a, b) or bool(vars(a) and vars(a) == vars(b))
+    except Exception:  # an attribute that cannot be compared, or a trigger without any
+        return False
