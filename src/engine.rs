@@ -146,12 +146,7 @@ impl Engine {
 
     /// Names the executor `alias`: its sync functions run in `pool`; without one every firing goes to the
     /// scheduler's `_submit_native`.
-    fn set_executor(
-        &self,
-        alias: &str,
-        pool: Option<&Bound<'_, WorkerPool>>,
-        logger: Py<PyAny>,
-    ) {
+    fn set_executor(&self, alias: &str, pool: Option<&Bound<'_, WorkerPool>>, logger: Py<PyAny>) {
         let pool = pool.map(|pool| Arc::clone(pool.get().shared()));
         self.hub.set_executor(executor_number(alias), Some(Executor { pool, logger: Arc::new(logger) }));
     }

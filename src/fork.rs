@@ -54,7 +54,9 @@ pub fn watch_for_forks() -> std::io::Result<()> {
     let mut status = 0;
     // SAFETY: the functions take nothing, touch nothing but atomics, and are there until the process ends, as
     // CPython never unloads a module.
-    WATCHES.call_once(|| status = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) });
+    WATCHES.call_once(|| {
+        status = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) }
+    });
     match status {
         0 => Ok(()),
         errno => Err(std::io::Error::from_raw_os_error(errno)),

@@ -88,11 +88,7 @@ struct Scheduler {
 
 impl Hub {
     /// A hub for the scheduler that the weak reference `scheduler` leads to.
-    pub fn new(
-        scheduler: Py<PyAny>,
-        clock: Arc<dyn Clock>,
-        drive: Option<Arc<Drive>>,
-    ) -> Self {
+    pub fn new(scheduler: Py<PyAny>, clock: Arc<dyn Clock>, drive: Option<Arc<Drive>>) -> Self {
         Self {
             stores: RwLock::default(),
             executors: RwLock::default(),

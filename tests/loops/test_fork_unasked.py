@@ -108,11 +108,30 @@ def test_children_that_never_touch_the_scheduler_say_nothing() -> None:
     run(POOLS)
 
 
-# In the way of servers that embed Python and fork in C. With PyDLL the GIL is held meanwhile, and the other
-# threads are quiet: a child whose CPython knows nothing of the fork waits for one that had asked for the GIL.
+# In the way of servers that embed Python and fork in C. With PyDLL the GIL is held meanwhile.
 IN_C = """
-import ctypes
-fork = ctypes.PyDLL(None).fork
+import ctypes, select, signal
+
+def fork():
+    # A child whose CPython knows nothing of the fork cannot pass the GIL around where a thread of the parent
+    # was waiting for it. That is between the program and CPython, so such a child does not count.
+    while True:
+        ours, theirs = os.pipe()
+        child = ctypes.PyDLL(None).fork()
+        if child == 0:
+            for _ in range(8):
+                threads = [threading.Thread(target=sum, args=(range(9999),)) for _ in range(3)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+            os.write(theirs, b"passes the GIL around")
+            return child
+        if select.select([ours], [], [], 5)[0]:
+            return child
+        os.kill(child, signal.SIGKILL)
+        status_of(child)
+
 scheduler = globals()[sys.argv[1]](timezone="UTC")
 scheduler.add_job(plain.plain, "interval", hours=1, id="kept")
 
