@@ -8,6 +8,8 @@ use std::thread::JoinHandle;
 
 use pyo3::prelude::*;
 
+use crate::exit::Inside;
+
 /// One purpose, and the thread that is at it.
 #[derive(Default)]
 pub struct Aside {
@@ -22,6 +24,7 @@ impl Aside {
             return;
         }
         let attached = move || {
+            let Some(_inside) = Inside::enter() else { return };
             // `None`: the interpreter is gone, and with it whatever there was to do.
             let _done: Option<()> = Python::try_attach(call);
         };

@@ -52,9 +52,9 @@ pub fn forks() -> u32 {
 pub fn watch_for_forks() -> std::io::Result<()> {
     static WATCHES: std::sync::Once = std::sync::Once::new();
     let mut status = 0;
-    // SAFETY: the functions take nothing, touch nothing but atomics, and are there until the process ends, as
-    // CPython never unloads a module.
     WATCHES.call_once(|| {
+        // SAFETY: the functions take nothing, touch nothing but atomics, and are there until the process ends, as
+        // CPython never unloads a module.
         status = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) }
     });
     match status {

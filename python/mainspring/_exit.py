@@ -42,7 +42,7 @@ def stop_at_exit(scheduler: Stoppable) -> None:
 
 
 def stop_forgotten() -> None:
-    """Stop the schedulers whose loop has been closed, so that a program that goes on to forget them has few."""
+    """Stop the schedulers whose loop has been closed; a program that keeps forgetting them has few."""
     for scheduler in tuple(_running):
         scheduler._stop_if_forgotten()
 
@@ -65,7 +65,7 @@ def _at_exit() -> None:
     _exiting.set()
     note_fork()  # what the parent of this process runs is not waited for
     schedulers = tuple(_running)
-    steps = [scheduler._stop_at_exit for scheduler in schedulers]
+    steps: list[Callable[[], object]] = [scheduler._stop_at_exit for scheduler in schedulers]
     steps += [join_pools, wait_for_loops]
     steps += [scheduler._abandon_runs_at_exit for scheduler in schedulers]
     steps += [*_last, close_made_loops]
@@ -73,4 +73,4 @@ def _at_exit() -> None:
         try:
             step()
         except BaseException:  # which must not keep the others from being taken
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            sys.excepthook(*sys.exc_info())

@@ -1,4 +1,4 @@
-"""What a scheduler opens, and when: nothing before it is started, little then, and nothing that outlasts it."""
+"""What a scheduler opens: nothing before it is started, little then, and nothing that outlasts it."""
 
 from __future__ import annotations
 

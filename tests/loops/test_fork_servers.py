@@ -118,7 +118,7 @@ def test_a_server_that_forks_workers(tmp_path: Path, server: str) -> None:
     assert set(lines(out)) == {str(master.pid), pid}
     # By the worker that was asked; who starts the scheduler knows that it did not run.
     assert said.count("does not run in this forked process") == 1, said
-    assert "Traceback" not in said and "killing" not in said.replace("...killing workers", ""), said
+    assert "Traceback" not in said, said
 
 
 def ask(port: int, path: str) -> tuple[str, str]:
@@ -133,5 +133,3 @@ def ask(port: int, path: str) -> tuple[str, str]:
         except urllib.error.URLError as exc:
             if not isinstance(exc.reason, ConnectionError):
                 raise
-
-

@@ -11,7 +11,7 @@ from tests.loops.forks import run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
 
-# As loguru's documentation has it: https://loguru.readthedocs.io ("Entirely compatible with standard logging").
+# In the way of loguru's documentation, "Entirely compatible with standard logging".
 LOGURU = """
 from loguru import logger
 
@@ -51,7 +51,9 @@ class Watched(logging.Handler):
         assert not forking, record.getMessage()
 
 forking = []
-os.register_at_fork(before=lambda: forking.append(1), after_in_parent=forking.clear, after_in_child=forking.clear)
+os.register_at_fork(
+    before=lambda: forking.append(1), after_in_parent=forking.clear, after_in_child=forking.clear
+)
 logging.getLogger().addHandler(Watched())
 logging.getLogger().setLevel(0)
 
@@ -91,7 +93,7 @@ def forking_job():
 
 done = threading.Semaphore(0)
 scheduler = BackgroundScheduler(timezone="UTC")
-scheduler.add_job(forking_job, "interval", seconds=0.01, misfire_grace_time=None, coalesce=True, max_instances=2)
+scheduler.add_job(forking_job, "interval", seconds=0.01, misfire_grace_time=None, max_instances=2)
 logging.getLogger("mainspring.scheduler").setLevel(logging.ERROR)  # of skipped runs
 scheduler.start()
 logging.getLogger("mainspring.scheduler").setLevel(logging.NOTSET)
@@ -106,11 +108,30 @@ def test_children_that_never_touch_the_scheduler_say_nothing() -> None:
     run(POOLS)
 
 
-# In the way of servers that embed Python and fork in C. With PyDLL the GIL is held meanwhile, and the other threads are
-# quiet: a child in which CPython does not know of the fork would wait for one that had asked for the GIL.
+# In the way of servers that embed Python and fork in C. With PyDLL the GIL is held meanwhile.
 IN_C = """
-import ctypes
-fork = ctypes.PyDLL(None).fork
+import ctypes, select, signal
+
+def fork():
+    # A child whose CPython knows nothing of the fork cannot pass the GIL around where a thread of the parent
+    # was waiting for it. That is between the program and CPython, so such a child does not count.
+    while True:
+        ours, theirs = os.pipe()
+        child = ctypes.PyDLL(None).fork()
+        if child == 0:
+            for _ in range(8):
+                threads = [threading.Thread(target=sum, args=(range(9999),)) for _ in range(3)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+            os.write(theirs, b"passes the GIL around")
+            return child
+        if select.select([ours], [], [], 5)[0]:
+            return child
+        os.kill(child, signal.SIGKILL)
+        status_of(child)
+
 scheduler = globals()[sys.argv[1]](timezone="UTC")
 scheduler.add_job(plain.plain, "interval", hours=1, id="kept")
 

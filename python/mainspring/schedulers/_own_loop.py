@@ -1,10 +1,11 @@
 """An asyncio loop for a scheduler's own thread that needs few descriptors.
 
-asyncio's own has three: one for epoll, and two of a pair of sockets through which other threads wake it. This one
-has an eventfd, which is enough for both ends, and waits with poll until there is so much to watch that this would
-take long.
+asyncio's own has three: one for epoll, and two of a pair of sockets through which other threads wake it.
+This one has an eventfd, which is enough for both ends, and waits with poll until there is so much to watch
+that this would take long.
 
-Ground rules: what wakes the loop is closed with the loop, and not before, since other threads may be about to use it.
+Ground rules: what wakes the loop is closed with the loop, and not before, since other threads may be about to
+use it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import os
 import selectors
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -111,8 +112,12 @@ if sys.platform == "linux":
         def _watch_self_pipe(self) -> None:
             self._add_reader(self._ssock.fileno(), self._read_from_self)  # type: ignore[attr-defined]
 
-        def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
-            if isinstance(self._csock, EventFd):  # to which CPython could not write a signal's number
+        def add_signal_handler(  # type: ignore[override]
+            self, sig: int, callback: Callable[..., Any], *args: Any
+        ) -> None:
+            if isinstance(
+                self._csock, EventFd
+            ):  # to which CPython could not write a signal's number
                 self._first_waker = self._csock
                 self._remove_reader(self._ssock.fileno())  # type: ignore[attr-defined]
                 self._internal_fds -= 1
