@@ -40,6 +40,7 @@ __all__ = [
     "keep_for_ever",
     "noted",
     "runs_in_this_thread",
+    "same_fire_times",
     "wait_for_loops",
 ]
 
