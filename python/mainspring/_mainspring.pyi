@@ -39,6 +39,7 @@ __all__ = [
     "noted",
     "plain_datetime",
     "runs_in_this_thread",
+    "same_fire_times",
     "wait_for_loops",
 ]
 

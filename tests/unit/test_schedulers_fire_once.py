@@ -16,7 +16,9 @@ from mainspring.events import (
     EVENT_ALL,
     EVENT_JOB_EXECUTED,
     EVENT_JOB_MISSED,
+    EVENT_JOB_MODIFIED,
     EVENT_JOB_SUBMITTED,
+    JobEvent,
     JobExecutionEvent,
 )
 from mainspring.jobstores.base import BaseJobStore, JobLookupError
@@ -263,6 +265,26 @@ def test_a_modify_job_of_ones_own_is_called_as_before() -> None:
     assert scheduler.changes == ("a", "default", {"next_run_time": TEN + DAY})
     scheduler.reschedule_job("a", trigger=trigger)
     assert scheduler.changes == ("a", None, {"trigger": trigger, "next_run_time": TEN + DAY})
+    scheduler.shutdown()
+
+
+def test_a_listener_pauses_another_job_while_one_is_rescheduled() -> None:
+    scheduler = Scheduler(**OPTIONS)
+    scheduler.start()
+    for job_id in ("a", "b"):
+        scheduler.add_job(nothing, TRIGGERS["cron"](), id=job_id)
+    scheduler.process_at(TEN)
+
+    def pause(event: JobEvent) -> None:
+        if event.job_id == "a":
+            scheduler.pause_job("b")
+
+    scheduler.add_listener(pause, EVENT_JOB_MODIFIED)
+    scheduler.reschedule_job("a", trigger=CronTrigger(year=2030, timezone="UTC"))
+    for job_id in ("a", "b"):
+        job = scheduler.get_job(job_id)
+        assert job is not None
+        assert job.next_run_time is None
     scheduler.shutdown()
 
 

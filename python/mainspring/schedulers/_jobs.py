@@ -248,7 +248,7 @@ class SchedulerJobs(SchedulerParts):
         :raises JobLookupError: if there is no such job
         :raises AttributeError: if a name is not that of an attribute that can be changed
         """
-        plan = Plan.of(changes)
+        plan = Plan.of(job_id, changes)
         if plan is None:
             modified = self._native_jobs.modify(job_id, jobstore, changes)
             if modified is not None:
@@ -561,7 +561,7 @@ class SchedulerJobs(SchedulerParts):
         known = None if alias is None else self._known(alias)
         # Before the clock is read: what is handed over after that makes the plan void.
         revision, last = (0, None) if known is None else known.handed_over(job_id, trigger)
-        return Plan(self._first_fire_time(trigger, last), revision)
+        return Plan(job_id, self._first_fire_time(trigger, last), revision)
 
     def _carry_out(self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]) -> None:
         """Make planned changes to a job, after another plan where this one does not hold any more."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 class Plan(NamedTuple):
     """A next run time that follows from a trigger and the time now."""
 
+    #: The id of the job.
+    job_id: str
     #: The next run time; ``None`` if the trigger has ended.
     next_run_time: datetime | None
     #: The revision of the job that it is made for: another one when a run time has been handed over.
@@ -44,11 +46,14 @@ class Plan(NamedTuple):
             _under_way.reset(token)
 
     @staticmethod
-    def of(changes: Mapping[str, Any]) -> Plan | None:
+    def of(job_id: str, changes: Mapping[str, Any]) -> Plan | None:
         """Return the plan under way that these changes of a job are to carry out, if they are."""
         plan = _under_way.get()
-        is_its = plan is not None and changes.get("next_run_time", plan) is plan.next_run_time
-        return plan if is_its else None
+        next_run_time = changes.get("next_run_time")
+        # To pause a job, as a listener may meanwhile, needs no plan.
+        if plan is None or next_run_time is None or job_id != plan.job_id:
+            return None
+        return plan if next_run_time is plan.next_run_time else None
 
 
 _under_way: ContextVar[Plan | None] = ContextVar("_under_way", default=None)
