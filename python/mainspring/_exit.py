@@ -2,20 +2,26 @@
 
 A daemon thread that is killed while it runs Python code that Rust has called takes the whole
 process with it, and the run it was in. So, as ``concurrent.futures`` does for its own threads, the
-schedulers that are still running are stopped at exit, silently, and the runs that are going on in
-worker threads come to their end. Those that wait for a loop that does not run any more are ended
-as cancelled, and the loops made here are closed.
+schedulers that are still running are halted at exit, silently, and the runs that are going on in
+worker threads come to their end: when the threads of the program have ended, for which jobs run as
+long, and before the program's ``atexit`` functions, which may close what the jobs use. To these the
+schedulers are still running, and may be shut down. Runs that wait for a loop that does not run any
+more are ended as cancelled, and the loops made here are closed, in an ``atexit`` function of our own.
+
+An interrupt in the midst of that ends the waiting, and the program with the runs that are left.
 """
 
 from __future__ import annotations
 
 import atexit
+import threading
 from collections.abc import Callable
 from threading import Event
 from typing import Protocol
 from weakref import WeakSet
 
 from mainspring._mainspring import join_pools, wait_for_loops
+from mainspring._native_threads import program_threads
 from mainspring.schedulers._loops import close_made_loops
 
 
@@ -29,6 +35,8 @@ class Stoppable(Protocol):
 
 _running: WeakSet[Stoppable] = WeakSet()
 _exiting = Event()
+#: Set when the exit has been interrupted, and waits for nothing any more.
+_given_up = Event()
 _last: list[Callable[[], object]] = []
 
 
@@ -50,16 +58,45 @@ def do_last(func: Callable[[], object]) -> None:
     _last.append(func)
 
 
+def _unless_interrupted(step: Callable[..., object], *args: object) -> None:
+    """Do one thing of the exit; where an interrupt cuts it short, wait for nothing from now on."""
+    try:
+        step(*args)
+    except (KeyboardInterrupt, SystemExit):
+        _given_up.set()
+
+
+def _finish_runs() -> None:
+    """Halt the schedulers, and wait for the runs in worker threads and the threads that they have left."""
+    _unless_interrupted(_exiting.set)
+    for scheduler in tuple(_running):
+        _unless_interrupted(scheduler._stop_at_exit)
+    if not _given_up.is_set():
+        _unless_interrupted(join_pools)
+    while not _given_up.is_set() and (threads := program_threads()):
+        _unless_interrupted(threads[0].join)
+
+
+def _shutdown() -> None:
+    """Do what CPython does when the main thread has come to its end, and wait for the runs then."""
+    try:
+        _wait_for_threads()
+    finally:
+        _finish_runs()
+
+
+# The only moment between the end of the program's threads and its first `atexit` function.
+_wait_for_threads: Callable[[], None] = threading._shutdown  # type: ignore[attr-defined]
+threading._shutdown = _shutdown  # type: ignore[attr-defined]
+
+
 @atexit.register
 def _at_exit() -> None:
-    _exiting.set()
-    schedulers = tuple(_running)
-    for scheduler in schedulers:
-        scheduler._stop_at_exit()
-    join_pools()
-    wait_for_loops()
-    for scheduler in schedulers:
-        scheduler._abandon_runs_at_exit()
+    _finish_runs()
+    if not _given_up.is_set():
+        _unless_interrupted(wait_for_loops)
+    for scheduler in tuple(_running):
+        _unless_interrupted(scheduler._abandon_runs_at_exit)
     for func in _last:
-        func()
-    close_made_loops()
+        _unless_interrupted(func)
+    _unless_interrupted(close_made_loops)

@@ -63,6 +63,9 @@ class BackgroundScheduler(BlockingScheduler):
         super().shutdown(wait)
         self._join()
 
+    def _is_daemon(self) -> bool:
+        return self._daemon
+
     def _forget_parent(self) -> None:
         super()._forget_parent()
         self._thread = None
