@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
 from typing import TypeAlias
@@ -42,11 +42,35 @@ def on_signals(
     # Not `loop.add_signal_handler`: not every loop has it, and it forgets what was there before.
     before = {number: signal.signal(number, handle) for number in signals}
     try:
-        yield
+        with _woken_by_signals(loop):
+            yield
     finally:
         for number, handler in before.items():
             if handler is not None:
                 signal.signal(number, handler)
+
+
+@contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have every signal wake a loop of asyncio's, which is run in the main thread.
+
+    Python handles a signal when the main thread next runs Python code. A signal that another thread receives,
+    or that arrives just before this one begins to wait, ends no waiting by itself. uvloop does this itself.
+    """
+    end = getattr(loop, "_csock", None)
+    if end is None:
+        yield
+        return
+    fd = end.fileno()
+    before = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    if before != -1:  # it is the program's
+        signal.set_wakeup_fd(before)
+    try:
+        yield
+    finally:
+        now = signal.set_wakeup_fd(-1)
+        if now != fd or getattr(loop, "_signal_handlers", None):
+            signal.set_wakeup_fd(now)
 
 
 class BetweenTurns:
@@ -68,6 +92,7 @@ class BetweenTurns:
         #: The signals that have arrived, and in what.
         self._arrived: dict[int, FrameType | None] = {}
         self._is_calling = False
+        self._waking = ExitStack()
 
     def __enter__(self) -> BetweenTurns:
         if current_thread() is main_thread():
@@ -76,9 +101,11 @@ class BetweenTurns:
                 if callable(handler):
                     self._handlers[number] = handler
                     signal.signal(number, self._handle)
+            self._waking.enter_context(_woken_by_signals(self._loop))
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self._waking.close()
         for number, handler in self._handlers.items():
             if signal.getsignal(number) == self._handle:
                 signal.signal(number, handler)

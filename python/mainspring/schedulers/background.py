@@ -76,6 +76,10 @@ class BackgroundScheduler(BlockingScheduler):
         self._join()
 
     def _join(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None and thread is not current_thread():
-            thread.join()
+        thread = self._thread
+        if thread is not current_thread():  # else the exit waits for it
+            self._thread = None
+            if (
+                thread is not None and thread.is_alive()
+            ):  # an interrupt may have kept it from starting
+                thread.join()

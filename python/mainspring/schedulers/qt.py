@@ -47,7 +47,7 @@ class QtScheduler(HostedScheduler):
       thread that waits for it without a sign of life before the wait ends with an error
 
     A job must not touch widgets, which live in Qt's main thread; a listener may. While the scheduler runs on
-    the main thread, Python's signal handlers are called there at once, also while Qt waits. A shutdown on Qt's
+    the main thread, signal handlers are called there at once, also while Qt waits. A shutdown on Qt's
     thread waits for the runs in worker threads, and when Qt's loop has ended for those of coroutines, too;
     before that, these go on to their end.
     """
