@@ -92,6 +92,38 @@ def check_signalled(tmp_path: Path, job: str, number: str, loop: str) -> None:
     assert ended.lines == [f"{job} in time", "closed", "returned"], ended
 
 
+BEFORE_THE_LOOP = """
+begun = threading.Event()
+
+class Scheduler(BlockingScheduler):
+    def _main_loop(self):  # all has been started, but the loop does not run yet
+        begun.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        super()._main_loop()
+
+def handler(number, frame):
+    scheduler.shutdown()
+    close()
+
+def needs_loop():
+    begun.set()
+    asyncio.get_event_loop().run_until_complete(asyncio.sleep(0.05))
+    ends("needs_loop")
+
+signal.signal(signal.SIGTERM, handler)
+scheduler = Scheduler(timezone="UTC")
+scheduler.add_job(needs_loop)
+scheduler.start()
+print("returned")
+"""
+
+
+def test_in_a_signal_handler_before_the_loop_first_runs(tmp_path: Path) -> None:
+    ended = run_program(tmp_path, PRELUDE + BEFORE_THE_LOOP, debug=False)
+    assert (ended.status, ended.stderr) == (0, ""), ended
+    assert ended.lines == ["needs_loop in time", "closed", "returned"], ended
+
+
 ON_THE_LOOP = """
 begun = threading.Event()
 

@@ -197,6 +197,8 @@ class DrivenScheduler(BaseScheduler):
         self._engine.start(paused)
         self._timer_is_due = True
         self._sweeper.start(self._context)
+        if self._state == STATE_STOPPED:  # a signal handler has shut the scheduler down meanwhile
+            self._halt()
 
     def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
         # A lookup of the user's own is to be asked for each due job.

@@ -43,7 +43,7 @@ class BlockingScheduler(DrivenScheduler):
     _own_loop: asyncio.AbstractEventLoop | None = None
     _interrupted = False
     _drains = False
-    #: The thread that is in the main loop.
+    #: The thread that is in the main loop, or about to be.
     _main_loop_thread: int | None = None
 
     def _configure(self, config: dict[str, Any]) -> None:
@@ -68,7 +68,15 @@ class BlockingScheduler(DrivenScheduler):
                 f"{type(self).__name__}.start() would block the event loop that is running in this "
                 "thread; use AsyncIOScheduler in a program that runs on asyncio"
             )
-        self._start_on_own_loop(self._given_loop, paused)
+        if self.running:
+            raise SchedulerAlreadyRunningError
+        # From now on: a signal handler may shut the scheduler down before the loop first runs.
+        self._main_loop_thread = get_ident()
+        try:
+            self._start_on_own_loop(self._given_loop, paused)
+        except BaseException:
+            self._main_loop_thread = None
+            raise
         self._main_loop()
 
     def shutdown(self, wait: bool = True) -> None:
