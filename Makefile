@@ -88,7 +88,7 @@ test-loops: $(VENV)/.installed ## The tests of event loops, on every other CPyth
 	@tools/test-all-pythons --but '$(PYTHON)' $(VENV)/$(BIN)/maturin -q tests/loops
 
 .PHONY: test-nightly
-test-nightly: ## The Python suite with ten times the generated examples
+test-nightly: ## The Python suite with ten times the generated examples, and 1,000 trials of each storm of signals
 	@HYPOTHESIS_PROFILE=nightly $(MAKE) --no-print-directory test-python
 
 .PHONY: test-all-pythons

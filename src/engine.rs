@@ -257,6 +257,12 @@ impl Engine {
         self.hub.runs.count()
     }
 
+    /// How many worker threads have something to do, and how much is queued for them.
+    #[getter]
+    fn load(&self) -> (usize, usize) {
+        self.hub.load()
+    }
+
     /// Waits until no run is queued or under way, at most `timeout` seconds; says whether there is none. A run
     /// that waits in its own worker thread does not wait for itself.
     #[pyo3(signature = (timeout=None))]

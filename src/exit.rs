@@ -47,13 +47,13 @@ pub fn forget_others() {
 }
 
 /// Lets nobody inside any more, and waits until those who are have left. Called when the interpreter is about
-/// to exit.
+/// to exit. Fails when a signal handler raises meanwhile.
 #[pyfunction]
-pub fn wait_for_loops(py: Python<'_>) {
+pub fn wait_for_loops(py: Python<'_>) -> PyResult<()> {
     CLOSED.store(true, Ordering::SeqCst);
-    py.detach(|| {
-        while INSIDE.load(Ordering::SeqCst) > 0 {
-            std::thread::sleep(LOOK_AGAIN);
-        }
-    });
+    while INSIDE.load(Ordering::SeqCst) > 0 {
+        py.detach(|| std::thread::sleep(LOOK_AGAIN));
+        py.check_signals()?;
+    }
+    Ok(())
 }

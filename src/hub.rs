@@ -168,6 +168,13 @@ impl Hub {
         executors.get(number as usize).cloned().flatten()
     }
 
+    /// How many workers of the executors' pools have something to do, and how much waits for them.
+    pub fn load(&self) -> (usize, usize) {
+        let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
+        let pools = executors.iter().flatten().filter_map(|executor| executor.pool.as_ref());
+        pools.map(|pool| pool.load()).fold((0, 0), |(a, b), (busy, queued)| (a + busy, b + queued))
+    }
+
     /// Whether a loop has something to do that a run or an event has left to it.
     pub fn has_work_for_loops(&self) -> bool {
         !self.control.is_empty() || !self.coroutines().is_empty()

@@ -30,6 +30,9 @@ use crate::virtual_time::Segment;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);
 
+/// How long a thread that waits for workers to end leaves signals alone.
+const SIGNAL_CHECK: Duration = Duration::from_millis(50);
+
 /// Something for a worker to do.
 pub enum Task {
     /// Run a job of a native store.
@@ -49,6 +52,8 @@ struct State {
     idle: usize,
     started: usize,
     closed: bool,
+    /// Whether threads that are started in a worker are daemons; by default as in the thread that starts the worker.
+    daemon: Option<bool>,
 }
 
 /// The pool's queue and its workers.
@@ -132,11 +137,22 @@ impl Pool {
         task
     }
 
-    /// Waits until no worker is left, but for the calling thread if it is one.
-    fn wait_ended(&self) {
+    /// Waits until no worker is left, but for the calling thread if it is one, for [`SIGNAL_CHECK`] at most; says
+    /// whether that is so.
+    fn wait_ended(&self) -> bool {
         let own = usize::from(WORKS_FOR.get() == std::ptr::from_ref(self));
         let state = self.lock();
-        drop(self.ended.wait_while(state, |state| state.workers.len() > own));
+        let alive = |state: &mut State| state.workers.len() > own;
+        match self.ended.wait_timeout_while(state, SIGNAL_CHECK, alive) {
+            Ok((_, waited)) => !waited.timed_out(),
+            Err(poisoned) => !poisoned.into_inner().1.timed_out(),
+        }
+    }
+
+    /// How many workers have something to do, and how much waits for them.
+    pub fn load(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.workers.len().saturating_sub(state.idle), state.queue.len())
     }
 
     fn close(&self) {
@@ -243,7 +259,7 @@ impl WorkerPool {
         options.set_item("target", slf.getattr("_work")?)?;
         options.set_item("args", (number,))?;
         options.set_item("name", format!("{}_{number}", slf.get().pool.prefix))?;
-        options.set_item("daemon", true)?;
+        options.set_item("daemon", slf.get().pool.lock().daemon)?;
         let thread = python::new_thread(slf.py())?.call((), Some(&options))?;
         thread.call_method0("start")?;
         Ok(thread.unbind())
@@ -285,6 +301,17 @@ impl WorkerPool {
     #[getter]
     fn max_workers(&self) -> usize {
         self.pool.max_workers
+    }
+
+    /// Whether threads that are started in a worker are daemons; `None`: if the thread that starts the worker is one.
+    #[getter]
+    fn daemon(&self) -> Option<bool> {
+        self.pool.lock().daemon
+    }
+
+    #[setter]
+    fn set_daemon(&self, value: Option<bool>) {
+        self.pool.lock().daemon = value;
     }
 
     /// Runs `fn(*args)` in a worker thread. What it raises is logged.
@@ -389,9 +416,11 @@ fn give_way() {
     std::thread::sleep(Duration::from_micros(1));
 }
 
-/// Waits for the workers to end, but for the calling one.
+/// Waits for the workers to end, but for the calling one. Fails when a signal handler raises meanwhile.
 fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
-    py.detach(|| pool.wait_ended());
+    while !py.detach(|| pool.wait_ended()) {
+        py.check_signals()?;
+    }
     let threads = std::mem::take(&mut pool.lock().threads);
     let current = py.import("threading")?.call_method0("current_thread")?;
     for thread in threads {
@@ -419,8 +448,8 @@ fn remember(pool: &Arc<Pool>) {
     pools.push(Arc::downgrade(pool));
 }
 
-/// Shuts down all pools and waits for their work to end. Called when the interpreter is about to exit: the
-/// workers are daemon threads, so that they do not hold up the exit for ever while they wait for work.
+/// Shuts down all pools and waits for their work to end. Called when the interpreter is about to exit, which
+/// itself does not wait for the workers: until then it cannot be known that nobody has work for them any more.
 #[pyfunction]
 pub fn join_pools(py: Python<'_>) -> PyResult<()> {
     let pools: Vec<Arc<Pool>> = {

@@ -1,22 +1,29 @@
 """What must end before the interpreter does.
 
-A daemon thread that is killed while it runs Python code that Rust has called takes the whole
-process with it, and the run it was in. So, as ``concurrent.futures`` does for its own threads, the
-schedulers that are still running are stopped at exit, silently, and the runs that are going on in
-worker threads come to their end. Those that wait for a loop that does not run any more are ended
-as cancelled, and the loops made here are closed.
+A daemon thread ends with the interpreter, wherever it is, and with it the run it was in. So, as
+``concurrent.futures`` does for its own threads, the schedulers that are still running are halted at
+exit, silently, and the runs that are going on in worker threads come to their end: when the threads of
+the program have ended, for which jobs run as long, and before the program's ``atexit`` functions, which
+may close what the jobs use. To these the schedulers are still running, and may be shut down. Runs that
+wait for a loop that does not run any more are ended as cancelled, and the loops made here are closed, in
+an ``atexit`` function of our own.
+
+An interrupt in the midst of that ends the waiting, and the program with the runs that are left.
 """
 
 from __future__ import annotations
 
 import atexit
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 from typing import Protocol
 from weakref import WeakSet
 
 from mainspring._mainspring import join_pools, wait_for_loops
+from mainspring._native_threads import join_thread, program_threads
 from mainspring.schedulers._fork import note_fork
 from mainspring.schedulers._loops import close_made_loops
 
@@ -33,6 +40,8 @@ class Stoppable(Protocol):
 
 _running: WeakSet[Stoppable] = WeakSet()
 _exiting = Event()
+#: Set when the exit has been interrupted, and waits for nothing any more.
+_given_up = Event()
 _last: list[Callable[[], object]] = []
 
 
@@ -60,17 +69,54 @@ def do_last(func: Callable[[], object]) -> None:
     _last.append(func)
 
 
+def _take(step: Callable[[], object]) -> bool:
+    """Take a step of the exit, which must not keep the others from being taken; tell whether it was.
+
+    Where an interrupt cuts it short nothing is waited for any more; any other error is told of.
+    """
+    try:
+        step()
+    except (KeyboardInterrupt, SystemExit):
+        _given_up.set()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    else:
+        return True
+    return False
+
+
+def _finish_runs() -> None:
+    """Halt the schedulers, and wait for the runs in worker threads and the threads that they have left."""
+    _take(_exiting.set)
+    _take(note_fork)  # what the parent of this process runs is not waited for
+    for scheduler in tuple(_running):
+        _take(scheduler._stop_at_exit)
+    if not _given_up.is_set():
+        _take(join_pools)
+    while not _given_up.is_set() and (threads := program_threads()):
+        if not _take(partial(join_thread, threads[0])):
+            break
+
+
+def _shutdown() -> None:
+    """Do what CPython does when the main thread has come to its end, and wait for the runs then."""
+    try:
+        _wait_for_threads()
+    finally:
+        _finish_runs()
+
+
+# The only moment between the end of the program's threads and its first `atexit` function.
+_wait_for_threads: Callable[[], None] = threading._shutdown  # type: ignore[attr-defined]
+threading._shutdown = _shutdown  # type: ignore[attr-defined]
+
+
 @atexit.register
 def _at_exit() -> None:
-    _exiting.set()
-    note_fork()  # what the parent of this process runs is not waited for
-    schedulers = tuple(_running)
-    steps: list[Callable[[], object]] = [scheduler._stop_at_exit for scheduler in schedulers]
-    steps += [join_pools, wait_for_loops]
-    steps += [scheduler._abandon_runs_at_exit for scheduler in schedulers]
-    steps += [*_last, close_made_loops]
-    for step in steps:
-        try:
-            step()
-        except BaseException:  # which must not keep the others from being taken
-            sys.excepthook(*sys.exc_info())
+    _finish_runs()
+    if not _given_up.is_set():
+        _take(wait_for_loops)
+    for scheduler in tuple(_running):
+        _take(scheduler._abandon_runs_at_exit)
+    for func in (*_last, close_made_loops):
+        _take(func)

@@ -1,4 +1,4 @@
-"""Threads of the operating system, also where gevent or eventlet has put greenlets into their place.
+"""The threads that mainspring makes, which are no greenlets where gevent or eventlet has patched them.
 
 A worker thread waits in Rust code, where nothing can switch to another greenlet: a worker that was one
 would stop the whole hub.
@@ -14,12 +14,12 @@ from typing import Any
 
 
 def new_thread(
-    target: Callable[..., object], args: tuple[Any, ...], name: str, daemon: bool
-) -> threading.Thread | UnpatchedThread:
-    """Make a thread, with the arguments of :class:`threading.Thread`."""
+    target: Callable[..., object], args: tuple[Any, ...], name: str, daemon: bool | None
+) -> OwnThread | UnpatchedThread:
+    """Make a thread, with the arguments of :class:`OwnThread`."""
     get_original = _gevents_originals() or _eventlets_originals()
     if get_original is None:
-        return threading.Thread(target=target, args=args, name=name, daemon=daemon)
+        return OwnThread(target, args, name, daemon)
     return UnpatchedThread(target, args, get_original)
 
 
@@ -57,6 +57,44 @@ def _eventlets_originals() -> Callable[[str, str], Any] | None:
     if patcher is None or not patcher.is_monkey_patched("thread"):
         return None
     return lambda module, name: getattr(patcher.original(module), name)
+
+
+class OwnThread(threading.Thread):
+    """A thread that the interpreter's exit does not wait for, since :mod:`mainspring._exit` does.
+
+    CPython itself waits for a thread that is no daemon before it lets anybody know that the program ends,
+    and a thread that waits for work must be told so to end.
+
+    :param target: what it calls
+    :param args: with these arguments
+    :param name: its name
+    :param daemon: whether threads that are started in it are daemons; ``None``: if the current thread is one
+    """
+
+    def __init__(
+        self,
+        target: Callable[..., object],
+        args: tuple[Any, ...],
+        name: str,
+        daemon: bool | None,
+    ) -> None:
+        super().__init__(target=target, args=args, name=name, daemon=True)
+        self._hands_down = threading.current_thread().daemon if daemon is None else daemon
+
+    def run(self) -> None:
+        # CPython has asked this thread already; from now on those that are started here ask it.
+        self._daemonic = self._hands_down
+        super().run()
+
+
+def program_threads() -> list[threading.Thread]:
+    """Return the threads that the program's exit waits for, but for the current and the main one."""
+    spared = (threading.current_thread(), threading.main_thread())
+    return [
+        thread
+        for thread in threading.enumerate()
+        if not (thread.daemon or isinstance(thread, OwnThread) or thread in spared)
+    ]
 
 
 class UnpatchedThread:

@@ -186,6 +186,7 @@ class ThreadLoop(asyncio.AbstractEventLoop):
         if future.done():
             return future.result()
         clock = scheduler._clock
+        scheduler._waiting_for_loop[threading.get_ident()] = loop
         try:
             loop.call_soon_threadsafe(future.add_done_callback, lambda _: ended.set())
             with nullcontext() if clock is None else clock._noting_waiting(future):
@@ -202,6 +203,8 @@ class ThreadLoop(asyncio.AbstractEventLoop):
             if loop.is_closed():
                 leave_tasks(loop)
             raise self.error(str(exc)) from None
+        finally:
+            scheduler._waiting_for_loop.pop(threading.get_ident(), None)
         return future.result()
 
     # What is handed over

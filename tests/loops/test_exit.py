@@ -194,3 +194,199 @@ def test_a_step_that_fails_leaves_none_undone() -> None:
     ), done
     assert done.stderr.count("RuntimeError: no good") == 2, done
     assert "ResourceWarning" not in done.stderr
+
+
+ORDER = """
+import asyncio, atexit, concurrent.futures.thread, os, signal, sys, threading
+from {library}.schedulers.asyncio import AsyncIOScheduler
+from {library}.schedulers.background import BackgroundScheduler
+from {library}.schedulers.blocking import BlockingScheduler
+
+exiting, closed, begun = threading.Event(), threading.Event(), threading.Event()
+threading._register_atexit(exiting.set)
+
+def close():
+    closed.set()
+    print("closed")
+
+def ends(name):
+    # If what a run uses is to be closed under it, this gives it the time.
+    print(name, "after it was closed" if closed.wait(0.2) else "in time", flush=True)
+
+def child():
+    exiting.wait()
+    ends("thread")
+
+def job():
+    thread = threading.Thread(target=child)
+    print("daemon" if thread.daemon else "no daemon", flush=True)
+    if not thread.daemon:
+        thread.start()
+    begun.set()
+    exiting.wait()
+    if not thread.daemon:
+        thread.join()
+    ends("run")
+
+def interrupt():
+    begun.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+
+scheduler = {kind}Scheduler(timezone="UTC")
+atexit.register(close)
+scheduler.add_job(job)
+"""
+
+STARTS = {
+    "Background": """
+scheduler.start()
+begun.wait()
+""",
+    "Blocking": """
+threading.Thread(target=interrupt).start()
+try:
+    scheduler.start()
+except KeyboardInterrupt:
+    pass
+""",
+    "AsyncIO": """
+async def main():
+    scheduler.start()
+    await asyncio.to_thread(begun.wait)
+
+asyncio.run(main())
+""",
+}
+
+
+def run_to_its_end(program: str, *options: str) -> tuple[int, list[str], str]:
+    command = [sys.executable, *options, "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return ended.returncode, ended.stdout.splitlines(), ended.stderr
+
+
+# APScheduler's blocking scheduler may lose the interrupt, and asyncio.run waits for what it runs on the loop.
+@pytest.mark.parametrize(
+    ("library", "kind"),
+    [*(("mainspring", kind) for kind in STARTS), ("apscheduler", "Background")],
+)
+def test_runs_and_their_threads_end_before_the_programs_atexit_functions(
+    library: str, kind: str
+) -> None:
+    program = ORDER.replace("{library}", library).replace("{kind}", kind) + STARTS[kind]
+    status, lines, stderr = run_to_its_end(program)
+    daemon = ["daemon"] if kind == "Background" else ["no daemon", "thread in time"]
+    assert (status, lines) == (0, [*daemon, "run in time", "closed"]), stderr
+    if library == "mainspring":
+        assert stderr == ""
+
+
+SHUT_DOWN = """
+from {library}.events import EVENT_SCHEDULER_SHUTDOWN
+
+def shut_down():
+    print(scheduler.running, [job.id for job in scheduler.get_jobs()])
+    scheduler.shutdown()
+    print(scheduler.running)
+
+scheduler.add_job(print, "date", run_date="2999-01-01", id="later")
+scheduler.add_listener(lambda event: print("shut down"), EVENT_SCHEDULER_SHUTDOWN)
+atexit.register(shut_down)
+"""
+
+
+@pytest.mark.parametrize("library", ["apscheduler", "mainspring"])
+def test_an_atexit_function_may_shut_the_scheduler_down(library: str) -> None:
+    program = ORDER + SHUT_DOWN + STARTS["Background"]
+    program = program.replace("{library}", library).replace("{kind}", "Background")
+    status, lines, stderr = run_to_its_end(program)
+    assert (status, stderr) == (0, "")
+    left = ["True ['later']", "shut down", "False", "closed"]
+    assert lines == ["daemon", "run in time", *left]
+
+
+GOES_ON = """
+import threading
+from mainspring import BackgroundScheduler
+
+scheduler = BackgroundScheduler(timezone="UTC")
+runs = threading.Semaphore(0)
+
+def go_on():
+    threading.main_thread().join()
+    for _ in range(3):
+        runs.acquire()  # those of before the end of the main thread
+    while runs.acquire(blocking=False):
+        pass
+    for _ in range(3):
+        runs.acquire()
+    print("still runs")
+
+often = dict(seconds=0.01, max_instances=1_000, misfire_grace_time=None)
+scheduler.add_job(runs.release, "interval", **often)
+scheduler.start()
+threading.Thread(target=go_on).start()
+"""
+
+
+def test_a_program_whose_main_thread_has_ended_goes_on() -> None:
+    assert run_to_its_end(GOES_ON, "-W", "error") == (0, ["still runs"], "")
+
+
+CHILD = """
+import multiprocessing, threading
+from mainspring import BackgroundScheduler
+
+def main():
+    exiting, begun = threading.Event(), threading.Event()
+    threading._register_atexit(exiting.set)
+
+    def job():
+        begun.set()
+        exiting.wait()
+        print("run ended", flush=True)
+
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.add_job(job)
+    scheduler.start()
+    begun.wait()
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context("{method}").Process(target=main)
+    child.start()
+    child.join()
+    print(child.exitcode)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+def test_the_end_of_a_child_process_waits_for_runs() -> None:
+    program = CHILD.replace("{method}", "fork")
+    assert run_to_its_end(program) == (0, ["run ended", "0"], "")
+
+
+IMPATIENT = """
+import atexit, os, signal, sys, threading
+from mainspring import BackgroundScheduler
+
+begun = threading.Event()
+main = threading.get_ident()
+
+def job():
+    begun.set()
+    while sys._current_frames()[main].f_code.co_name != "_unless_interrupted":
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait()
+
+scheduler = BackgroundScheduler(timezone="UTC")
+scheduler.add_job(job)
+scheduler.start()
+begun.wait()
+atexit.register(print, "atexit")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends itself a signal")
+def test_an_interrupt_ends_the_waiting_for_a_run_that_does_not_end() -> None:
+    assert run_to_its_end(IMPATIENT) == (0, ["atexit"], "")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
+
+import pytest
 
 from mainspring import AsyncIOScheduler
 from mainspring.executors.pool import ThreadPoolExecutor
@@ -66,3 +70,80 @@ async def test_the_loop_has_its_turns_while_a_queue_of_runs_is_worked_off() -> N
     await run_together([look, *([busy] * 300), look])
     beating.cancel()
     assert turns[1] > turns[0]
+
+
+HANDED_DOWN = """
+import asyncio, signal, sys, threading
+from {library}.jobstores.memory import MemoryJobStore
+from {library}.schedulers.asyncio import AsyncIOScheduler
+from {library}.schedulers.background import BackgroundScheduler
+from {library}.schedulers.blocking import BlockingScheduler
+
+class Store(MemoryJobStore):  # one that mainspring sweeps in a thread
+    def get_due_jobs(self, now):
+        return super().get_due_jobs(now)
+
+done = threading.Semaphore(0)
+lock = threading.Lock()
+
+def job():
+    thread = threading.Thread()
+    masked = hasattr(signal, "pthread_sigmask") and signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with lock:
+        print(thread.daemon, masked, threading.current_thread().daemon)
+    done.release()
+
+def main():
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    {start}
+
+def use(scheduler):
+    scheduler.add_jobstore(Store(), "other")
+    for store in ("default", "other"):
+        scheduler.add_job(job, jobstore=store)
+    return scheduler
+
+def shut_down(scheduler):
+    done.acquire()
+    done.acquire()
+    scheduler.shutdown()
+
+thread = threading.Thread(target=main, daemon={daemon})
+thread.start()
+thread.join()
+"""
+
+STARTED = {
+    "background": "s = use(BackgroundScheduler(timezone='UTC')); s.start(); shut_down(s)",
+    "background, no daemon": """
+    s = use(BackgroundScheduler(timezone='UTC', daemon=False))
+    s.start()
+    shut_down(s)""",
+    "blocking": """
+    s = use(BlockingScheduler(timezone='UTC'))
+    threading.Thread(target=shut_down, args=[s]).start()
+    s.start()""",
+    "asyncio": """
+    async def run():
+        s = use(AsyncIOScheduler(timezone='UTC'))
+        s.start()
+        await asyncio.to_thread(shut_down, s)
+    asyncio.run(run())""",
+}
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+@pytest.mark.parametrize("start", STARTED)
+def test_a_job_hands_down_to_its_threads_what_it_does_in_apscheduler(
+    start: str, daemon: bool
+) -> None:
+    outputs = []
+    for library in ("apscheduler", "mainspring"):
+        program = HANDED_DOWN.replace("{library}", library).replace("{start}", STARTED[start])
+        command = [sys.executable, "-c", program.replace("{daemon}", str(daemon))]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=WAIT, check=False)
+        assert ended.returncode == 0, ended.stderr
+        outputs.append(ended.stdout.splitlines())
+    assert len(outputs[0]) == 2
+    assert outputs[0] == outputs[1]

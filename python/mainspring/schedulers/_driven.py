@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from concurrent.futures import wait
 from contextlib import suppress
 from contextvars import Context, copy_context
-from threading import Event, RLock
+from threading import Event, RLock, current_thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._exit import stop_at_exit, stop_forgotten
 from mainspring._lazy import asyncio
-from mainspring._mainspring import LoopInbox, WorkerPool
+from mainspring._mainspring import LoopInbox, WorkerPool, runs_in_this_thread
 from mainspring._native_threads import threads_are_greenlets
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers import CancelledRun
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 LOOP_CHECK_INTERVAL = 0.2
 #: How often a greenlet that waits for runs looks whether they have ended, in seconds.
 GREENLET_INTERVAL = 0.01
+#: How often the thread of a loop that waits for worker threads looks at them, in seconds.
+WORKER_CHECK_INTERVAL = 0.01
 #: After how long a loop that has work and has never run is told of, in seconds.
 NEVER_RAN_AFTER = 5.0
 #: After how long a loop that has work and does not take it is looked into, in seconds.
@@ -88,6 +90,8 @@ class DrivenScheduler(BaseScheduler):
         from mainspring._thread_loop import ThreadLoops
 
         self._thread_loops = ThreadLoops(self)
+        #: The worker threads that wait for a loop, and for which.
+        self._waiting_for_loop: dict[int, object] = {}
         super().__init__(gconfig, **options)
 
     def _configure(self, config: dict[str, Any]) -> None:
@@ -138,6 +142,7 @@ class DrivenScheduler(BaseScheduler):
     def start(self, paused: bool = False) -> None:
         stop_forgotten()
         self._is_stopping.clear()
+        self._starts_daemons = self._is_daemon()
         super().start(paused)
         self._open_native_jobs()
 
@@ -196,10 +201,19 @@ class DrivenScheduler(BaseScheduler):
         self._engine.start(paused)
         self._timer_is_due = True
         self._sweeper.start(self._context)
+        if self._state == STATE_STOPPED:  # a signal handler has shut the scheduler down meanwhile
+            self._halt()
 
     def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
         # A lookup of the user's own is to be asked for each due job.
-        return None if self._is_replaced("_lookup_executor") else native_pool(executor)
+        pool = None if self._is_replaced("_lookup_executor") else native_pool(executor)
+        if pool is not None:
+            pool.daemon = self._starts_daemons
+        return pool
+
+    def _is_daemon(self) -> bool:
+        """Tell whether the thread of the scheduler is one that does not keep the program from ending."""
+        return current_thread().daemon
 
     def _executor_has_changed(self, executor: BaseExecutor) -> None:
         """Run the jobs of an executor anew, by itself or by the engine."""
@@ -221,14 +235,17 @@ class DrivenScheduler(BaseScheduler):
         self._native_jobs.note_executor()
         super()._real_add_job(job, jobstore_alias, replace_existing)
 
-    def _stop_processing(self) -> None:
+    def _halt(self) -> None:
         self._is_stopping.set()
         self._timer_is_due = False
-        super()._stop_processing()
+        super()._halt()
 
     def _stop_at_exit(self) -> None:
-        """End the scheduler's threads without a word, since the interpreter is about to exit."""
-        self._stop_processing()
+        """End the scheduler's threads without a word, since the interpreter is about to exit.
+
+        The program may still shut it down.
+        """
+        self._halt()
 
     def _abandon_runs_at_exit(self) -> None:
         """End the runs that wait for a loop; the scheduler's threads have ended before."""
@@ -248,6 +265,7 @@ class DrivenScheduler(BaseScheduler):
     def _forget_parent(self) -> None:
         self._guess = None
         self._timer_is_due = False
+        self._waiting_for_loop = {}
         for loop in (self._engine.control.loop, self._coroutine_loop()):
             if loop is not None:
                 leave_to_parent(loop)
@@ -397,7 +415,7 @@ class DrivenScheduler(BaseScheduler):
         return self._thread_loops.loop if self._loop_in_threads else None
 
     def _is_stopped(self) -> bool:
-        return self._state == STATE_STOPPED
+        return self._state == STATE_STOPPED or self._is_stopping.is_set()
 
     def _store_has_changed(self, alias: str | None) -> None:
         # A native store wakes the timer thread by itself, and only when it must.
@@ -448,6 +466,18 @@ class DrivenScheduler(BaseScheduler):
             return self._engine.wait_idle(0)
         return self._engine.wait_idle(LOOP_CHECK_INTERVAL)
 
+    def _wait_for_workers(self, loop: object) -> None:
+        """Block the thread of a loop until nothing is left in worker threads but what waits for that loop."""
+        end = monotonic() + self._loop_response_timeout
+        while True:
+            busy, queued = self._engine.load
+            waiting = list(self._waiting_for_loop.values()).count(loop)
+            if busy <= waiting and (busy or not queued):
+                return
+            if monotonic() > end and getattr(loop, "_ready", None):
+                return  # somebody may wait for it in a way of their own
+            self._engine.wait_idle(WORKER_CHECK_INTERVAL)
+
     def _has_idle_clock(self) -> bool:
         """Tell whether runs that sleep would do so for ever, since nobody moves their clock."""
         return self._clock is not None and not self._clock._is_being_advanced()
@@ -465,8 +495,8 @@ class DrivenScheduler(BaseScheduler):
             run.cancel()
 
     async def _idle(self) -> None:
-        """Wait until all runs have ended that need the loop."""
-        await self._engine.idle()
+        """Wait until all runs have ended that need the loop, but for one in which this thread is."""
+        await self._engine.idle(runs_in_this_thread())
         while runs := self._coroutine_runs():
             await asyncio.wait([asyncio.wrap_future(run.ended) for run in runs])
 

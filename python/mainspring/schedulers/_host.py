@@ -16,9 +16,11 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
-from threading import Thread, current_thread, get_ident
+from threading import current_thread, get_ident
 from typing import Any, cast
 
+from mainspring._native_threads import OwnThread
+from mainspring.schedulers._driven import WORKER_CHECK_INTERVAL
 from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
 from mainspring.schedulers._loops import new_own_loop, running_loop
 from mainspring.schedulers.base import STATE_STOPPED
@@ -29,6 +31,8 @@ class HostLoop(metaclass=ABCMeta):
 
     #: Whether executors run jobs by the host.
     runs_jobs = False
+    #: Whether a shutdown on the host's thread waits for runs, although nothing else happens there meanwhile.
+    may_be_blocked = False
     #: The thread that the host runs in, known from the first thing on that it has called there.
     _thread: int | None = None
 
@@ -59,6 +63,10 @@ class HostLoop(metaclass=ABCMeta):
         """Tell whether this is the host's thread, in which the host runs."""
         return self._thread == get_ident()
 
+    def has_been_left(self) -> bool:
+        """Tell, on the host's thread, whether the host does not run any more."""
+        return False
+
     def is_running(self) -> bool:
         return self._thread is not None
 
@@ -74,7 +82,7 @@ class HostLoopThread(LoopThread):
 
     def __init__(self) -> None:
         self.loop = new_own_loop()
-        self._thread = Thread(target=self._run, name="APScheduler coroutines", daemon=True)
+        self._thread = OwnThread(self._run, (), "APScheduler coroutines", daemon=None)
         self._thread.start()
 
     def _join(self) -> None:
@@ -122,7 +130,9 @@ class HostedScheduler(LoopThreadScheduler):
         """
         super().shutdown(wait)
         loop = self._coroutine_loop()
-        if wait and not self._may_block() and loop is not None and self._has_runs():
+        has_loop = loop is not None and not loop.is_closed()
+        if wait and has_loop and not self._may_block() and self._has_runs():
+            assert loop is not None
             asyncio.run_coroutine_threadsafe(self._release_when_idle(), loop)
         else:
             self._release()
@@ -139,11 +149,27 @@ class HostedScheduler(LoopThreadScheduler):
         return not self._is_here() and (here is None or here is not self._coroutine_loop())
 
     def _wait_for_runs(self) -> None:
+        host, loop = self._host, self._coroutine_loop()
         if self._may_block():
             super()._wait_for_runs()
+        elif host is not None and host.may_be_blocked:
+            self._wait_for_workers(host)
+            while (
+                loop is not None
+                and loop.is_running()
+                and host.has_been_left()
+                and self._has_coroutine_runs()
+            ):
+                self._engine.wait_idle(WORKER_CHECK_INTERVAL)
 
     def _can_end_runs(self, loop: AbstractEventLoop) -> bool:
         return super()._can_end_runs(loop) and (self._host is None or self._host.is_running())
+
+    def _has_coroutine_runs(self) -> bool:
+        inbox = self._engine.coro
+        return bool(self._suspended_tasks() or self._coroutine_runs()) or not (
+            inbox is None or inbox.empty
+        )
 
     def _has_runs(self) -> bool:
         return bool(self._engine.running_jobs or self._coroutine_runs())

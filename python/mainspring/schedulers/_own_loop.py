@@ -1,8 +1,8 @@
 """An asyncio loop for a scheduler's own thread that needs few descriptors.
 
 asyncio's own has three: one for epoll, and two of a pair of sockets through which other threads wake it.
-This one has an eventfd, which is enough for both ends, and waits with poll until there is so much to watch
-that this would take long.
+This one has a socket that is connected to itself, and so takes datagrams from nobody else; and it waits with
+poll until there is so much to watch that this would take long.
 
 Ground rules: what wakes the loop is closed with the loop, and not before, since other threads may be about to
 use it.
@@ -11,10 +11,10 @@ use it.
 from __future__ import annotations
 
 import asyncio
-import os
 import selectors
+import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,65 +69,29 @@ class FrugalSelector(selectors.BaseSelector):
 
 if sys.platform == "linux":
 
-    class EventFd:
-        """An eventfd with the methods that asyncio calls of the sockets it wakes a loop with."""
-
-        def __init__(self) -> None:
-            self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-
-        def fileno(self) -> int:
-            return self._fd
-
-        def recv(self, size: int) -> bytes:
-            """Take what has been sent since the last call, as one byte, which to asyncio is no signal."""
-            os.eventfd_read(self._fd)
-            return b"\0"
-
-        def send(self, data: bytes) -> int:
-            os.eventfd_write(self._fd, 1)
-            return len(data)
-
-        def close(self) -> None:
-            fd, self._fd = self._fd, -1
-            if fd != -1:
-                os.close(fd)
-
     class FrugalLoop(asyncio.SelectorEventLoop):
         """A loop that has one descriptor."""
 
-        _ssock: Any
-        _csock: Any
+        _ssock: socket.socket
+        _csock: socket.socket
         _internal_fds: int
-        #: What woke the loop before it had to be told of signals.
-        _first_waker: EventFd | None = None
 
         def __init__(self) -> None:
             super().__init__(FrugalSelector())
 
         def _make_self_pipe(self) -> None:
-            self._ssock = self._csock = EventFd()
-            self._internal_fds += 1
-            self._watch_self_pipe()
-
-        def _watch_self_pipe(self) -> None:
-            self._add_reader(self._ssock.fileno(), self._read_from_self)  # type: ignore[attr-defined]
-
-        def add_signal_handler(  # type: ignore[override]
-            self, sig: int, callback: Callable[..., Any], *args: Any
-        ) -> None:
-            if isinstance(
-                self._csock, EventFd
-            ):  # to which CPython could not write a signal's number
-                self._first_waker = self._csock
-                self._remove_reader(self._ssock.fileno())  # type: ignore[attr-defined]
-                self._internal_fds -= 1
+            end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                end.setblocking(False)
+                end.bind("")  # to a name that the system chooses
+                end.connect(end.getsockname())
+            except OSError:  # the process may not have any
+                end.close()
                 super()._make_self_pipe()  # type: ignore[misc]
-            super().add_signal_handler(sig, callback, *args)
-
-        def close(self) -> None:
-            super().close()
-            if self._first_waker is not None:
-                self._first_waker.close()
+                return
+            self._ssock = self._csock = end
+            self._internal_fds += 1
+            self._add_reader(end.fileno(), self._read_from_self)  # type: ignore[attr-defined]
 
 
 def new_frugal_loop() -> asyncio.AbstractEventLoop:

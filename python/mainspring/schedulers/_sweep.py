@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mainspring._mainspring import Job, coalesced_run, plain_datetime
+from mainspring._native_threads import OwnThread
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_REMOVED,
@@ -73,11 +74,11 @@ class StoreSweeper:
             self._woken = True
             self._condition.notify()
             if self._thread is None and self._scheduler._python_stores():
-                self._thread = threading.Thread(
+                self._thread = OwnThread(
                     target=self._context.run,
                     args=(self._run,),
                     name="APScheduler job stores",
-                    daemon=True,
+                    daemon=self._scheduler._starts_daemons,
                 )
                 self._thread.start()
 

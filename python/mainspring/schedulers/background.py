@@ -64,6 +64,9 @@ class BackgroundScheduler(BlockingScheduler):
         super().shutdown(wait)
         self._join()
 
+    def _is_daemon(self) -> bool:
+        return self._daemon
+
     def _forget_parent(self) -> None:
         super()._forget_parent()
         self._thread = None
@@ -74,6 +77,9 @@ class BackgroundScheduler(BlockingScheduler):
         self._join()
 
     def _join(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None and thread is not current_thread():
-            join_thread(thread)
+        thread = self._thread
+        if thread is not current_thread():  # else the exit waits for it
+            self._thread = None
+            # An interrupt may have kept it from starting.
+            if thread is not None and thread.is_alive():
+                join_thread(thread)

@@ -92,6 +92,8 @@ class BaseScheduler(SchedulerJobs):
     _clock: ManualClock | None = None
     #: The process that the scheduler was started in.
     _process: int
+    #: Whether threads that jobs start are daemons, as those started in the scheduler's thread are.
+    _starts_daemons = False
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
         super().__init__()
@@ -197,6 +199,10 @@ class BaseScheduler(SchedulerJobs):
     def _stop_processing(self) -> None:
         """Do the first part of a shutdown: from now on no job is started."""
         self._state = STATE_STOPPED
+        self._halt()
+
+    def _halt(self) -> None:
+        """Start no more jobs, and end the threads that do."""
         self._native_jobs.close()
         if self._clock is not None:
             self._clock._detach(self)

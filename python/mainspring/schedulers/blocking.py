@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, suppress
-from threading import Event
+from threading import Event, get_ident
 from typing import Any
 
 from mainspring._lazy import asyncio
-from mainspring.schedulers._driven import DrivenScheduler
+from mainspring.schedulers import SchedulerAlreadyRunningError
+from mainspring.schedulers._driven import LOOP_CHECK_INTERVAL, DrivenScheduler
 from mainspring.schedulers._loops import (
     belongs_to_parent,
     finish_loop,
@@ -15,7 +16,7 @@ from mainspring.schedulers._loops import (
     new_own_loop,
     running_loop,
 )
-from mainspring.schedulers._signals import whole_callbacks
+from mainspring.schedulers._signals import BetweenTurns
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)
@@ -42,7 +43,8 @@ class BlockingScheduler(DrivenScheduler):
     _own_loop: asyncio.AbstractEventLoop | None = None
     _interrupted = False
     _drains = False
-    _is_in_main_loop = False
+    #: The thread that is in the main loop, or about to be.
+    _main_loop_thread: int | None = None
 
     def _configure(self, config: dict[str, Any]) -> None:
         self._given_loop: asyncio.AbstractEventLoop | None = maybe_ref(
@@ -66,14 +68,23 @@ class BlockingScheduler(DrivenScheduler):
                 f"{type(self).__name__}.start() would block the event loop that is running in this "
                 "thread; use AsyncIOScheduler in a program that runs on asyncio"
             )
-        self._start_on_own_loop(self._given_loop, paused)
+        if self.running:
+            raise SchedulerAlreadyRunningError
+        # From now on: a signal handler may shut the scheduler down before the loop first runs.
+        self._main_loop_thread = get_ident()
+        try:
+            self._start_on_own_loop(self._given_loop, paused)
+        except BaseException:
+            self._main_loop_thread = None
+            raise
         self._main_loop()
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
 
-        In a job or listener that runs on the scheduler's own loop this does not block, but
-        :meth:`start` returns only after the runs that are going on.
+        In a signal handler it waits as well, and lets coroutine jobs go on meanwhile. In a job or
+        listener that runs on the scheduler's own loop it waits for the runs in worker threads that do
+        not need that loop, and :meth:`start` returns only after all others.
 
         :param wait: whether to return only after all runs that are going on have ended; if not,
             coroutine runs are cancelled
@@ -83,11 +94,48 @@ class BlockingScheduler(DrivenScheduler):
         self._drains = wait and (self._interrupted or running_loop() is self._own_loop)
         self._stop_main_loop()
 
+    def _may_block(self) -> bool:
+        # This loop is nobody else's: only what waits for it in a worker thread would wait for ever.
+        return super()._may_block() or self._engine.load == (0, 0)
+
     def _wait_for_runs(self) -> None:
-        super()._wait_for_runs()
-        if self._interrupted and self._own_loop is not None and running_loop() is None:
-            # Functions in worker threads may need it to come to their end.
-            self._own_loop.run_until_complete(self._idle())
+        loop, here = self._own_loop, running_loop()
+        if loop is not None and here is loop:
+            self._wait_for_workers(loop)
+        elif loop is not None and here is None and (self._interrupted or self._runs_here()):
+            self._run_until_settled(loop)
+        else:
+            super()._wait_for_runs()
+
+    def _runs_here(self) -> bool:
+        """Tell whether it is this thread that runs the scheduler's own loop, between two of its runs."""
+        return self._main_loop_thread == get_ident()
+
+    def _run_until_settled(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the own loop until all runs have ended."""
+        settling = loop.create_task(self._runs_settled())
+        try:
+            loop.run_until_complete(settling)
+        except BaseException:  # an interrupt
+            settling.cancel()
+            loop.run_until_complete(asyncio.wait([settling]))
+            raise
+
+    async def _runs_settled(self) -> None:
+        """Wait for all runs, while the loop of coroutine jobs runs, which may be another."""
+        if self._has_idle_clock():
+            assert self._clock is not None
+            await self._clock._let_runs_end(self, None)
+            self._cancel_runs()  # what is parked would never end
+        idle = asyncio.ensure_future(self._idle())
+        try:
+            loop = self._coroutine_loop()
+            while not idle.done() and loop is not None and self._can_end_runs(loop):
+                await asyncio.wait([idle], timeout=LOOP_CHECK_INTERVAL)
+                loop = self._coroutine_loop()
+        finally:
+            idle.cancel()
+            await asyncio.wait([idle])
 
     def _stop_main_loop(self) -> None:
         loop = self._own_loop
@@ -132,24 +180,28 @@ class BlockingScheduler(DrivenScheduler):
         event, loop = self._event, self._own_loop
         assert event is not None
         assert loop is not None
-        self._is_in_main_loop = True
+        self._main_loop_thread = get_ident()
         try:
-            with whole_callbacks(loop) as interrupts:
+            with BetweenTurns(loop) as signals:
                 while not event.is_set():
                     loop.run_forever()
+                    if loop is self._own_loop:
+                        signals.call_handlers()
                     if loop is not self._own_loop:  # a job has forked, and this is the child
                         return
-                    if interrupts:
-                        raise interrupts[0]
         except BaseException:
-            self._interrupted = True
+            self._main_loop_thread = None
+            if event.is_set():
+                self._finish()
+            else:
+                self._interrupted = True
             raise
-        self._is_in_main_loop = False
+        self._main_loop_thread = None
         self._finish()
 
     def _leave_main_loop(self) -> None:
         # The loop may have been left already, and be running for its last pieces of work.
-        if self._own_loop is not None and self._is_in_main_loop:
+        if self._own_loop is not None and self._main_loop_thread is not None:
             self._own_loop.stop()
 
     def _stop_without_loop(self) -> None:
@@ -161,14 +213,16 @@ class BlockingScheduler(DrivenScheduler):
         if self._own_loop is not None:
             self._own_loop.stop()  # if it is this thread that runs it
         self._own_loop = self._event = None
-        self._is_in_main_loop = False
+        self._main_loop_thread = None
 
     def _finish(self) -> None:
         """Let what is left on the own loop come to its end, and close the loop."""
         loop = self._own_loop
         assert loop is not None
-        if self._drains and self._coroutine_loop() is loop:
-            loop.run_until_complete(self._idle())
-        self._unbind_loops()
-        finish_loop(loop)
-        self._own_loop = None
+        try:
+            if self._drains:
+                self._run_until_settled(loop)
+        finally:
+            self._unbind_loops()
+            finish_loop(loop)
+            self._own_loop = None

@@ -47,7 +47,9 @@ class QtScheduler(HostedScheduler):
       thread that waits for it without a sign of life before the wait ends with an error
 
     A job must not touch widgets, which live in Qt's main thread; a listener may. While the scheduler runs on
-    the main thread, Python's signal handlers are called there at once, also while Qt waits.
+    the main thread, signal handlers are called there at once, also while Qt waits. A shutdown on Qt's
+    thread waits for the runs in worker threads, and when Qt's loop has ended for those of coroutines, too;
+    before that, these go on to their end.
     """
 
     def _find_host(self) -> HostLoop:
@@ -57,6 +59,8 @@ class QtScheduler(HostedScheduler):
 class QtLoop(HostLoop):
     """Stands for the event loop of the thread in which it is made."""
 
+    may_be_blocked = True
+
     def __init__(self) -> None:
         self._caller = _Caller()
         self._notifiers: dict[int, Any] = {}
@@ -64,6 +68,11 @@ class QtLoop(HostLoop):
 
     def _post(self, func: Callable[[], object]) -> None:
         self._caller.posted.emit(func)
+
+    def has_been_left(self) -> bool:
+        # Qt has told how deep a thread is in its loop since 5.5.
+        level = getattr(_qtcore.QThread.currentThread(), "loopLevel", None)
+        return level is not None and level() == 0
 
     def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
         self._notifiers[fd] = _notifier(fd, callback)

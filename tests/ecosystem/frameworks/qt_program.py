@@ -124,6 +124,40 @@ def signals() -> None:
         end.close()
 
 
+def shutdown_waits() -> None:
+    """A shutdown waits for runs in worker threads, and when the loop has ended also for coroutines."""
+    app = QCoreApplication([])
+    scheduler = QtScheduler(timezone="UTC")
+    begun, is_shut_down = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def worker() -> None:
+        begun.set()
+        seen.append(is_shut_down.wait(0.2))
+
+    async def coroutine() -> None:
+        begun.set()
+        await asyncio.sleep(0.2)
+        seen.append(is_shut_down.is_set())
+
+    def shut_down() -> None:
+        begun.wait()
+        scheduler.shutdown()
+        is_shut_down.set()
+        app.quit()
+
+    for job, in_the_loop in ((worker, True), (worker, False), (coroutine, False)):
+        for event in (begun, is_shut_down):
+            event.clear()
+        scheduler.start()
+        scheduler.add_job(job)
+        QTimer.singleShot(0, shut_down if in_the_loop else app.quit)
+        app.exec()
+        if not in_the_loop:
+            shut_down()
+    assert seen == [False, False, False]
+
+
 def end_without_shutdown() -> None:
     app = QCoreApplication([])
     scheduler = QtScheduler(timezone="UTC")

@@ -15,7 +15,7 @@ PROGRAM = Path(__file__).with_name("qt_program.py")
 PATIENCE = 60
 CASES = (
     *("thread", "coroutine", "lambda", "fail", "executor_of_ones_own"),
-    *("many_runs", "end_without_shutdown", "signals"),
+    *("many_runs", "end_without_shutdown", "shutdown_waits", "signals"),
 )
 
 

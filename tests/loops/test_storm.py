@@ -1,0 +1,70 @@
+"""Programs that signals strike at any moment of their start, their work and their end: none hangs or crashes.
+
+A program ends with status 0, or is ended by the signal: a ``KeyboardInterrupt`` that nobody catches ends
+CPython by SIGINT, which a shell shows as 130. What CPython or asyncio print when they are themselves
+interrupted in the midst of their own work is theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("storm_program.py")
+TRIALS = 1_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 8
+#: How many programs run at once.
+SIDE_BY_SIDE = 4
+#: How long a program may take, in seconds, before it counts as hanging.
+PATIENCE = 120
+#: Within which time after it has said that it is ready the signals strike a program, in seconds.
+STORM = 0.12
+
+KINDS = [
+    *("blocking_caught", "blocking_uncaught", "blocking_handler", "blocking_exit"),
+    *("background_caught", "background_uncaught"),
+    *("until_stopped", "asyncio_with", "asyncio_uncaught", "asyncio_loop"),
+]
+FRAMEWORKS = {"tornado": "tornado", "twisted": "twisted", "qt": "PySide6", "gevent": "gevent"}
+
+
+def strike(kind: str, seed: int) -> tuple[int, str]:
+    """Run a program with one signal, or two, at random moments; return its status and what it said."""
+    moments = random.Random(seed)
+    process = subprocess.Popen(
+        [sys.executable, str(PROGRAM), kind],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+    )
+    hung = threading.Timer(PATIENCE, process.kill)
+    hung.start()
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        for _ in range(1 + seed % 2):
+            threading.Event().wait(moments.random() * STORM)
+            process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate()
+    finally:
+        hung.cancel()
+    return process.returncode, stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize("kind", [*KINDS, *FRAMEWORKS])
+def test_a_program_in_a_storm_of_signals(kind: str) -> None:
+    if kind in FRAMEWORKS and find_spec(FRAMEWORKS[kind]) is None:
+        pytest.skip(f"{FRAMEWORKS[kind]} is not installed")
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        ends = list(pool.map(lambda seed: (seed, *strike(kind, seed)), range(TRIALS)))
+    assert [end for end in ends if end[1] not in (0, -signal.SIGINT, 128 + signal.SIGINT)] == []
