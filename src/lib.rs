@@ -31,6 +31,7 @@ mod tasks;
 mod thread_loop;
 mod trigger;
 mod turn;
+mod unawaited;
 mod virtual_time;
 mod wake;
 
