@@ -158,7 +158,7 @@ class BaseExecutor(metaclass=ABCMeta):
         """
         assert self._lock is not None, "This executor has not been started yet"
         with self._lock:
-            if self._instances[job.id] >= job.max_instances:
+            if self._instances.get(job.id, 0) >= job.max_instances:
                 raise MaxInstancesReachedError(job)
 
             self._submissions.add(job, run_times)  # it may have ended when it has been submitted
@@ -169,6 +169,8 @@ class BaseExecutor(metaclass=ABCMeta):
                     self._submissions.take(job.id)
                 raise
             self._instances[job.id] += 1
+            if self._instances[job.id] == 0:  # it has ended already
+                del self._instances[job.id]
 
     @abstractmethod
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
