@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring._logs import get_logger
 from mainspring._thread_futures import log_unretrieved
-from mainspring.executors.base import _contain, call_noted
+from mainspring.executors.base import _call, _contain
 from mainspring.schedulers._loops import (
     belongs_to_parent,
     current_loop,
@@ -41,14 +41,14 @@ def call_with_own_loop(job: Job) -> Any:
     loop = current_loop()
     if loop is not None and not loop.is_closed() and not belongs_to_parent(loop):
         try:
-            return _awaited(call_noted(job), loop)
+            return _awaited(_call(job), loop)
         finally:
             asyncio.set_event_loop(loop)
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(partial(_tell, job.id))
     asyncio.set_event_loop(loop)
     try:
-        result = _awaited(call_noted(job), loop)
+        result = _awaited(_call(job), loop)
         _complete(loop, job.id)
         return result
     except Exception:

@@ -37,7 +37,7 @@ from mainspring._thread_futures import (
     open_tasks,
 )
 from mainspring._thread_tornado import STANDS_FOR, TornadosLoop, refuse
-from mainspring.executors.base import call_noted
+from mainspring.executors.base import _call
 from mainspring.schedulers._loops import current_loop, running_loop
 
 if TYPE_CHECKING:
@@ -444,7 +444,7 @@ def call_here(job: Job) -> Any:
     """
     scheduler = job._scheduler
     if running_loop() is not None:
-        return call_noted(job)
+        return _call(job)
     if scheduler is None:
         return call_with_own_loop(job)
     is_one = isinstance(getattr(scheduler, "_engine", None), Engine)
@@ -454,10 +454,10 @@ def call_here(job: Job) -> Any:
         is_main = threading.current_thread() is threading.main_thread()
         if is_one and not is_main and scheduler._coroutine_loop() is None:
             return call_with_own_loop(job)
-        return call_noted(job)
+        return _call(job)
     previous = current_loop()
     asyncio.set_event_loop(loop)
     try:
-        return call_noted(job)
+        return _call(job)
     finally:
         asyncio.set_event_loop(previous)

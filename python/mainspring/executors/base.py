@@ -284,11 +284,11 @@ class BaseExecutor(metaclass=ABCMeta):
 
         def call(job: Job) -> Any:
             with scheduler._calling_out():
-                return call_noted(job)
+                return _call(job)
 
         runs = _runs(job, call, job._jobstore_alias, run_times, self._logger)
         try:
-            awaitable = context.run(next, runs)
+            awaitable = noted_run(job, context.run, next, runs)
         except StopIteration as end:
             self._run_job_success(job.id, end.value)
         else:
@@ -435,7 +435,7 @@ def run_job(
     from mainspring._thread_loop import call_here
 
     runs = _runs(job, call_here, jobstore_alias, run_times, logging.getLogger(logger_name))
-    return _finish(runs, lambda awaitable: _wait_for(awaitable, job))
+    return noted_run(job, _finish, runs, lambda awaitable: _wait_for(awaitable, job))
 
 
 def _finish(runs: _Runs, wait_for: Callable[[Awaitable[Any]], Any]) -> list[JobExecutionEvent]:
@@ -483,15 +483,15 @@ def _call(job: Job) -> Any:
     return job.func(*job.args, **job.kwargs)
 
 
-def call_noted(job: Job) -> Any:
-    """Call a job's function, noted as this thread's current run.
+def noted_run(job: Job, func: Callable[..., T], *args: Any) -> T:
+    """Call a function that runs a job, noted as this thread's current run.
 
     It must return before another is called here; so greenlets of one thread cannot be noted.
     """
     engine = getattr(job._scheduler, "_engine", None)
     if not isinstance(engine, Engine):
         engine = None  # a job that came to another process, or what only looks like a scheduler
-    return noted(engine, job.id, job.func, *job.args, **job.kwargs)
+    return noted(engine, job.id, func, *args)
 
 
 def _cancelled_run(

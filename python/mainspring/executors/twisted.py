@@ -24,6 +24,7 @@ from mainspring.executors.base import (
     _contain,
     _finish,
     _runs,
+    noted_run,
     returns_awaitable,
     run_coroutine_job,
 )
@@ -70,7 +71,7 @@ class TwistedExecutor(BaseExecutor):
     def _run_here(self, job: Job, run_times: Sequence[datetime]) -> None:
         runs = _runs(job, call_here, job._jobstore_alias, run_times, self._logger)
         try:
-            events = _finish(runs, self._wait_for)
+            events = noted_run(job, _finish, runs, self._wait_for)
         except BaseException as exc:
             self._reactor.callFromThread(self._fail, job, run_times, exc)
         else:
