@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: For how many seconds tasks that a function has started may go on after it has returned.
 PATIENCE = 10.0
 
+#: What there may be on a loop that has to be run once more to be closed in good order. Few functions leave it.
+_LEFT = ("_ready", "_scheduled", "_asyncgens", "_default_executor")
+
 
 def call_with_own_loop(job: Job) -> Any:
     """Call a job's function with a loop of this thread as the current one, and await what it returns.
@@ -55,8 +58,10 @@ def call_with_own_loop(job: Job) -> Any:
         _complete(loop, job.id)
         raise
     finally:
-        if not loop.is_closed():
+        left = any(getattr(loop, name, True) for name in _LEFT) or asyncio.all_tasks(loop)
+        if left and not loop.is_closed():
             finish_loop(loop)
+        loop.close()
         asyncio.set_event_loop(None)
 
 

@@ -200,3 +200,40 @@ def test_the_testing_kit_sees_it() -> None:
     assert event.scheduled_run_time == DAY + timedelta(hours=1)
     assert [run.outcome for run in clock.runs()] == ["error"]
     scheduler.shutdown()
+
+
+async def waits_for_ever(begun: Any, ended: list[str]) -> None:
+    begun.set_result(None)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        ended.append("ended")
+
+
+@pytest.mark.parametrize("store", ["native", "python"])
+def test_a_loop_that_is_closed_under_a_run(store: str) -> None:
+    loop = asyncio.new_event_loop()
+    scheduler = AsyncIOScheduler(timezone="UTC", event_loop=loop)
+    recorder = listen(scheduler, ENDED)
+    ended: list[str] = []
+
+    async def main() -> None:
+        begun = loop.create_future()
+        scheduler.start()
+        if store == "python":
+            # What a store written in Python entails: the executor makes the run, not the engine.
+            job = scheduler.add_job(waits_for_ever, args=[begun, ended], id="a", next_run_time=None)
+            job.misfire_grace_time = None
+            scheduler._executors["default"].submit_job(job, [DAY])
+        else:
+            scheduler.add_job(waits_for_ever, args=[begun, ended], id="a", misfire_grace_time=None)
+        await begun
+
+    loop.run_until_complete(main())
+    loop.close()
+    assert not scheduler.running
+    (event,) = recorder.of(ENDED)
+    assert (event.code, event.job_id, ended) == (EVENT_JOB_ERROR, "a", ["ended"])
+    assert isinstance(event.exception, asyncio.CancelledError)
+    assert str(event.exception) == "the event loop was closed"
+    assert not scheduler._executors["default"]._instances

@@ -362,6 +362,32 @@ class CoroutineRun(Generic[T]):
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._cancel)
 
+    def leave(self) -> None:
+        """End what cannot come to its end by itself, since its loop is closed, as cancelled."""
+        if self.ended.done() or not self._loop.is_closed():
+            return
+        cancelled = asyncio.CancelledError("the event loop was closed")
+        try:
+            if self._has_begun:
+                self._coroutine.throw(cancelled)
+                raise cancelled  # what it does at its end needs the loop
+            if self._not_begun is None:
+                raise cancelled
+            result = self._not_begun()
+        except StopIteration as end:
+            self.ended.set_result(end.value)
+        except BaseException as exc:
+            self.ended.set_exception(exc)
+        else:
+            self.ended.set_result(result)
+        with suppress(Exception):
+            self._coroutine.close()
+        if self._task is not None:
+            with suppress(AttributeError):  # not a task of asyncio's own
+                self._task._log_destroy_pending = False  # type: ignore[attr-defined]
+            with suppress(Exception):
+                self._task.get_coro().close()
+
     def _start(self) -> None:
         steps = self._steps()
         try:

@@ -124,6 +124,9 @@ class ReactorRun(CoroutineRun[T]):
     def cancel(self) -> None:
         self._reactor.callFromThread(self._cancel)
 
+    def leave(self) -> None:
+        """A reactor is not closed."""
+
     def _start(self) -> None:
         self._deferred = Deferred.fromCoroutine(self._coroutine)
         self._deferred.addCallbacks(
