@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: For how many seconds tasks that a function has started may go on after it has returned.
 PATIENCE = 10.0
 
-#: What there may be on a loop that has to be run once more to be closed in good order. Few functions leave it.
+#: What there may be on a loop that has to be run once more to be closed in order. Few functions leave it.
 _LEFT = ("_ready", "_scheduled", "_asyncgens", "_default_executor")
 
 
