@@ -8,9 +8,10 @@ when the function has returned.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._logs import get_logger
 from mainspring._thread_futures import log_unretrieved
@@ -23,6 +24,8 @@ from mainspring.schedulers._loops import (
 
 if TYPE_CHECKING:
     from mainspring.job import Job
+
+T = TypeVar("T")
 
 #: For how many seconds tasks that a function has started may go on after it has returned.
 PATIENCE = 10.0
@@ -63,6 +66,16 @@ def call_with_own_loop(job: Job) -> Any:
             finish_loop(loop)
         loop.close()
         asyncio.set_event_loop(None)
+
+
+def run_aside(awaitable: Awaitable[T]) -> T:
+    """Await something on a loop made for that, in a thread whose own loop is hidden."""
+    loop = asyncio.new_event_loop()
+    try:
+        value: T = _awaited(awaitable, loop)
+    finally:
+        finish_loop(loop)
+    return value
 
 
 def _awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:

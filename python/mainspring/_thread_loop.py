@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from mainspring._exit import is_exiting
 from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
 from mainspring._mainspring import Engine, runs_in_this_thread
-from mainspring._own_loop import call_with_own_loop
+from mainspring._own_loop import call_with_own_loop, run_aside
 from mainspring._thread_futures import (
     Held,
     ThreadFuture,
@@ -159,6 +159,12 @@ class ThreadLoop(TornadosLoop):
             or does not respond for the scheduler's ``loop_response_timeout``
         """
         running = running_loop()
+        if running is not None and asyncio._get_running_loop() is None:
+            # A loop that may be blocked, but not if it is to run this.
+            if running is not self.loop():
+                running = None
+            elif not asyncio.isfuture(future):
+                return run_aside(future)
         if running is not None:
             if asyncio.iscoroutine(future):
                 future.close()
@@ -298,7 +304,7 @@ class ThreadLoop(TornadosLoop):
 
         Who asks this wants to know whether ``run_until_complete`` may be called.
         """
-        running = running_loop()
+        running = asyncio._get_running_loop()
         return running is not None and running is self.loop()
 
     def is_closed(self) -> bool:

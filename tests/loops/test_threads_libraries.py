@@ -18,8 +18,10 @@ from tornado.ioloop import IOLoop
 
 from mainspring import BackgroundScheduler
 from mainspring._thread_loop import ThreadLoop
+from mainspring.events import EVENT_SCHEDULER_PAUSED
+from mainspring.executors.debug import DebugExecutor
 from tests.loops.apps import APPS, App, background_app
-from tests.support import ManualScheduler, listen
+from tests.support import PATIENCE, ManualScheduler, listen
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -244,3 +246,36 @@ def test_a_scheduler_of_ones_own_that_has_no_loop(run: Run) -> None:
     (event,) = recorder.wait_for(1 << 12 | 1 << 13)
     assert event.retval == [False, 42]
     scheduler.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("where", ["job", "listener"])
+@pytest.mark.parametrize("kind", ["background", "blocking"])
+@pytest.mark.parametrize(
+    "run", [run for run in PATTERNS if run not in (schedule_or_wait, refuse_or_wait)]
+)
+def test_on_the_schedulers_own_loop(kind: str, where: str, run: Run) -> None:
+    """Listeners and jobs of the debug executor may block that loop, and see that they may wait."""
+    seen: list[Any] = []
+    done = threading.Event()
+
+    def call(*_: Any) -> None:
+        try:
+            seen.append(asyncio.get_event_loop().is_running())
+            asyncio.ensure_future(set_done())  # noqa: RUF006 - the loop keeps it
+            seen.append(run(double(21)))
+        except BaseException as exc:
+            seen.append(exc)
+            done.set()
+
+    async def set_done() -> None:
+        done.set()
+
+    with APPS[kind](executors={"default": DebugExecutor()}) as app:
+        if where == "listener":
+            app.scheduler.add_listener(call, EVENT_SCHEDULER_PAUSED)
+            app.scheduler.add_job(app.scheduler.pause, misfire_grace_time=None)
+        else:
+            app.start(call)
+        assert done.wait(PATIENCE)
+    assert seen == [False, 42]
