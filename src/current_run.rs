@@ -12,12 +12,16 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use crate::engine::Engine;
 use crate::hub::Hub;
 use crate::text::{self, Text};
+use crate::unawaited;
 
 struct Current {
-    hub: Arc<Hub>,
+    /// `None` in a process that does not have the scheduler.
+    hub: Option<Arc<Hub>>,
     job_id: JobId,
     /// Whether the hub counts the run as going on.
     counted: bool,
+    /// The names of coroutines that were dropped meanwhile, and that nobody had awaited.
+    unawaited: Vec<Py<PyString>>,
 }
 
 thread_local! {
@@ -26,26 +30,49 @@ thread_local! {
 }
 
 /// Notes a run as being under way in this thread, for as long as it lives.
-pub struct InThisThread(());
+pub struct InThisThread<'py>(Python<'py>);
 
-impl InThisThread {
+impl<'py> InThisThread<'py> {
     /// A run of the hub's own.
-    pub fn enter(hub: &Arc<Hub>, job_id: &JobId) -> Self {
-        Self::push(hub, Arc::clone(job_id), true)
+    pub fn enter(py: Python<'py>, hub: &Arc<Hub>, job_id: &JobId) -> Self {
+        Self::push(py, Some(Arc::clone(hub)), Arc::clone(job_id), true)
     }
 
-    fn push(hub: &Arc<Hub>, job_id: JobId, counted: bool) -> Self {
-        let current = Current { hub: Arc::clone(hub), job_id, counted };
+    fn push(py: Python<'py>, hub: Option<Arc<Hub>>, job_id: JobId, counted: bool) -> Self {
+        unawaited::watch(py);
+        let current = Current { hub, job_id, counted, unawaited: Vec::new() };
         HERE.with_borrow_mut(|here| here.push(current));
-        Self(())
+        Self(py)
+    }
+
+    /// Tells of the coroutines that the job's function has left behind; it has returned.
+    pub fn tell_unawaited(&self) {
+        let left = HERE.with_borrow_mut(|here| {
+            let current = here.last_mut().filter(|current| !current.unawaited.is_empty())?;
+            Some((Arc::clone(&current.job_id), std::mem::take(&mut current.unawaited)))
+        });
+        if let Some((job_id, names)) = left {
+            unawaited::tell(self.0, &job_id, names);
+        }
     }
 }
 
-impl Drop for InThisThread {
+impl Drop for InThisThread<'_> {
     fn drop(&mut self) {
+        // Those that the result or the exception had kept.
+        self.tell_unawaited();
         let ended = HERE.with_borrow_mut(Vec::pop);
         drop(ended);
     }
+}
+
+/// Notes that a coroutine was dropped in this thread that nobody had awaited.
+pub fn note_unawaited(name: Py<PyString>) {
+    HERE.with_borrow_mut(|here| {
+        if let Some(current) = here.last_mut() {
+            current.unawaited.push(name);
+        }
+    });
 }
 
 /// How many runs are under way in the calling thread: whoever waits for all others must leave them out.
@@ -57,23 +84,26 @@ pub fn runs_in_this_thread() -> usize {
 /// The scheduler and the id of the job whose run is under way in this thread.
 #[pyfunction]
 pub fn current_run(py: Python<'_>) -> Option<(Bound<'_, PyAny>, Bound<'_, PyString>)> {
-    let current = HERE.with_borrow(|here| {
-        here.last().map(|current| (Arc::clone(&current.hub), Arc::clone(&current.job_id)))
-    });
+    let current = HERE
+        .with_borrow(|here| here.last().map(|current| (current.hub.clone(), Arc::clone(&current.job_id))));
     let (hub, job_id) = current?;
-    Some((hub.scheduler(py)?, text::string(py, &job_id)))
+    Some((hub?.scheduler(py)?, text::string(py, &job_id)))
 }
 
-/// Calls a job's function for an executor written in Python, noted as this thread's current run.
+/// Calls a job's function for an executor written in Python, noted as this thread's current run. Without an engine,
+/// as in another process, it is noted for what is told of the run only.
 #[pyfunction]
 #[pyo3(signature = (engine, job_id, func, *args, **kwargs))]
 pub fn noted<'py>(
-    engine: &Bound<'py, Engine>,
+    engine: Option<&Bound<'py, Engine>>,
     job_id: Text<'_>,
     func: &Bound<'py, PyAny>,
     args: &Bound<'py, PyTuple>,
     kwargs: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let _here = InThisThread::push(engine.get().hub(), Arc::from(job_id.as_str()), false);
-    func.call(args, kwargs)
+    let hub = engine.map(|engine| Arc::clone(engine.get().hub()));
+    let here = InThisThread::push(func.py(), hub, Arc::from(job_id.as_str()), false);
+    let result = func.call(args, kwargs);
+    here.tell_unawaited();
+    result
 }

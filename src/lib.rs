@@ -35,6 +35,7 @@ mod thread_end;
 mod thread_loop;
 mod trigger;
 mod turn;
+mod unawaited;
 mod virtual_time;
 mod wake;
 

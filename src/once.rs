@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyFunction, PyString, PyTuple};
 
 use crate::tasks::Resume;
+use crate::unawaited::WarnUnawaited;
 
 /// A value that is made on first use.
 pub struct Once<T>(OnceBox<T>);
@@ -65,7 +66,8 @@ pub fn fill_cells_of_pyo3(py: Python<'_>) -> PyResult<()> {
     function.qualname()?;
     // Asked for the length of an iterator, as `collect` does.
     PyTuple::new(py, [0])?.try_iter()?.size_hint();
-    // The one class that is not in the module.
+    // The classes that are not in the module.
     py.get_type::<Resume>();
+    py.get_type::<WarnUnawaited>();
     Ok(())
 }

@@ -174,13 +174,14 @@ pub fn close(awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
 pub fn run_in_worker(env: &Env<'_>, firing: Firing, thread_loop: &mut ThreadLoop) {
     let (py, hub) = (env.py, &env.hub);
     let Some(mut run) = Run::begin(env, firing) else { return };
-    let _here = InThisThread::enter(hub, &run.seen.id);
+    let here = InThisThread::enter(py, hub, &run.seen.id);
     env.never_fails(run.submission_event(env, code::JOB_SUBMITTED));
     while run.next_in_time(env).is_some() {
         let context = env.run_context(&hub.control, run.seen.record.context.as_ref());
         env.never_fails(thread_loop.before_run(env));
         let result = context.and_then(|context| run.seen.record.call_in(&context));
         env.never_fails(thread_loop.after_run(py));
+        here.tell_unawaited();
         match result {
             Ok(value) if is_awaitable(&value).unwrap_or(false) => {
                 if !hub.origin.is_here() {

@@ -12,6 +12,7 @@ from types import CoroutineType, FrameType, TracebackType
 from typing import Any, TypeVar
 
 from mainspring._lazy import asyncio
+from mainspring._logs import get_logger
 from mainspring._mainspring import JobCoroutine
 
 T = TypeVar("T")
@@ -72,6 +73,17 @@ def explain(exc: BaseException, traceback: TracebackType | None) -> None:
             "asyncio.ensure_future() or asyncio.get_event_loop(), which stand for the scheduler's loop "
             "there, or make it a coroutine function."
         )
+
+
+def tell_unawaited(job_id: str, names: list[str]) -> None:
+    """Log which coroutines nobody has awaited, of those that a job's function has made.
+
+    :param job_id: the job's id
+    :param names: the coroutines' names
+    """
+    get_logger("executors").warning(
+        'Job "%s" made a coroutine that was never awaited: %s', job_id, ", ".join(names)
+    )
 
 
 def is_task_of_run(task: asyncio.Task[Any]) -> bool:

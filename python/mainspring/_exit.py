@@ -39,6 +39,8 @@ class Stoppable(Protocol):
 
 
 _running: WeakSet[Stoppable] = WeakSet()
+#: Those that have been halted for the exit.
+_halted: WeakSet[Stoppable] = WeakSet()
 _exiting = Event()
 #: Set when the exit has been interrupted, and waits for nothing any more.
 _given_up = Event()
@@ -48,6 +50,7 @@ _last: list[Callable[[], object]] = []
 def stop_at_exit(scheduler: Stoppable) -> None:
     """Have a scheduler stopped at exit."""
     _running.add(scheduler)
+    _halted.discard(scheduler)
 
 
 def stop_forgotten() -> None:
@@ -89,7 +92,8 @@ def _finish_runs() -> None:
     """Halt the schedulers, and wait for the runs in worker threads and the threads that they have left."""
     _take(_exiting.set)
     _take(note_fork)  # what the parent of this process runs is not waited for
-    for scheduler in tuple(_running):
+    for scheduler in tuple(_running - _halted):
+        _halted.add(scheduler)
         _take(scheduler._stop_at_exit)
     if not _given_up.is_set():
         _take(join_pools)

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from mainspring._exit import is_exiting
 from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
-from mainspring._mainspring import Engine, noted, runs_in_this_thread
+from mainspring._mainspring import Engine, runs_in_this_thread
+from mainspring._own_loop import call_with_own_loop, run_aside
 from mainspring._thread_futures import (
     Held,
     ThreadFuture,
@@ -35,6 +36,8 @@ from mainspring._thread_futures import (
     log_unretrieved,
     open_tasks,
 )
+from mainspring._thread_tornado import STANDS_FOR, TornadosLoop, refuse
+from mainspring.executors.base import _call
 from mainspring.schedulers._loops import current_loop, running_loop
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ThreadLoop(asyncio.AbstractEventLoop):
+class ThreadLoop(TornadosLoop):
     """Stands for a scheduler's coroutine loop in one worker thread.
 
     :param scheduler: the scheduler
@@ -156,6 +159,12 @@ class ThreadLoop(asyncio.AbstractEventLoop):
             or does not respond for the scheduler's ``loop_response_timeout``
         """
         running = running_loop()
+        if running is not None and asyncio._get_running_loop() is None:
+            # A loop that may be blocked, but not if it is to run this.
+            if running is not self.loop():
+                running = None
+            elif not asyncio.isfuture(future):
+                return run_aside(future)
         if running is not None:
             if asyncio.iscoroutine(future):
                 future.close()
@@ -294,7 +303,12 @@ class ThreadLoop(asyncio.AbstractEventLoop):
         return self.loop().time()
 
     def is_running(self) -> bool:
-        return self.loop().is_running()
+        """Tell whether the loop runs in the calling thread: whether to await here, or to wait.
+
+        Who asks this wants to know whether ``run_until_complete`` may be called.
+        """
+        running = asyncio._get_running_loop()
+        return running is not None and running is self.loop()
 
     def is_closed(self) -> bool:
         return self.loop().is_closed()
@@ -374,12 +388,10 @@ def _refused(name: str, why: str) -> Callable[..., Any]:
     """Make a method that raises an error which says what to do instead."""
 
     def method(self: ThreadLoop, *args: Any) -> NoReturn:
-        raise RuntimeError(f"{name}() makes no sense in a worker thread: {why}")
+        refuse(name, why)
 
     return method
 
-
-_NOT_RUN_HERE = "the event loop of this thread stands for the application's, which "
 
 _METHODS = {
     _on_loops_thread: (
@@ -396,14 +408,11 @@ _METHODS = {
     ),
 }
 _REFUSED = {
-    "run_forever": _NOT_RUN_HERE + "is running already; use run_until_complete()",
-    "stop": _NOT_RUN_HERE + "a job must not stop; return from the job's function instead, or call "
-    "scheduler.shutdown()",
-    "close": _NOT_RUN_HERE + "closes it itself; leave it open, or make a loop of your own with "
+    "close": STANDS_FOR + "closes it itself; leave it open, or make a loop of your own with "
     "asyncio.run()",
-    "shutdown_asyncgens": _NOT_RUN_HERE + "does this when it ends; use asyncio.run() for a loop of "
+    "shutdown_asyncgens": STANDS_FOR + "does this when it ends; use asyncio.run() for a loop of "
     "your own",
-    "shutdown_default_executor": _NOT_RUN_HERE + "does this when it ends; use asyncio.run() for a "
+    "shutdown_default_executor": STANDS_FOR + "does this when it ends; use asyncio.run() for a "
     "loop of your own",
     "add_signal_handler": "signals are handled in the main thread; call it there",
     "remove_signal_handler": "signals are handled in the main thread; call it there",
@@ -440,19 +449,24 @@ def call_here(job: Job) -> Any:
     A thread whose own loop is running keeps that. What the function itself sets is undone.
 
     :param job: the job
-    :return: what the function returns
+    :return: what the function returns; where the scheduler has no loop for that, awaited if it can be
     """
     scheduler = job._scheduler
-    engine = getattr(scheduler, "_engine", None)
-    if scheduler is None or not isinstance(engine, Engine):
-        # A job that came to another process, or what only looks like a scheduler.
-        return job.func(*job.args, **job.kwargs)
-    loop = None if running_loop() is not None else scheduler._thread_loop()
+    if running_loop() is not None:
+        return _call(job)
+    if scheduler is None:
+        return call_with_own_loop(job)
+    is_one = isinstance(getattr(scheduler, "_engine", None), Engine)
+    loop = scheduler._thread_loop() if is_one else None
     if loop is None:
-        return noted(engine, job.id, job.func, *job.args, **job.kwargs)
+        # In the main thread a program that has no scheduler's loop has its own ways with loops.
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_one and not is_main and scheduler._coroutine_loop() is None:
+            return call_with_own_loop(job)
+        return _call(job)
     previous = current_loop()
     asyncio.set_event_loop(loop)
     try:
-        return noted(engine, job.id, job.func, *job.args, **job.kwargs)
+        return _call(job)
     finally:
         asyncio.set_event_loop(previous)

@@ -402,6 +402,10 @@ def executors_that_fail(library: Library) -> None:
     scheduler.start()
     scheduler.add_job(nothing, "date", run_date=FAR, next_run_time=PAST, id="a", name="b")
     library.process(scheduler)
+    # DIFFERENCE: the listeners are told of a run that an executor could not make.
+    library.seen[:] = [
+        entry for entry in library.seen if entry[:2] != ("event", "JobExecutionEvent")
+    ]
     scheduler.shutdown()
     for arguments in ((0,), ("many",), (-1,)):
         library.attempt(library.ThreadPoolExecutor, *arguments)

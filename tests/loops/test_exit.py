@@ -374,7 +374,7 @@ main = threading.get_ident()
 
 def job():
     begun.set()
-    while sys._current_frames()[main].f_code.co_name != "_unless_interrupted":
+    while sys._current_frames()[main].f_code.co_name != "_take":
         pass
     os.kill(os.getpid(), signal.SIGINT)
     threading.Event().wait()

@@ -316,7 +316,6 @@ def test_what_the_proxy_tells_is_the_real_loops(app: App) -> None:
 
     def job() -> Any:
         loop = asyncio.get_event_loop()
-        assert loop.is_running()
         assert not loop.is_closed()
         assert loop.get_debug() is app.loop.get_debug()
         assert loop.get_task_factory() is app.loop.get_task_factory()
@@ -365,7 +364,7 @@ def test_the_proxy_has_every_method_of_a_loop() -> None:
     missing = {
         name
         for name, member in vars(asyncio.AbstractEventLoop).items()
-        if inspect.isfunction(member) and name not in vars(ThreadLoop)
+        if inspect.isfunction(member) and getattr(ThreadLoop, name) is member
     }
     assert missing - {"_timer_handle_cancelled"} == set()
 

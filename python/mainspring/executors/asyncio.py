@@ -97,7 +97,7 @@ class AsyncIOExecutor(BaseExecutor, runs_natively=True):
         if loop := self._loop_for(job):
             self._submit_coroutine_job(job, run_times, loop)
         else:
-            self._pool.submit(self._context_for(job).run, self._run_here, job, run_times)
+            self._run_in(self._pool, job, run_times)
 
     def _deliver(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
         if (loop := self._eventloop) is not None:

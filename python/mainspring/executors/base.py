@@ -8,7 +8,7 @@ import traceback
 from abc import ABCMeta, abstractmethod
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import BrokenExecutor, Future, wait
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from datetime import datetime, timedelta, timezone
@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, T
 from mainspring._coroutines import explain, is_exit_of_program, loop_is_ending
 from mainspring._lazy import asyncio
 from mainspring._logs import get_logger
-from mainspring._mainspring import keep_for_ever
+from mainspring._mainspring import Engine, keep_for_ever, noted
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
     EVENT_JOB_MISSED,
     JobExecutionEvent,
 )
+from mainspring.executors._submissions import Submission, Submissions, exception_of, failing
 from mainspring.util import iscoroutinefunction_partial
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class BaseExecutor(metaclass=ABCMeta):
     def __init__(self) -> None:
         super().__init__()
         self._instances: defaultdict[str, int] = defaultdict(int)
+        self._submissions = Submissions()
         #: Called whenever a submission has ended, in whichever thread that was.
         self._at_each_end: list[Callable[[], object]] = []
         self._coroutine_runs: set[CoroutineRun[list[JobExecutionEvent]]] = set()
@@ -144,6 +146,7 @@ class BaseExecutor(metaclass=ABCMeta):
             keep_for_ever(run)
         self._coroutine_runs = set()
         self._instances = defaultdict(int)
+        self._submissions = Submissions()
         self._lock = None
 
     def submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
@@ -155,11 +158,19 @@ class BaseExecutor(metaclass=ABCMeta):
         """
         assert self._lock is not None, "This executor has not been started yet"
         with self._lock:
-            if self._instances[job.id] >= job.max_instances:
+            if self._instances.get(job.id, 0) >= job.max_instances:
                 raise MaxInstancesReachedError(job)
 
-            self._do_submit_job(job, run_times)
+            self._submissions.add(job, run_times)  # it may have ended when it has been submitted
+            try:
+                self._do_submit_job(job, run_times)
+            except BaseException:
+                with failing(run_times):
+                    self._submissions.take(job.id)
+                raise
             self._instances[job.id] += 1
+            if self._instances[job.id] == 0:  # it has ended already
+                del self._instances[job.id]
 
     @abstractmethod
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
@@ -167,28 +178,45 @@ class BaseExecutor(metaclass=ABCMeta):
 
     def _run_job_success(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
         """Take the events of a submission that has been run, and send them to the listeners."""
-        self._release_instance(job_id)
+        self._release_instance(job_id, events)
+        self._tell(events)
+
+    def _run_job_error(
+        self, job_id: str, exc: BaseException, traceback: TracebackType | None = None
+    ) -> None:
+        """Take the exception that kept a submission from being run at all; log it, and tell the listeners.
+
+        Where several submissions of a job are going on it is taken for the oldest's.
+        """
+        submission = self._release_instance(job_id)
+        self._logger.error("Error running job %s", job_id, exc_info=(type(exc), exc, traceback))
+        if submission is not None:
+            self._tell(submission.errors(exc, traceback))
+
+    def _fail(self, job: Job, run_times: Sequence[datetime], exc: BaseException) -> None:
+        """Do what :meth:`_run_job_error` does, for one submission of perhaps several of the job."""
+        with failing(run_times):
+            self._run_job_error(job.id, exc, exc.__traceback__)
+
+    def _tell(self, events: Sequence[JobExecutionEvent]) -> None:
         assert self._scheduler is not None
         if (clock := clock_of(self._scheduler)) is not None:
             clock._note_events(self._scheduler, events)
         for event in events:
             self._scheduler._dispatch_event(event)
 
-    def _run_job_error(
-        self, job_id: str, exc: BaseException, traceback: TracebackType | None = None
-    ) -> None:
-        """Take the exception that kept a submission from being run at all, and log it."""
-        self._release_instance(job_id)
-        self._logger.error("Error running job %s", job_id, exc_info=(type(exc), exc, traceback))
-
-    def _release_instance(self, job_id: str) -> None:
+    def _release_instance(
+        self, job_id: str, events: Sequence[JobExecutionEvent] = ()
+    ) -> Submission | None:
         assert self._lock is not None
         with self._lock:
+            submission = self._submissions.take(job_id, events)
             self._instances[job_id] -= 1
             if self._instances[job_id] == 0:
                 del self._instances[job_id]
         for tell in tuple(self._at_each_end):
             tell()
+        return submission
 
     def _submissions_under_way(self) -> int:
         """Return how many jobs have been submitted and have not come to their end."""
@@ -201,9 +229,21 @@ class BaseExecutor(metaclass=ABCMeta):
         try:
             events = run_job(job, job._jobstore_alias, run_times, self._logger.name)
         except BaseException as exc:
-            self._run_job_error(job.id, exc, exc.__traceback__)
+            self._fail(job, run_times, exc)
         else:
             self._deliver(job.id, events)
+
+    def _run_in(self, pool: Any, job: Job, run_times: Sequence[datetime]) -> None:
+        """Have a pool call :meth:`_run_here`; tell of a submission that it drops before that."""
+
+        def tell_if_dropped(ended: Future[Any]) -> None:
+            exc = exception_of(ended)
+            if exc is not None and (ended.cancelled() or isinstance(exc, BrokenExecutor)):
+                self._fail(job, run_times, exc)
+
+        future = pool.submit(self._context_for(job).run, self._run_here, job, run_times)
+        if isinstance(future, Future):  # our own pools return none, and drop nothing
+            future.add_done_callback(tell_if_dropped)
 
     def _deliver(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
         """Pass on what :meth:`_run_here` has to tell, in whichever thread it should be told."""
@@ -231,7 +271,8 @@ class BaseExecutor(metaclass=ABCMeta):
         """Have :func:`run_coroutine_job` run on a loop; callable in any thread."""
         coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
         not_begun = partial(_cancelled_run, job, run_times, self._logger)
-        self._begin_run(job.id, coroutine, loop, self._context_for(job), not_begun)
+        run = CoroutineRun(coroutine, loop, self._context_for(job), not_begun)
+        self._follow_run(job, run_times, run)
 
     def _run_on_loop_thread(
         self, job: Job, run_times: Sequence[datetime], loop: asyncio.AbstractEventLoop
@@ -247,36 +288,31 @@ class BaseExecutor(metaclass=ABCMeta):
 
         runs = _runs(job, call, job._jobstore_alias, run_times, self._logger)
         try:
-            awaitable = context.run(next, runs)
+            awaitable = noted_run(job, context.run, next, runs)
         except StopIteration as end:
             self._run_job_success(job.id, end.value)
         else:
             not_begun = partial(_cancel_awaited, runs, awaitable)
-            self._begin_run(job.id, _go_on(runs, awaitable), loop, context, not_begun)
+            run = CoroutineRun(_go_on(runs, awaitable), loop, context, not_begun)
+            self._follow_run(job, run_times, run)
 
-    def _begin_run(
-        self,
-        job_id: str,
-        coroutine: Coroutine[Any, Any, list[JobExecutionEvent]],
-        loop: asyncio.AbstractEventLoop,
-        context: Context,
-        not_begun: Callable[[], list[JobExecutionEvent]],
+    def _follow_run(
+        self, job: Job, run_times: Sequence[datetime], run: CoroutineRun[list[JobExecutionEvent]]
     ) -> None:
-        self._follow_run(job_id, CoroutineRun(coroutine, loop, context, not_begun))
-
-    def _follow_run(self, job_id: str, run: CoroutineRun[list[JobExecutionEvent]]) -> None:
         """Note that a run is going on, and take its outcome when it has ended."""
         self._coroutine_runs.add(run)
         run.ended.add_done_callback(lambda ended: self._coroutine_runs.discard(run))
-        run.ended.add_done_callback(partial(self._take_outcome, job_id))
+        run.ended.add_done_callback(partial(self._take_outcome, job, run_times))
 
-    def _take_outcome(self, job_id: str, ended: Future[list[JobExecutionEvent]]) -> None:
-        exc = ended.exception()
+    def _take_outcome(
+        self, job: Job, run_times: Sequence[datetime], ended: Future[list[JobExecutionEvent]]
+    ) -> None:
+        exc = exception_of(ended)
         if exc is not None:
-            self._run_job_error(job_id, exc, exc.__traceback__)
+            self._fail(job, run_times, exc)
         else:
             events = ended.result()
-            self._run_job_success(job_id, events)
+            self._run_job_success(job.id, events)
             _raise_exit_of_program(events)
 
 
@@ -325,6 +361,32 @@ class CoroutineRun(Generic[T]):
         """Cancel the task, which tells of the cancellation as of any exception."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._cancel)
+
+    def leave(self) -> None:
+        """End what cannot come to its end by itself, since its loop is closed, as cancelled."""
+        if self.ended.done() or not self._loop.is_closed():
+            return
+        cancelled = asyncio.CancelledError("the event loop was closed")
+        try:
+            if self._has_begun:
+                self._coroutine.throw(cancelled)
+                raise cancelled  # what it does at its end needs the loop
+            if self._not_begun is None:
+                raise cancelled
+            result = self._not_begun()
+        except StopIteration as end:
+            self.ended.set_result(end.value)
+        except BaseException as exc:
+            self.ended.set_exception(exc)
+        else:
+            self.ended.set_result(result)
+        with suppress(Exception):
+            self._coroutine.close()
+        if self._task is not None:
+            with suppress(AttributeError):  # not a task of asyncio's own
+                self._task._log_destroy_pending = False  # type: ignore[attr-defined]
+            with suppress(Exception):
+                self._task.get_coro().close()
 
     def _start(self) -> None:
         steps = self._steps()
@@ -399,7 +461,7 @@ def run_job(
     from mainspring._thread_loop import call_here
 
     runs = _runs(job, call_here, jobstore_alias, run_times, logging.getLogger(logger_name))
-    return _finish(runs, lambda awaitable: _wait_for(awaitable, job))
+    return noted_run(job, _finish, runs, lambda awaitable: _wait_for(awaitable, job))
 
 
 def _finish(runs: _Runs, wait_for: Callable[[Awaitable[Any]], Any]) -> list[JobExecutionEvent]:
@@ -445,6 +507,17 @@ async def _go_on(runs: _Runs, awaitable: Awaitable[Any]) -> list[JobExecutionEve
 
 def _call(job: Job) -> Any:
     return job.func(*job.args, **job.kwargs)
+
+
+def noted_run(job: Job, func: Callable[..., T], *args: Any) -> T:
+    """Call a function that runs a job, noted as this thread's current run.
+
+    It must return before another is called here; so greenlets of one thread cannot be noted.
+    """
+    engine = getattr(job._scheduler, "_engine", None)
+    if not isinstance(engine, Engine):
+        engine = None  # a job that came to another process, or what only looks like a scheduler
+    return noted(engine, job.id, func, *args)
 
 
 def _cancelled_run(

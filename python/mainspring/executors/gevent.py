@@ -70,9 +70,14 @@ class GeventExecutor(BaseExecutor):
         self._hub.loop.run_callback_threadsafe(func, *args)
 
     def _spawn(self, context: Context, job: Job, run_times: Sequence[datetime]) -> None:
+        def end(greenlet: Any) -> None:
+            self._greenlets.discard(greenlet)
+            if isinstance(greenlet.value, gevent.GreenletExit):  # killed before it began
+                gevent.spawn(self._fail, job, run_times, greenlet.value)
+
         greenlet = gevent.spawn(context.run, self._run_here, job, run_times)
         self._greenlets.add(greenlet)
-        greenlet.link(self._greenlets.discard)
+        greenlet.link(end)
 
     def _run_here(self, job: Job, run_times: Sequence[datetime]) -> None:
         def wait_for(awaitable: Awaitable[Any]) -> Any:
@@ -82,7 +87,7 @@ class GeventExecutor(BaseExecutor):
         try:
             events = _finish(runs, wait_for)
         except BaseException as exc:
-            self._run_job_error(job.id, exc, exc.__traceback__)
+            self._fail(job, run_times, exc)
         else:
             self._run_job_success(job.id, events)
             try:
@@ -90,8 +95,10 @@ class GeventExecutor(BaseExecutor):
             except BaseException as exc:  # a Ctrl-C, for instance: it is the main greenlet's
                 self._hub.handle_system_error(type(exc), exc)
 
-    def _take_outcome(self, job_id: str, ended: Future[list[JobExecutionEvent]]) -> None:
-        self._at_hub(gevent.spawn, super()._take_outcome, job_id, ended)
+    def _take_outcome(
+        self, job: Job, run_times: Sequence[datetime], ended: Future[list[JobExecutionEvent]]
+    ) -> None:
+        self._at_hub(gevent.spawn, super()._take_outcome, job, run_times, ended)
 
     def _wait_for(self, awaitable: Awaitable[Any], job: Job) -> Any:
         """Return what an awaitable gives on the scheduler's loop, while other greenlets run."""

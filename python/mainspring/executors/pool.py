@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._mainspring import WorkerPool, keep_for_ever
 from mainspring._native_threads import eventlet_has_patched_threads
+from mainspring.executors._sending import received, run_and_send
+from mainspring.executors._submissions import exception_of
 from mainspring.executors.base import BaseExecutor, clock_of, run_job, run_job_at
 
 if TYPE_CHECKING:
@@ -37,20 +39,32 @@ class BasePoolExecutor(BaseExecutor):
         self._pool = pool
 
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
-        def take_outcome(future: concurrent.futures.Future[list[JobExecutionEvent]]) -> None:
-            exc = future.exception()
-            if exc:
-                self._run_job_error(job.id, exc, exc.__traceback__)
+        def take_outcome(future: concurrent.futures.Future[Any]) -> None:
+            exc = exception_of(future)
+            if exc is not None:
+                self._fail(job, run_times, exc)
             else:
-                self._run_job_success(job.id, future.result())
+                self._run_job_success(job.id, self._events_from(job, run_times, future.result()))
 
         arguments = (job, job._jobstore_alias, run_times, self._logger.name)
         clock = clock_of(self._scheduler)
         if clock is None:
-            future = self._pool.submit(run_job, *arguments)
+            future = self._submit_to_pool(run_job, *arguments)
         else:
-            future = self._pool.submit(run_job_at, clock.now(), *arguments)
+            future = self._submit_to_pool(run_job_at, clock.now(), *arguments)
         future.add_done_callback(take_outcome)
+
+    def _submit_to_pool(
+        self, run: Callable[..., Any], *args: Any
+    ) -> concurrent.futures.Future[Any]:
+        """Have the pool call a function that returns the events of a submission."""
+        return self._pool.submit(run, *args)  # type: ignore[no-any-return]
+
+    def _events_from(
+        self, job: Job, run_times: Sequence[datetime], result: Any
+    ) -> Sequence[JobExecutionEvent]:
+        """Return the events from what came of :meth:`_submit_to_pool`."""
+        return result  # type: ignore[no-any-return]
 
     def shutdown(self, wait: bool = True) -> None:
         self._pool.shutdown(wait)
@@ -155,10 +169,10 @@ class ThreadPoolExecutor(RestartablePoolExecutor, runs_natively=True):
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         if loop := self._loop_for(job):
             self._submit_coroutine_job(job, run_times, loop)
+        elif isinstance(pool := self._pool, Threads):
+            pool.call(self._context_for(job).run, self._run_here, job, run_times)
         else:
-            pool = self._pool
-            call = pool.call if isinstance(pool, Threads) else pool.submit
-            call(self._context_for(job).run, self._run_here, job, run_times)
+            self._run_in(pool, job, run_times)
 
 
 class ProcessPoolExecutor(RestartablePoolExecutor):
@@ -190,3 +204,18 @@ class ProcessPoolExecutor(RestartablePoolExecutor):
             self._pool.shutdown(wait=False)
             self._pool = self._make_pool()
             super()._do_submit_job(job, run_times)
+
+    def _submit_to_pool(
+        self, run: Callable[..., Any], *args: Any
+    ) -> concurrent.futures.Future[Any]:
+        return self._pool.submit(run_and_send, run, *args)  # type: ignore[no-any-return]
+
+    def _events_from(
+        self, job: Job, run_times: Sequence[datetime], result: Any
+    ) -> Sequence[JobExecutionEvent]:
+        events: list[JobExecutionEvent] = []
+        for event, is_outcome in received(job.id, job._jobstore_alias, run_times, result):
+            if not is_outcome:
+                self._logger.error("Error running job %s", job.id, exc_info=event.exception)
+            events.append(event)
+        return events

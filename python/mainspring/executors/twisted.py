@@ -24,6 +24,7 @@ from mainspring.executors.base import (
     _contain,
     _finish,
     _runs,
+    noted_run,
     returns_awaitable,
     run_coroutine_job,
 )
@@ -61,7 +62,8 @@ class TwistedExecutor(BaseExecutor):
         if returns_awaitable(job.func):
             coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
             not_begun = partial(_cancelled_run, job, run_times, self._logger)
-            self._follow_run(job.id, self._run_on_reactor(coroutine, context, not_begun))
+            run = self._run_on_reactor(coroutine, context, not_begun)
+            self._follow_run(job, run_times, run)
         else:
             pool = self._reactor.getThreadPool()
             pool.callInThread(context.run, self._run_here, job, run_times)
@@ -69,14 +71,16 @@ class TwistedExecutor(BaseExecutor):
     def _run_here(self, job: Job, run_times: Sequence[datetime]) -> None:
         runs = _runs(job, call_here, job._jobstore_alias, run_times, self._logger)
         try:
-            events = _finish(runs, self._wait_for)
+            events = noted_run(job, _finish, runs, self._wait_for)
         except BaseException as exc:
-            self._reactor.callFromThread(self._run_job_error, job.id, exc, exc.__traceback__)
+            self._reactor.callFromThread(self._fail, job, run_times, exc)
         else:
             self._reactor.callFromThread(self._run_job_success, job.id, events)
 
-    def _take_outcome(self, job_id: str, ended: Future[list[JobExecutionEvent]]) -> None:
-        self._reactor.callFromThread(super()._take_outcome, job_id, ended)
+    def _take_outcome(
+        self, job: Job, run_times: Sequence[datetime], ended: Future[list[JobExecutionEvent]]
+    ) -> None:
+        self._reactor.callFromThread(super()._take_outcome, job, run_times, ended)
 
     def _run_on_reactor(
         self,
@@ -119,6 +123,9 @@ class ReactorRun(CoroutineRun[T]):
 
     def cancel(self) -> None:
         self._reactor.callFromThread(self._cancel)
+
+    def leave(self) -> None:
+        """A reactor is not closed."""
 
     def _start(self) -> None:
         self._deferred = Deferred.fromCoroutine(self._coroutine)

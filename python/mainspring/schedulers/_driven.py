@@ -394,6 +394,8 @@ class DrivenScheduler(BaseScheduler):
         self._engine.control.abandon_running()
         if self._engine.coro is not None:
             self._engine.coro.abandon_running()
+        for run in self._coroutine_runs():
+            run.leave()
         for executor in list(self._executors.values()):
             executor.shutdown(False)
         for alias, _ in self._stores():

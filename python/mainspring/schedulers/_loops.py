@@ -45,19 +45,23 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 @contextmanager
-def hidden_loop(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+def hidden_loop(
+    loop: asyncio.AbstractEventLoop, shown: asyncio.AbstractEventLoop
+) -> Iterator[None]:
     """Hide from asyncio, and who asks it, that this loop is running in this thread, if it is.
 
     For code that may block this loop, since it is a scheduler's own, and was written for a thread
-    that has none: Django's ORM, for one, refuses to work where a loop is running. The loop is still
-    the current one, which ``asyncio.get_event_loop`` returns.
+    that has none: Django's ORM, for one, refuses to work where a loop is running.
+
+    :param loop: the loop
+    :param shown: the current one meanwhile, which ``asyncio.get_event_loop`` returns
     """
     if asyncio._get_running_loop() is not loop:
         yield
         return
     current = current_loop()
     _hidden.loop = loop
-    asyncio.set_event_loop(loop)
+    asyncio.set_event_loop(shown)
     asyncio._set_running_loop(None)
     try:
         yield

@@ -25,6 +25,7 @@ from mainspring.events import (
     JobSubmissionEvent,
     SchedulerEvent,
 )
+from mainspring.executors._submissions import Submission
 from mainspring.executors.base import BaseExecutor, MaxInstancesReachedError
 from mainspring.executors.pool import ThreadPoolExecutor
 from mainspring.jobstores.base import BaseJobStore, JobLookupError
@@ -509,6 +510,11 @@ class BaseScheduler(SchedulerJobs):
                     of=(job.id,),
                 )
             )
+            events = Submission(job.id, alias, run_times).errors(exc, exc.__traceback__)
+            if self._clock is not None:
+                self._clock._note_events(self, events)
+            for event in events:
+                self._tell(event)
             return None
         return JobSubmissionEvent(EVENT_JOB_SUBMITTED, job.id, alias, run_times)
 

@@ -173,7 +173,9 @@ class BlockingScheduler(DrivenScheduler):
     def _calling_out(self) -> AbstractContextManager[Any]:
         # In 3.x no loop runs in the thread of this scheduler.
         loop = self._own_loop
-        return super()._calling_out() if loop is None else hidden_loop(loop)
+        if loop is None:
+            return super()._calling_out()
+        return hidden_loop(loop, self._thread_loop() or loop)
 
     def _main_loop(self) -> None:
         """Run the scheduler's own loop until the scheduler is shut down."""

@@ -151,6 +151,41 @@ def manual_clock() -> None:
     scheduler.shutdown()
 
 
+def killed() -> None:
+    """A greenlet that is killed, before it has begun or after that, is the end of its run."""
+    scheduler = GeventScheduler(timezone="UTC")
+    scheduler.start()
+    executor: Any = scheduler._lookup_executor("default")
+    begun, told = Event(), Event()
+    spawn = executor._spawn
+
+    def kill_at_once(*args: Any) -> None:
+        spawn(*args)
+        gevent.killall(list(executor._greenlets), block=False)
+
+    def job() -> None:
+        begun.set()
+        gevent.sleep(3600)
+
+    def take(event: Any) -> None:
+        assert gevent.get_hub() is HUB
+        assert isinstance(gevent.getcurrent(), gevent.Greenlet)
+        check(event, gevent.GreenletExit)
+        assert not executor._instances
+        told.set()
+
+    scheduler.add_listener(take, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+    scheduler.add_job(job)
+    assert begun.wait(30)
+    gevent.killall(list(executor._greenlets), block=False)
+    assert told.wait(30)
+    told.clear()
+    executor._spawn = kill_at_once
+    scheduler.add_job(job)
+    assert told.wait(30)
+    scheduler.shutdown()
+
+
 def shut_down_in_a_job() -> None:
     scheduler = GeventScheduler(timezone="UTC")
     greenlet = scheduler.start()
