@@ -170,7 +170,7 @@ def test_interrupt(after: str, output: list[str]) -> None:
     assert program.returncode == 0
 
 
-def test_own_loop_is_closed_at_exit_after_an_interrupt() -> None:
+def test_frugal_loop_is_closed_at_exit_after_an_interrupt() -> None:
     program = subprocess.run(
         [
             sys.executable,

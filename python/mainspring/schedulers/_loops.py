@@ -105,7 +105,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 def new_own_loop() -> asyncio.AbstractEventLoop:
     """Make such a loop for a scheduler's own runs, in a thread that an interrupt may reach."""
-    from mainspring.schedulers._own_loop import new_frugal_loop
+    from mainspring.schedulers._frugal_loop import new_frugal_loop
 
     loop = new_frugal_loop()
     _made.add(loop)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mainspring.schedulers._own_loop import MOST_POLLED, new_frugal_loop
+from mainspring.schedulers._frugal_loop import MOST_POLLED, new_frugal_loop
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asyncio's own loop is used there")
 
