@@ -28,6 +28,7 @@ mod run_log;
 mod runner;
 mod store;
 mod tasks;
+mod tell;
 mod thread_loop;
 mod trigger;
 mod turn;

@@ -62,4 +62,6 @@ imports! {
     urandom = "os"."urandom";
     undefined = "mainspring.util"."undefined";
     get_logger = "mainspring._logs"."get_logger";
+    run_tells = "mainspring.executors.base"."Tells";
+    scheduler_tells = "mainspring.schedulers.base"."Tells";
 }

@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mainspring._logs import names_caller
 from mainspring._mainspring import WorkerPool, keep_for_ever
 from mainspring.executors.base import BaseExecutor, clock_of, run_job, run_job_at
 
@@ -44,12 +45,14 @@ class BasePoolExecutor(BaseExecutor):
                 self._run_job_success(job.id, future.result())
 
         arguments = (job, job._jobstore_alias, run_times, self._logger.name)
+        # For the listeners: the run itself has one of its own, in another process.
+        context = self._context_for(job)
         clock = clock_of(self._scheduler)
         if clock is None:
             future = self._pool.submit(run_job, *arguments)
         else:
             future = self._pool.submit(run_job_at, clock.now(), *arguments)
-        future.add_done_callback(take_outcome)
+        future.add_done_callback(lambda future: context.run(take_outcome, future))
 
     def shutdown(self, wait: bool = True) -> None:
         self._pool.shutdown(wait)
@@ -181,3 +184,6 @@ class ProcessPoolExecutor(RestartablePoolExecutor):
             self._pool.shutdown(wait=False)
             self._pool = self._make_pool()
             super()._do_submit_job(job, run_times)
+
+
+names_caller(globals(), "executors.pool")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Future, wait
-from contextvars import Context
+from contextvars import Context, copy_context
 from datetime import datetime
 from functools import partial
 from threading import main_thread
@@ -71,12 +71,16 @@ class TwistedExecutor(BaseExecutor):
         try:
             events = _finish(runs, self._wait_for)
         except BaseException as exc:
-            self._reactor.callFromThread(self._run_job_error, job.id, exc, exc.__traceback__)
+            self._tell(self._run_job_error, job.id, exc, exc.__traceback__)
         else:
-            self._reactor.callFromThread(self._run_job_success, job.id, events)
+            self._tell(self._run_job_success, job.id, events)
 
     def _take_outcome(self, job_id: str, ended: Future[list[JobExecutionEvent]]) -> None:
-        self._reactor.callFromThread(super()._take_outcome, job_id, ended)
+        self._tell(super()._take_outcome, job_id, ended)
+
+    def _tell(self, function: Callable[..., object], *args: Any) -> None:
+        """Have a function called by the reactor, in a copy of the run's context, which is the current one."""
+        self._reactor.callFromThread(copy_context().run, function, *args)
 
     def _run_on_reactor(
         self,
@@ -121,7 +125,7 @@ class ReactorRun(CoroutineRun[T]):
         self._reactor.callFromThread(self._cancel)
 
     def _start(self) -> None:
-        self._deferred = Deferred.fromCoroutine(self._coroutine)
+        self._deferred = Deferred.fromCoroutine(self._steps())
         self._deferred.addCallbacks(
             self.ended.set_result, lambda failure: self.ended.set_exception(failure.value)
         )

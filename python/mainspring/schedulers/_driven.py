@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._exit import stop_at_exit
 from mainspring._lazy import asyncio
+from mainspring._logs import names_caller
 from mainspring._mainspring import LoopInbox, WorkerPool
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers import CancelledRun
@@ -565,3 +566,6 @@ def _suspended_job_in_hand(inbox: LoopInbox) -> str | None:
     if current is None:
         return None
     return next((job_id for task, job_id, *_ in inbox.running() if task is current), None)
+
+
+names_caller(globals(), "schedulers.base")

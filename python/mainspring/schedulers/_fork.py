@@ -22,6 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from mainspring._logs import names_caller
 from mainspring._mainspring import after_fork_in_child, after_fork_in_parent, before_fork
 from mainspring.schedulers._loops import leave_loops_to_parent
 from mainspring.schedulers._parts import STATE_STOPPED
@@ -77,3 +78,6 @@ if hasattr(os, "register_at_fork"):
         after_in_parent=after_fork_in_parent,
         after_in_child=_after_in_child,
     )
+
+
+names_caller(globals(), "schedulers.base")
