@@ -70,7 +70,7 @@ mod _mainspring {
     #[pymodule_export]
     use crate::trigger::{
         AndTrigger, BaseCombiningTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger,
-        IntervalTrigger, OrTrigger,
+        IntervalTrigger, OrTrigger, combined_triggers_changed, trigger_class_changed,
     };
 
     #[pymodule_init]
@@ -83,6 +83,7 @@ mod _mainspring {
                 class.setattr("__name__", class.name()?)?;
             }
         }
+        crate::trigger::watch_classes(m.py())?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -1,4 +1,4 @@
-from abc import ABCMeta, abstractmethod
+from abc import abstractmethod
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, final
 
 from typing_extensions import Self, disjoint_base
 
+from mainspring._trigger_class import TriggerClass
 from mainspring.schedulers.base import BaseScheduler
 from mainspring.triggers.cron.fields import BaseField
 
@@ -35,11 +36,13 @@ __all__ = [
     "after_fork_in_parent",
     "before_fork",
     "coalesced_run",
+    "combined_triggers_changed",
     "current_run",
     "join_pools",
     "keep_for_ever",
     "noted",
     "runs_in_this_thread",
+    "trigger_class_changed",
     "wait_for_loops",
 ]
 
@@ -173,6 +176,8 @@ def runs_in_this_thread() -> int: ...
 def noted(
     engine: Engine, job_id: str, func: Callable[..., _T], *args: Any, **kwargs: Any
 ) -> _T: ...
+def trigger_class_changed() -> None: ...
+def combined_triggers_changed() -> None: ...
 def coalesced_run(job: Job, now: datetime) -> tuple[datetime, datetime | None] | None: ...
 
 @final
@@ -256,7 +261,7 @@ class VirtualTime:
     def reclaim(self) -> tuple[BaseScheduler, str, int] | None: ...
     def on_behalf(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T: ...
 
-class BaseTrigger(metaclass=ABCMeta):
+class BaseTrigger(metaclass=TriggerClass):
     __slots__: ClassVar[tuple[str, ...]]
     @abstractmethod
     def get_next_fire_time(
@@ -285,8 +290,7 @@ class IntervalTrigger(BaseTrigger):
     start_date: datetime
     end_date: datetime | None
     jitter: float | None
-    @property
-    def interval_length(self) -> float: ...
+    interval_length: float
     def __init__(
         self,
         weeks: float = 0,
@@ -371,7 +375,7 @@ class CronTrigger(BaseTrigger):
     def __getstate__(self) -> dict[str, Any]: ...
     def __setstate__(self, state: Mapping[str, Any]) -> None: ...
 
-class BaseCombiningTrigger(BaseTrigger, metaclass=ABCMeta):
+class BaseCombiningTrigger(BaseTrigger, metaclass=TriggerClass):
     triggers: list[BaseTrigger]
     jitter: float | None
     def __init__(self, triggers: Iterable[BaseTrigger], jitter: float | None = None) -> None: ...
