@@ -17,7 +17,7 @@ use crate::hub::{Hub, Place};
 use crate::inbox::{Inbox, Work};
 use crate::loop_inbox::{LoopInbox, SHUT_DOWN};
 use crate::record::Route;
-use crate::report::{Env, code};
+use crate::report::Env;
 use crate::runner::{self, Run};
 use crate::tasks::TaskStarter;
 use crate::virtual_time::Drive;
@@ -167,19 +167,19 @@ fn handle<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, work
             let executor = env.executor(Route::unpack(firing.route).executor);
             if !executor.is_ok_and(|executor| executor.native) {
                 runner::handle_item(env, Item::Run(firing));
-            } else if let Some(run) = Run::begin(env, firing) {
+            } else if let Some(mut run) = Run::begin(env, firing) {
                 if run.firing.last {
                     // Before its submission is told, as APScheduler does.
                     runner::tell_end(env, &run.store, run.firing.key, &run.seen.id);
                 }
                 inbox.take_in_hand(&run.firing);
-                env.never_fails(run.submission_event(env, code::JOB_SUBMITTED));
+                env.never_fails(run.tell_submitted(env));
                 tasks.run(run)?;
             }
         }
         Work::Item(item) => runner::handle_item(env, item),
         Work::NoticesDropped(count) => env.never_fails(runner::notices_dropped(env, count)),
-        Work::Event(event) => env.never_fails(env.dispatch(event.bind(env.py))),
+        Work::Event(event, context) => env.never_fails(runner::told(env, &event, context.as_ref())),
         Work::Await(run, awaitable) => {
             inbox.take_in_hand(&run.firing);
             tasks.go_on(*run, Ok(awaitable.into_bound(env.py)))?;

@@ -20,8 +20,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 
-use crate::once::intern;
-use crate::python;
 use crate::runner::Run;
 use crate::tasks::Resume;
 use crate::wake::Waker;
@@ -38,8 +36,8 @@ pub enum Work {
     Item(Item),
     /// A run whose function has been called in a worker thread and returned this awaitable.
     Await(Box<Run>, Py<PyAny>),
-    /// An event for the listeners.
-    Event(Py<PyAny>),
+    /// An event for the listeners, and the context in which to tell them.
+    Event(Py<PyAny>, Option<Py<PyAny>>),
     /// So many skipped runs were more than [`MOST_SKIPPED`] and have not been kept.
     NoticesDropped(u64),
 }
@@ -359,13 +357,5 @@ impl Inbox {
     /// The context that the loop was bound with.
     pub fn context<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.lock_bound().as_ref().map(|bound| bound.locals.context(py))
-    }
-
-    /// A context for one run: a copy of the job's own, where it has one, or of [`Inbox::context`].
-    pub fn run_context<'py>(&self, py: Python<'py>, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        match own.map(|own| own.bind(py).clone()).or_else(|| self.context(py)) {
-            Some(context) => context.call_method0(intern!(py, "copy")),
-            None => python::copy_context(py)?.call0(),
-        }
     }
 }

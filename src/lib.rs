@@ -29,7 +29,7 @@ mod run_log;
 mod runner;
 mod store;
 mod tasks;
-
+mod tell;
 mod text;
 mod thread_end;
 mod thread_loop;
@@ -76,7 +76,7 @@ mod _mainspring {
     #[pymodule_export]
     use crate::trigger::{
         AndTrigger, BaseCombiningTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger,
-        IntervalTrigger, OrTrigger,
+        IntervalTrigger, OrTrigger, combined_triggers_changed, trigger_class_changed,
     };
 
     #[pymodule_init]
@@ -91,6 +91,7 @@ mod _mainspring {
                 class.setattr("__name__", class.name()?)?;
             }
         }
+        crate::trigger::watch_classes(m.py())?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -24,6 +24,7 @@ use crate::python;
 use crate::report;
 use crate::report::Env;
 use crate::runner;
+use crate::tell::Caller;
 use crate::thread_loop::ThreadLoop;
 use crate::turn::Turn;
 use crate::virtual_time::Segment;
@@ -433,10 +434,8 @@ fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
 }
 
 fn log_failure(py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
-    let options = PyDict::new(py);
-    options.set_item("exc_info", error.value(py))?;
     let logger = python::get_logger(py)?.call1(("executors",))?;
-    logger.call_method("error", (message,), Some(&options)).map(drop)
+    Caller::RunJob.log(None, &logger, "error", (message,), Some(error.value(py).as_any()))
 }
 
 static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());

@@ -27,6 +27,10 @@ imports! {
     job_event = "mainspring.events"."JobEvent";
     job_submission_event = "mainspring.events"."JobSubmissionEvent";
     job_execution_event = "mainspring.events"."JobExecutionEvent";
+    trigger_class = "mainspring._trigger_class"."TriggerClass";
+    trigger_list = "mainspring._trigger_class"."TriggerList";
+    field_list = "mainspring._trigger_class"."FieldList";
+    init_abstract_class = "abc"."_abc_init";
     base_trigger = "mainspring.triggers.base"."BaseTrigger";
     check_callable_args = "mainspring.util"."check_callable_args";
     convert_to_datetime = "mainspring.util"."convert_to_datetime";
@@ -62,4 +66,6 @@ imports! {
     urandom = "os"."urandom";
     undefined = "mainspring.util"."undefined";
     get_logger = "mainspring._logs"."get_logger";
+    run_tells = "mainspring.executors.base"."Tells";
+    scheduler_tells = "mainspring.schedulers.base"."Tells";
 }

@@ -14,7 +14,7 @@ use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple};
 
 use crate::convert::zone::TimeZone;
 use crate::once::intern;
-use crate::{python, trigger};
+use crate::{python, tell, trigger};
 
 /// A native store of the binding.
 pub type Store = SharedStore<Arc<Record>>;
@@ -111,16 +111,7 @@ impl Record {
     /// Calls the job's function in `context`.
     pub fn call_in<'py>(&self, context: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = context.py();
-        let run = context.getattr(intern!(py, "run"))?;
-        let args = self.args(py)?;
-        let kwargs = self.kwargs(py)?;
-        if args.is_empty() && kwargs.is_none() {
-            return run.call1((&self.func,));
-        }
-        let mut all = Vec::with_capacity(args.len() + 1);
-        all.push(self.func.bind(py).clone());
-        all.extend(args.iter());
-        run.call(PyTuple::new(py, all)?, kwargs.as_ref())
+        tell::call_in(context, self.func.bind(py), &self.args(py)?, self.kwargs(py)?.as_ref())
     }
 
     fn args<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mainspring_core::UtcMicros;
-use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::batch::Batch;
 use crate::fields::{self, Seen};
@@ -21,7 +20,9 @@ use crate::inbox::{Inbox, Work};
 use crate::job::Job;
 use crate::once::intern;
 use crate::python;
+use crate::record::Route;
 use crate::runner::Run;
+use crate::tell::{self, Arguments, Caller};
 
 /// APScheduler's event codes, as far as runs produce them.
 pub mod code {
@@ -44,6 +45,10 @@ pub struct Env<'py> {
     pub py: Python<'py>,
     pub hub: Arc<Hub>,
     pub scheduler: Bound<'py, PyAny>,
+    /// Whose context jobs run in copies of that have none of their own.
+    inbox: Arc<Inbox>,
+    /// Makes those copies.
+    copy_context: OnceCell<Bound<'py, PyAny>>,
     mask: u32,
     /// Whether events are sent to the control loop instead of being handed to listeners here.
     defers_events: bool,
@@ -53,7 +58,7 @@ pub struct Env<'py> {
     executors: RefCell<Vec<(u32, Rc<ExecutorHere<'py>>)>>,
     pub batch: Batch,
     interrupt: Cell<Option<PyErr>>,
-    later: RefCell<Vec<Bound<'py, PyAny>>>,
+    later: RefCell<Vec<Later<'py>>>,
 }
 
 /// An executor as the runs of one go see it.
@@ -62,6 +67,9 @@ pub struct ExecutorHere<'py> {
     pub native: bool,
     logger: Logger<'py>,
 }
+
+/// An event, and the context in which to tell of it.
+type Later<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
 struct Logger<'py> {
     logger: Bound<'py, PyAny>,
@@ -91,6 +99,8 @@ impl<'py> Env<'py> {
             py,
             hub: Arc::clone(hub),
             scheduler: hub.scheduler(py)?,
+            inbox: Arc::clone(&hub.control),
+            copy_context: OnceCell::new(),
             mask: hub.mask(),
             defers_events: false,
             after_its_loop: false,
@@ -105,7 +115,12 @@ impl<'py> Env<'py> {
     /// The same on the loop of `inbox`; elsewhere than on the control loop a scheduler may not want its
     /// listeners called.
     pub fn at_loop(py: Python<'py>, hub: &Arc<Hub>, inbox: &Arc<Inbox>) -> Option<Self> {
-        if Arc::ptr_eq(inbox, &hub.control) { Self::new(py, hub) } else { Self::in_worker(py, hub) }
+        if Arc::ptr_eq(inbox, &hub.control) {
+            return Self::new(py, hub);
+        }
+        let mut env = Self::in_worker(py, hub)?;
+        env.inbox = Arc::clone(inbox);
+        Some(env)
     }
 
     /// The same in a worker thread, where a scheduler may not want its listeners called either.
@@ -128,13 +143,26 @@ impl<'py> Env<'py> {
         self
     }
 
-    /// A context for one run, see [`Inbox::run_context`]. On a manual clock its own context follows that, too.
-    pub fn run_context(&self, inbox: &Inbox, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        let context = inbox.run_context(self.py, own)?;
-        if own.is_some() && self.hub.virtual_time.is_some() {
+    /// A context for one run: a copy of the job's own, where it has one, or of that which the loop was bound with.
+    /// On a manual clock its own context follows that, too.
+    pub fn run_context(&self, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let Some(own) = own else { return self.copy_context()?.call0() };
+        let context = own.bind(self.py).call_method0(intern!(self.py, "copy"))?;
+        if self.hub.virtual_time.is_some() {
             self.scheduler.call_method1(intern!(self.py, "_follow_clock"), (&context,))?;
         }
         Ok(context)
+    }
+
+    fn copy_context(&self) -> PyResult<&Bound<'py, PyAny>> {
+        if let Some(copy) = self.copy_context.get() {
+            return Ok(copy);
+        }
+        let copy = match self.inbox.context(self.py) {
+            Some(context) => context.getattr(intern!(self.py, "copy"))?,
+            None => python::copy_context(self.py)?.clone(),
+        };
+        Ok(self.copy_context.get_or_init(|| copy))
     }
 
     pub fn wants(&self, code: u32) -> bool {
@@ -142,13 +170,13 @@ impl<'py> Env<'py> {
     }
 
     /// Logs with the scheduler's own logger; `arguments` are only made for a level that is logged.
-    pub fn log_info<A>(&self, arguments: impl FnOnce() -> PyResult<A>) -> PyResult<()>
+    pub fn log_info<A>(&self, caller: Caller, arguments: impl FnOnce() -> PyResult<A>) -> PyResult<()>
     where
-        A: PyCallArgs<'py>,
+        A: Arguments<'py>,
     {
         let logger = self.scheduler_logger()?;
         if logger.info {
-            logger.logger.call_method1(intern!(self.py, "info"), arguments()?)?;
+            caller.log(None, &logger.logger, "info", arguments()?, None)?;
             self.batch.forget_clock();
         }
         Ok(())
@@ -186,19 +214,24 @@ impl<'py> Env<'py> {
         Ok(executor)
     }
 
-    /// Hands an event to the scheduler, which tells its listeners. What a listener raises the scheduler logs.
-    pub fn dispatch(&self, event: &Bound<'py, PyAny>) -> PyResult<()> {
+    /// Hands an event to the scheduler, which tells its listeners, in `context` where one is given. What a
+    /// listener raises the scheduler logs.
+    pub fn dispatch(&self, event: &Bound<'py, PyAny>, context: Option<&Bound<'py, PyAny>>) -> PyResult<()> {
         if !self.hub.origin.is_here() {
             // The parent tells of its runs, a forked child does not.
             return Ok(());
         }
         if self.defers_events && self.hub.control.has_loop() {
-            self.hub.control.push(vec![Work::Event(event.clone().unbind())]);
+            // As it is now: the run goes on meanwhile.
+            let copy = |context: &Bound<'py, PyAny>| context.call_method0(intern!(self.py, "copy"));
+            let context = context.map(copy).transpose()?.map(Bound::unbind);
+            self.hub.control.push(vec![Work::Event(event.clone().unbind(), context)]);
             return Ok(());
         }
-        let told = self.scheduler.call_method1(intern!(self.py, "_dispatch_event"), (event,));
+        let dispatch = self.scheduler.getattr(intern!(self.py, "_dispatch_event"))?;
+        let told = tell::tell_in(context, &dispatch, &PyTuple::new(self.py, [event])?, None);
         self.batch.forget_clock();
-        told.map(drop)
+        told
     }
 
     /// Takes note of what went wrong in telling of a run: a listener's or a log handler's fault never stops
@@ -224,14 +257,14 @@ impl<'py> Env<'py> {
     }
 
     /// Keeps an event for [`Env::dispatch_later`].
-    pub fn later(&self, event: Bound<'py, PyAny>) {
-        self.later.borrow_mut().push(event);
+    pub fn later(&self, event: Bound<'py, PyAny>, context: Option<Bound<'py, PyAny>>) {
+        self.later.borrow_mut().push((event, context));
     }
 
     /// Hands over the events that were kept.
     pub fn dispatch_later(&self) {
-        for event in self.later.take() {
-            self.never_fails(self.dispatch(&event));
+        for (event, context) in self.later.take() {
+            self.never_fails(self.dispatch(&event, context.as_ref()));
         }
     }
 
@@ -265,8 +298,38 @@ pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
 }
 
 impl Run {
+    /// The context of the current run time: that in which the function is called and the end of it told. It is
+    /// made when it is first asked for.
+    pub fn context<'py>(&mut self, env: &Env<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(context) = &self.context {
+            return Ok(context.bind(env.py).clone());
+        }
+        let context = env.run_context(self.seen.record.context.as_ref())?;
+        self.context = Some(context.clone().unbind());
+        Ok(context)
+    }
+
+    /// A copy of the job's own context, where it has one: for what is told of it beside its runs.
+    pub fn own_context<'py>(&self, env: &Env<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.seen.record.context.as_ref().map(|own| env.run_context(Some(own))).transpose()
+    }
+
+    /// EVENT_JOB_SUBMITTED, if it is wanted.
+    pub fn tell_submitted(&mut self, env: &Env<'_>) -> PyResult<()> {
+        if !env.wants(code::JOB_SUBMITTED) {
+            return Ok(());
+        }
+        let context = self.context(env)?;
+        self.submission_event(env, code::JOB_SUBMITTED, Some(&context))
+    }
+
     /// EVENT_JOB_SUBMITTED and the like: an event about the whole submission.
-    pub fn submission_event(&self, env: &Env<'_>, code: u32) -> PyResult<()> {
+    pub fn submission_event<'py>(
+        &self,
+        env: &Env<'py>,
+        code: u32,
+        context: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
         if !env.wants(code) {
             return Ok(());
         }
@@ -277,34 +340,44 @@ impl Run {
         }
         let event =
             python::job_submission_event(py)?.call1((code, self.id(py), self.alias(py), run_times))?;
-        env.dispatch(&event)
+        env.dispatch(&event, context)
+    }
+
+    /// Logs with the executor's logger, in the run's context.
+    fn log<'py>(
+        &mut self,
+        env: &Env<'py>,
+        level: &str,
+        arguments: impl Arguments<'py>,
+        exc_info: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        let context = self.context(env)?;
+        let logger = &env.executor(self.executor())?.logger.logger;
+        let caller = match Route::unpack(self.firing.route).coroutine {
+            true => Caller::RunCoroutineJob,
+            false => Caller::RunJob,
+        };
+        caller.log(Some(&context), logger, level, arguments, exc_info)
     }
 
     /// 'Running job ...'.
-    pub fn log_start(&self, env: &Env<'_>, at: UtcMicros) -> PyResult<()> {
-        let executor = env.executor(self.executor())?;
-        let logger = &executor.logger;
-        if logger.info {
-            let arguments = (
-                intern!(env.py, "Running job \"%s\" (scheduled at %s)"),
-                self.job(env)?,
-                self.datetime(env, at)?,
-            );
-            logger.logger.call_method1(intern!(env.py, "info"), arguments)?;
+    pub fn log_start(&mut self, env: &Env<'_>, at: UtcMicros) -> PyResult<()> {
+        if !env.executor(self.executor())?.logger.info {
+            return Ok(());
         }
-        Ok(())
+        let message = intern!(env.py, "Running job \"%s\" (scheduled at %s)");
+        let arguments = (message, self.job(env)?, self.datetime(env, at)?);
+        self.log(env, "info", arguments, None)
     }
 
     /// Log record and event of a run that has ended.
-    pub fn report(&self, env: &Env<'_>, at: UtcMicros, outcome: Outcome<'_>) -> PyResult<()> {
+    pub fn report<'py>(&mut self, env: &Env<'py>, at: UtcMicros, outcome: Outcome<'py>) -> PyResult<()> {
         let py = env.py;
         match outcome {
             Outcome::Returned(value) => {
-                let executor = env.executor(self.executor())?;
-                let logger = &executor.logger;
-                if logger.info {
+                if env.executor(self.executor())?.logger.info {
                     let message = intern!(py, "Job \"%s\" executed successfully");
-                    logger.logger.call_method1(intern!(py, "info"), (message, self.job(env)?))?;
+                    self.log(env, "info", (message, self.job(env)?), None)?;
                 }
                 if env.wants(code::JOB_EXECUTED) {
                     self.execution_event(env, code::JOB_EXECUTED, at, |options| {
@@ -316,8 +389,7 @@ impl Run {
             Outcome::Missed(late_micros) => {
                 let late = python::timedelta(py)?.call1((0, 0, late_micros))?;
                 let message = "Run time of job \"%s\" was missed by %s";
-                let executor = env.executor(self.executor())?;
-                executor.logger.logger.call_method1("warning", (message, self.job(env)?, late))?;
+                self.log(env, "warning", (message, self.job(env)?, late), None)?;
                 if env.wants(code::JOB_MISSED) {
                     self.execution_event(env, code::JOB_MISSED, at, |_| Ok(()))?;
                 }
@@ -327,10 +399,8 @@ impl Run {
         }
     }
 
-    fn report_error(&self, env: &Env<'_>, at: UtcMicros, error: &PyErr) -> PyResult<()> {
+    fn report_error(&mut self, env: &Env<'_>, at: UtcMicros, error: &PyErr) -> PyResult<()> {
         let py = env.py;
-        let executor = env.executor(self.executor())?;
-        let logger = &executor.logger.logger;
         let exception = error.value(py);
         let traceback = error.traceback(py);
         if exception.is_instance(python::cancelled_error(py)?)? {
@@ -339,22 +409,20 @@ impl Run {
             let level = if ends { "debug" } else { "info" };
             let reason = exception.str()?;
             if reason.is_empty()? {
-                logger.call_method1(level, ("Run of job \"%s\" was cancelled", self.job(env)?))?;
+                self.log(env, level, ("Run of job \"%s\" was cancelled", self.job(env)?), None)?;
             } else {
                 let arguments = ("Run of job \"%s\" was cancelled: %s", self.job(env)?, reason);
-                logger.call_method1(level, arguments)?;
+                self.log(env, level, arguments, None)?;
             }
         } else if is_interrupt(py, error) {
             // The interpreter shows the interrupt itself, where it ends.
-            logger.call_method1("info", ("Run of job \"%s\" was interrupted", self.job(env)?))?;
+            self.log(env, "info", ("Run of job \"%s\" was interrupted", self.job(env)?), None)?;
         } else {
             if error.is_instance_of::<PyRuntimeError>(py) {
                 python::explain(py)?.call1((exception, &traceback))?;
             }
-            let options = PyDict::new(py);
-            options.set_item("exc_info", exception)?;
-            let message = "Job \"%s\" raised an exception";
-            logger.call_method("error", (message, self.job(env)?), Some(&options))?;
+            let arguments = ("Job \"%s\" raised an exception", self.job(env)?);
+            self.log(env, "error", arguments, Some(exception.as_any()))?;
         }
         if env.wants(code::JOB_ERROR) {
             let lines = python::format_tb(py)?.call1((&traceback,))?;
@@ -372,7 +440,7 @@ impl Run {
     }
 
     fn execution_event(
-        &self,
+        &mut self,
         env: &Env<'_>,
         code: u32,
         at: UtcMicros,
@@ -383,7 +451,7 @@ impl Run {
         fill(&options)?;
         let arguments = (code, self.id(py), self.alias(py), self.datetime(env, at)?);
         let event = python::job_execution_event(py)?.call(arguments, Some(&options))?;
-        env.dispatch(&event)
+        env.dispatch(&event, Some(&self.context(env)?))
     }
 
     /// A handle on the job, for log records, which show it as text, and for Python executors.

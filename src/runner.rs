@@ -12,7 +12,7 @@ use mainspring_core::job::{JobId, JobKey};
 use mainspring_core::policy::{self, RunTimes};
 use mainspring_core::store::HostVerdict;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 
 use crate::current_run::InThisThread;
 use crate::fields::Seen;
@@ -24,6 +24,7 @@ use crate::python;
 use crate::record::Route;
 use crate::report::{self, Env, Outcome, code};
 use crate::run_log::Logged;
+use crate::tell::{self, Caller};
 use crate::text;
 use crate::thread_loop::ThreadLoop;
 use crate::trigger::PythonJitter;
@@ -36,6 +37,8 @@ pub struct Run {
     /// The job as it was when the run began.
     pub seen: Seen,
     index: usize,
+    /// That of the current run time, see [`Run::context`].
+    pub context: Option<Py<PyAny>>,
     /// Its place among the runs that a test may look at.
     logged: Option<Logged>,
 }
@@ -48,7 +51,11 @@ impl Run {
             env.hub.finish(&firing);
         }
         let (store, seen) = run?;
-        Some(Self { firing, store, seen, index: 0, logged: None })
+        Some(Self::new(firing, store, seen))
+    }
+
+    fn new(firing: Firing, store: Arc<Attached>, seen: Seen) -> Self {
+        Self { firing, store, seen, index: 0, context: None, logged: None }
     }
 
     pub fn run_times(&self) -> &[UtcMicros] {
@@ -100,7 +107,7 @@ impl Run {
     }
 
     /// Records how the current run time ended and moves on to the next.
-    pub fn settle(&mut self, env: &Env<'_>, outcome: Outcome<'_>) {
+    pub fn settle<'py>(&mut self, env: &Env<'py>, outcome: Outcome<'py>) {
         let Some(&at) = self.run_times().get(self.index) else { return };
         self.index += 1;
         if !env.hub.origin.is_here() {
@@ -113,6 +120,7 @@ impl Run {
             env.batch.finish(&env.hub, &self.store, &self.firing);
         }
         env.never_fails(self.report(env, at, outcome));
+        self.context = None;
     }
 
     /// Ends the run early: the current and all later run times end with the same error.
@@ -153,7 +161,7 @@ pub fn abandon_queued(env: &Env<'_>, inbox: &Inbox, reason: &'static str) {
                 env.never_fails(close(awaitable.bind(env.py)));
                 env.never_fails(python::cancelled(env.py, reason).map(|error| run.abandon(env, &error)));
             }
-            Work::Event(event) => env.never_fails(env.dispatch(event.bind(env.py))),
+            Work::Event(event, context) => env.never_fails(told(env, &event, context.as_ref())),
             Work::NoticesDropped(count) => env.never_fails(notices_dropped(env, count)),
             Work::Item(_) => {}
         }
@@ -175,9 +183,9 @@ pub fn run_in_worker(env: &Env<'_>, firing: Firing, thread_loop: &mut ThreadLoop
     let (py, hub) = (env.py, &env.hub);
     let Some(mut run) = Run::begin(env, firing) else { return };
     let here = InThisThread::enter(py, hub, &run.seen.id);
-    env.never_fails(run.submission_event(env, code::JOB_SUBMITTED));
+    env.never_fails(run.tell_submitted(env));
     while run.next_in_time(env).is_some() {
-        let context = env.run_context(&hub.control, run.seen.record.context.as_ref());
+        let context = run.context(env);
         env.never_fails(thread_loop.before_run(env));
         let result = context.and_then(|context| run.seen.record.call_in(&context));
         env.never_fails(thread_loop.after_run(py));
@@ -232,7 +240,7 @@ fn submit(env: &Env<'_>, firing: Firing) {
         let event = env.scheduler.call_method1(intern!(env.py, "_submit_native"), (job, run_times))?;
         if !event.is_none() {
             // As APScheduler: of all submissions of a pass together, after what they entailed.
-            env.later(event);
+            env.later(event, run.own_context(env)?);
         }
         Ok(())
     };
@@ -246,25 +254,32 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
     let firing = Firing { store, key, route: 0, misfire_grace_seconds: None, run_times, last: false };
     // A run that owns no instance slot, to tell of the job.
     let Some((store, seen)) = peek(env, &firing) else { return };
-    let run = Run { firing, store, seen, index: 0, logged: None };
+    let run = Run::new(firing, store, seen);
     if let Some((_, log)) = &env.hub.virtual_time {
         for &at in run.run_times() {
             log.skipped(&run.seen.id, at, env.hub.clock.now());
         }
     }
-    let log = || {
-        let about = (run.job(env)?, run.run_times().len());
-        env.scheduler.call_method1(intern!(env.py, "_log_skipped"), about).map(drop)
+    let tell = || {
+        let context = run.own_context(env)?;
+        let about = (run.job(env)?, run.run_times().len()).into_pyobject(env.py)?;
+        let log = env.scheduler.getattr(intern!(env.py, "_log_skipped"))?;
+        env.never_fails(tell::tell_in(context.as_ref(), &log, &about, None));
+        run.submission_event(env, code::JOB_MAX_INSTANCES, context.as_ref())
     };
-    env.never_fails(log());
-    env.never_fails(run.submission_event(env, code::JOB_MAX_INSTANCES));
+    env.never_fails(tell());
+}
+
+/// Hands over an event that came from another thread.
+pub fn told(env: &Env<'_>, event: &Py<PyAny>, context: Option<&Py<PyAny>>) -> PyResult<()> {
+    env.dispatch(event.bind(env.py), context.map(|context| context.bind(env.py)))
 }
 
 /// Tells of notices that were too many to be kept while the loop did not run.
 pub fn notices_dropped(env: &Env<'_>, count: u64) -> PyResult<()> {
     let message =
         "The event loop did not run for so long that %d more skipped runs are not told of one by one";
-    env.logger()?.call_method1("warning", (message, count)).map(drop)
+    Caller::ProcessJobs.log(None, env.logger()?, "warning", (message, count), None)
 }
 
 /// The store and the job that a firing is about.
@@ -291,9 +306,9 @@ pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
         if env.wants(code::JOB_REMOVED) {
             let alias = attached.alias.bind(env.py);
             let event = python::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
-            env.dispatch(&event)?;
+            env.dispatch(&event, None)?;
         }
-        env.log_info(|| Ok(("Removed job %s", id())))
+        env.log_info(Caller::RemoveJob, || Ok(("Removed job %s", id())))
     };
     env.never_fails(tell());
 }
@@ -301,7 +316,7 @@ pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
 fn clock_stepped(env: &Env<'_>, micros: i64) -> PyResult<()> {
     let direction = if micros > 0 { "forward" } else { "backward" };
     let step = python::timedelta(env.py)?.call1((0, 0, micros.abs()))?;
-    env.log_info(|| Ok(("The wall clock stepped %s by %s", direction, step)))
+    env.log_info(Caller::ProcessJobs, || Ok(("The wall clock stepped %s by %s", direction, step)))
 }
 
 /// Tells of a job that is parked since its trigger failed; with the exception, where Python raised one.
@@ -311,13 +326,10 @@ fn log_parked<'py>(
     reason: Bound<'py, PyAny>,
     raised: Option<&PyErr>,
 ) -> PyResult<()> {
-    let options = PyDict::new(env.py);
-    if let Some(error) = raised {
-        options.set_item("exc_info", error.value(env.py))?;
-    }
     let message = "The trigger of job \"%s\" failed and the job is parked: %s";
     let job = text::format(env.py, "%s (%s)", (text::string(env.py, &seen.id), &seen.record.name))?;
-    env.logger()?.call_method("error", (message, job, reason), Some(&options)).map(drop)
+    let exception = raised.map(|error| error.value(env.py).as_any());
+    Caller::ProcessJobs.log(None, env.logger()?, "error", (message, job, reason), exception)
 }
 
 /// What the core parked.

@@ -1,7 +1,7 @@
 //! `NativeStore`: the memory store as Python sees it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mainspring_core::ErrorKind;
@@ -38,7 +38,20 @@ impl Owner {
 #[pyclass(module = "mainspring._mainspring", frozen)]
 pub struct NativeStore {
     store: Arc<Store>,
-    owner: Mutex<Owner>,
+    owner: Arc<Mutex<Owner>>,
+}
+
+static STORES: Mutex<Vec<(Weak<Store>, Weak<Mutex<Owner>>)>> = Mutex::new(Vec::new());
+
+/// All stores that are alive, and the scheduler of each. The list is locked by attached threads for single moves.
+pub fn all(py: Python<'_>) -> Vec<(Arc<Store>, Option<Bound<'_, PyAny>>)> {
+    let stores = STORES.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let alive = stores.iter().filter_map(|(store, owner)| Some((store.upgrade()?, owner.upgrade()?)));
+    let scheduler = |owner: &Mutex<Owner>| {
+        let owner = owner.lock().unwrap_or_else(PoisonError::into_inner);
+        owner.scheduler.as_ref().map(|scheduler| scheduler.bind(py).clone())
+    };
+    alive.map(|(store, owner)| (store, scheduler(&owner))).collect()
 }
 
 impl NativeStore {
@@ -117,8 +130,13 @@ type Entry = ((bool, Option<mainspring_core::UtcMicros>, Arc<str>), JobKey);
 impl NativeStore {
     #[new]
     fn new() -> Self {
-        let store = SharedStore::new(MemoryStore::new(jitter_seed()));
-        Self { store: Arc::new(store), owner: Mutex::new(Owner { scheduler: None, alias: None }) }
+        let store = Arc::new(SharedStore::new(MemoryStore::new(jitter_seed())));
+        let owner = Arc::new(Mutex::new(Owner { scheduler: None, alias: None }));
+        let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.retain(|(store, _)| store.strong_count() > 0);
+        stores.push((Arc::downgrade(&store), Arc::downgrade(&owner)));
+        drop(stores);
+        Self { store, owner }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

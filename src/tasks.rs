@@ -20,8 +20,6 @@ pub struct TaskStarter<'a, 'py> {
     inbox: &'a Bound<'py, LoopInbox>,
     env: &'a Env<'py>,
     event_loop: Option<Bound<'py, PyAny>>,
-    /// Copies the context that jobs without one of their own run in.
-    copy_context: Option<Bound<'py, PyAny>>,
     /// Arguments for an eagerly started `asyncio.Task`; `None` where the interpreter cannot, or the loop
     /// has a task factory of its own.
     eager: Option<Bound<'py, PyDict>>,
@@ -35,10 +33,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let py = env.py;
         let bound = inbox.get().inbox.lock_bound();
         let event_loop = bound.as_ref().map(|bound| bound.locals.event_loop(py));
-        let context = bound.as_ref().map(|bound| bound.locals.context(py));
         let eager = bound.as_ref().and_then(|bound| bound.eager.as_ref().map(|e| e.bind(py).clone()));
         drop(bound);
-        let copy_context = context.map(|context| context.getattr(intern!(py, "copy"))).transpose()?;
         let has_factory = match &event_loop {
             Some(event_loop) => {
                 !env.despite_interrupt(|| event_loop.call_method0(intern!(py, "get_task_factory")))?.is_none()
@@ -47,7 +43,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         };
         let eager = eager.filter(|_| !has_factory);
         let takes_context = !has_factory && py.version_info() >= (3, 11);
-        Ok(Self { inbox, env, event_loop, copy_context, eager, takes_context })
+        Ok(Self { inbox, env, event_loop, eager, takes_context })
     }
 
     /// Runs a coroutine function's firing. Fails only with the user's interrupt.
@@ -69,8 +65,11 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                 let is_coroutine = is_coroutine(value)?;
                 if is_coroutine || self.env.despite_interrupt(|| runner::is_awaitable(value)).unwrap_or(false)
                 {
-                    match self.start(value, is_coroutine, run.seen.record.context.as_ref()) {
-                        Ok(started) if started.has_ended(py)? => result = self.result_of(&started),
+                    match self.start(value, is_coroutine, &mut run) {
+                        Ok(started) if started.has_ended(py)? => {
+                            self.adopt_context(&mut run, &started.task)?;
+                            result = self.result_of(&started);
+                        }
                         Ok(started) => return self.suspend(run, &started, value),
                         Err(error) => {
                             self.env.never_fails(runner::close(value));
@@ -114,12 +113,12 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         &self,
         awaitable: &Bound<'py, PyAny>,
         is_coroutine: bool,
-        own_context: Option<&Py<PyAny>>,
+        run: &mut Run,
     ) -> PyResult<Started<'py>> {
         let py = self.env.py;
         if is_coroutine {
             let coroutine = Bound::new(py, JobCoroutine::new(awaitable, self.eager.is_some()))?;
-            let task = self.start_task(coroutine.as_any(), own_context)?;
+            let task = self.start_task(coroutine.as_any(), run)?;
             // A task factory, or a loop of another kind, may have wrapped it. A task that an eager factory has
             // brought to its end has no coroutine any more, and CPython 3.12.1 crashes when it is asked for it.
             let is_direct = self.eager.is_some()
@@ -141,7 +140,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             };
         }
         let coroutine = python::contained(py)?.call1((awaitable,))?;
-        let task = self.start_task(&coroutine, own_context).map(only);
+        let task = self.start_task(&coroutine, run).map(only);
         if task.is_err() {
             // A task factory may raise; the run is reported with that, and nothing is left unawaited.
             self.env.never_fails(runner::close(&coroutine));
@@ -150,16 +149,9 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     }
 
     /// A task for the coroutine `contained`.
-    fn start_task(
-        &self,
-        contained: &Bound<'py, PyAny>,
-        own_context: Option<&Py<PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn start_task(&self, contained: &Bound<'py, PyAny>, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        let context = match &self.copy_context {
-            Some(copy) if own_context.is_none() => copy.call0()?,
-            _ => self.env.run_context(&self.inbox.get().inbox, own_context)?,
-        };
+        let context = run.context(self.env)?;
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;
@@ -176,6 +168,17 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         } else {
             context.call_method1(intern!(py, "run"), (create_task, contained))
         }
+    }
+
+    /// Has the end of a run told in the context of its task, where that could not be given the run's.
+    fn adopt_context(&self, run: &mut Run, task: &Bound<'py, PyAny>) -> PyResult<()> {
+        if !self.takes_context {
+            // CPython 3.12.
+            if let Some(get_context) = task.getattr_opt(intern!(self.env.py, "get_context"))? {
+                run.context = Some(get_context.call0()?.unbind());
+            }
+        }
+        Ok(())
     }
 
     /// The result of what has ended.
@@ -275,6 +278,13 @@ impl Resume {
             }
             return Ok(());
         }
+        // The end is told in the context of this step, which is another than the run's where a task factory, or
+        // CPython 3.10, has made a copy.
+        let context = python::copy_context(py)?.call0()?.unbind();
+        let mut run = this.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = run.as_mut().and_then(|run| run.context.replace(context));
+        drop(run);
+        drop(old);
         // The task is done when this step is.
         let options = PyDict::new(py);
         if let Some(context) = inbox.context(py) {
@@ -357,6 +367,9 @@ impl Resume {
             return Ok(());
         };
         let tasks = TaskStarter::new(inbox, &env)?;
+        if self.task_is_ours {
+            tasks.adopt_context(&mut run, &task)?;
+        }
         tasks.settle(&mut run, result_of_task(&task))?;
         tasks.run(run)?;
         env.interrupted()?;

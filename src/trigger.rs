@@ -11,6 +11,7 @@ mod cron;
 mod date;
 mod host;
 mod interval;
+mod live;
 
 use std::sync::Arc;
 
@@ -18,7 +19,6 @@ use mainspring_core::UtcMicros;
 use mainspring_core::trigger::{JitterSource, Trigger};
 use pyo3::exceptions::PySystemError;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
 
 pub use self::base::BaseTrigger;
 pub use self::calendar_interval::CalendarIntervalTrigger;
@@ -27,8 +27,9 @@ pub use self::cron::CronTrigger;
 pub use self::date::DateTrigger;
 use self::host::PythonTrigger;
 pub use self::interval::{IntervalTrigger, WallClock};
+use self::live::{Mark, keeps_calculation};
+pub use self::live::{classes_are_patched, combined_triggers_changed, trigger_class_changed, watch_classes};
 use crate::convert::zone::TimeZone;
-use crate::once::intern;
 
 /// Draws jitter from Python's `random.uniform`, so that `random.seed` governs it.
 pub struct PythonJitter<'py> {
@@ -87,7 +88,10 @@ pub fn core_trigger(obj: &Bound<'_, PyAny>, zone: &Arc<TimeZone>) -> PyResult<Ar
 
 fn core_trigger_in(obj: &Bound<'_, PyAny>, zones: &HostZones) -> PyResult<Arc<Trigger>> {
     Ok(match native_trigger(obj, zones)? {
-        Some(trigger) => trigger,
+        Some(trigger) => {
+            live::with_mark(obj, Mark::set);
+            trigger
+        }
         None => Arc::new(Trigger::Host(Arc::new(PythonTrigger::new(obj, zones)))),
     })
 }
@@ -146,14 +150,6 @@ fn native_trigger(obj: &Bound<'_, PyAny>, zones: &HostZones) -> PyResult<Option<
         }
     }
     Ok(None)
-}
-
-/// Whether the class of `obj`, which is `builtin` or derives from it, leaves the calculation to it.
-fn keeps_calculation(obj: &Bound<'_, PyAny>, builtin: &Bound<'_, PyType>) -> PyResult<bool> {
-    let class = obj.get_type();
-    let same = |method| -> PyResult<bool> { Ok(class.getattr(method)?.is(builtin.getattr(method)?)) };
-    Ok(class.is(builtin)
-        || (same(intern!(obj.py(), "get_next_fire_time"))? && same(intern!(obj.py(), "_apply_jitter"))?))
 }
 
 /// `get_next_fire_time` of a built-in trigger that is shown in `zone`.

@@ -231,5 +231,10 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _for_freezers() -> None:
+    """Is never called: it shows what packs programs which modules are imported by a name only."""
+    import mainspring._named_modules  # noqa: F401
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

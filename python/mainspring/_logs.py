@@ -8,6 +8,9 @@ from typing import Any
 #: What the name of every logger starts with: ``apscheduler`` where mainspring is imported as that.
 prefix = "mainspring"
 
+#: The globals of the modules that log, and what their records name as the caller's module after the prefix.
+_callers: list[tuple[dict[str, Any], str]] = []
+
 
 def get_logger(*parts: str) -> Logger:
     """Return the logger whose name is the prefix and the given parts, joined by dots.
@@ -16,6 +19,32 @@ def get_logger(*parts: str) -> Logger:
     'mainspring.executors.default'
     """
     return getLogger(".".join((prefix, *parts)))
+
+
+def names_caller(module: dict[str, Any], name: str) -> None:
+    """Have the records that a module makes say that they come from a module of this name.
+
+    loguru, for one, filters records by the ``__name__`` in the globals of the function that has called the
+    logger, so it is APScheduler's where mainspring is imported as that. To be called at the end of a module,
+    when its classes and functions have got their ``__module__``, which is always mainspring's own.
+
+    :param module: the globals of the module
+    :param name: the name after the prefix, that of the module in which APScheduler logs the same
+    """
+    _callers.append((module, name))
+    if prefix != "mainspring":
+        module["__name__"] = f"{prefix}.{name}"
+
+
+def use_prefix(new: str) -> None:
+    """Have loggers made from now on, and the callers in all records, be named after another library.
+
+    :param new: the name of its package
+    """
+    global prefix
+    prefix = new
+    for module, name in _callers:
+        module["__name__"] = f"{new}.{name}"
 
 
 def message(text: str, *args: Any, beyond: str, of: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-from abc import ABCMeta, abstractmethod
+from abc import abstractmethod
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, final
 
 from typing_extensions import Self, disjoint_base
 
+from mainspring._trigger_class import TriggerClass
 from mainspring.schedulers.base import BaseScheduler
 from mainspring.triggers.cron.fields import BaseField
 
@@ -32,6 +33,7 @@ __all__ = [
     "WorkerPool",
     "__version__",
     "coalesced_run",
+    "combined_triggers_changed",
     "current_run",
     "forks",
     "join_pools",
@@ -40,6 +42,7 @@ __all__ = [
     "plain_datetime",
     "runs_in_this_thread",
     "same_fire_times",
+    "trigger_class_changed",
     "wait_for_loops",
 ]
 
@@ -178,6 +181,8 @@ def noted(
 ) -> _T: ...
 def plain_datetime(dt: datetime, /) -> datetime: ...
 def same_fire_times(a: BaseTrigger, b: BaseTrigger) -> bool: ...
+def trigger_class_changed() -> None: ...
+def combined_triggers_changed() -> None: ...
 def coalesced_run(job: Job, now: datetime) -> tuple[datetime, datetime | None] | None: ...
 
 @final
@@ -263,7 +268,7 @@ class VirtualTime:
     def reclaim(self) -> tuple[BaseScheduler, str, int] | None: ...
     def on_behalf(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T: ...
 
-class BaseTrigger(metaclass=ABCMeta):
+class BaseTrigger(metaclass=TriggerClass):
     __slots__: ClassVar[tuple[str, ...]]
     @abstractmethod
     def get_next_fire_time(
@@ -292,8 +297,7 @@ class IntervalTrigger(BaseTrigger):
     start_date: datetime
     end_date: datetime | None
     jitter: float | None
-    @property
-    def interval_length(self) -> float: ...
+    interval_length: float
     def __init__(
         self,
         weeks: float = 0,
@@ -378,7 +382,7 @@ class CronTrigger(BaseTrigger):
     def __getstate__(self) -> dict[str, Any]: ...
     def __setstate__(self, state: Mapping[str, Any]) -> None: ...
 
-class BaseCombiningTrigger(BaseTrigger, metaclass=ABCMeta):
+class BaseCombiningTrigger(BaseTrigger, metaclass=TriggerClass):
     triggers: list[BaseTrigger]
     jitter: float | None
     def __init__(self, triggers: Iterable[BaseTrigger], jitter: float | None = None) -> None: ...

@@ -66,7 +66,7 @@ def install_as_apscheduler() -> None:
         )
     sys.meta_path.insert(0, _Finder())
     invalidate_caches()
-    _logs.prefix = _ALIAS
+    _logs.use_prefix(_ALIAS)
 
 
 def version_shown() -> str:

@@ -4,6 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
+use super::live;
 use crate::convert::Std;
 use crate::once::intern;
 use crate::virtual_time;
@@ -34,6 +35,14 @@ impl BaseTrigger {
     ) -> PyResult<Self> {
         refuse_abstract(cls)?;
         Ok(Self)
+    }
+
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        live::set_attribute(slf, name, Some(value))
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        live::set_attribute(slf, name, None)
     }
 
     /// Return when to fire next.

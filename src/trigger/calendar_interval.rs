@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
+use super::live::Mark;
 use crate::convert;
 use crate::convert::zone::TimeZone;
 use crate::convert::{civil_date, date_from_civil};
@@ -56,6 +57,8 @@ pub struct CalendarIntervalTrigger {
     state: Option<State>,
     /// Whether `start_date` was left out.
     from_now: bool,
+    /// Whether the engine has read it.
+    pub mark: Mark,
 }
 
 struct State {
@@ -166,7 +169,11 @@ impl CalendarIntervalTrigger {
                           start_date=None, end_date=None, timezone=None, jitter=None)"
     )]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None, from_now: false })
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self {
+            state: None,
+            from_now: false,
+            mark: Mark::default(),
+        })
     }
 
     #[pyo3(signature = (

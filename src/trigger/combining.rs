@@ -11,11 +11,13 @@ use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::args::{self, not_initialized};
 use super::base::{self, BaseTrigger};
+use super::live::Mark;
 use super::{HostZones, PythonJitter, core_trigger_in, trigger_zone};
 use crate::convert::in_range;
 use crate::convert::zone::TimeZone;
 use crate::error::to_py;
 use crate::once::intern;
+use crate::python;
 
 /// Base class of the triggers that are made of others.
 ///
@@ -25,10 +27,12 @@ use crate::once::intern;
 #[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.combining")]
 pub struct BaseCombiningTrigger {
     state: Option<State>,
+    /// Whether the engine has read it.
+    pub mark: Mark,
 }
 
 struct State {
-    /// The list that the user gave: who changes it changes the trigger.
+    /// A list of its own, or the tuple that the user gave.
     triggers: Py<PyAny>,
     jitter: Py<PyAny>,
     /// Where the members are in their series of fire times, with the address of each.
@@ -44,16 +48,15 @@ impl BaseCombiningTrigger {
     }
 
     fn empty() -> PyClassInitializer<Self> {
-        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None })
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None, mark: Mark::default() })
     }
 
     fn fill(slf: &Bound<'_, Self>, triggers: Bound<'_, PyAny>, jitter: Bound<'_, PyAny>) -> PyResult<()> {
         args::jitter_micros(&jitter)?;
-        let triggers = if triggers.is_instance_of::<PyList>() || triggers.is_instance_of::<PyTuple>() {
-            triggers
-        } else {
-            let given = triggers.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-            PyList::new(slf.py(), given)?.into_any()
+        // Whoever changes the list changes the trigger.
+        let triggers = match triggers.is_instance_of::<PyTuple>() {
+            true => triggers,
+            false => python::trigger_list(slf.py())?.call1((triggers,))?,
         };
         for trigger in triggers.try_iter()? {
             let trigger = trigger?;

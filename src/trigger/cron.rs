@@ -10,8 +10,10 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
+use super::live::Mark;
 use crate::convert::zone::TimeZone;
 use crate::error::to_py;
+use crate::python;
 
 static HOME: Home = Home::new("mainspring.triggers.cron");
 const ARGUMENTS: [&str; 12] = [
@@ -56,6 +58,8 @@ const ARGUMENTS: [&str; 12] = [
 #[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.cron")]
 pub struct CronTrigger {
     state: Option<State>,
+    /// Whether the engine has read it.
+    pub mark: Mark,
 }
 
 struct State {
@@ -123,7 +127,8 @@ impl CronTrigger {
     pub fn from_core(py: Python<'_>, core: &Arc<Trigger>, zone: &Arc<TimeZone>) -> PyResult<Py<PyAny>> {
         let (core, zone) = (Arc::clone(core), Arc::clone(zone));
         let state = State { core, zone, start_date: None, end_date: None, jitter: None, fields: None };
-        let filled = PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: Some(state) });
+        let filled = PyClassInitializer::from(BaseTrigger)
+            .add_subclass(Self { state: Some(state), mark: Mark::new(true) });
         Ok(Py::new(py, filled)?.into_any())
     }
 
@@ -175,7 +180,7 @@ impl CronTrigger {
                           minute=None, second=None, start_date=None, end_date=None, timezone=None, jitter=None)"
     )]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None })
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None, mark: Mark::default() })
     }
 
     #[pyo3(signature = (
@@ -300,17 +305,19 @@ impl CronTrigger {
             let name = field.name().as_str();
             list.append(classes.get_item(name)?.call1((name, field.to_string(), field.is_default()))?)?;
         }
+        let list = python::field_list(py)?.call1((list,))?;
         if let Some(state) = &mut slf.borrow_mut().state {
-            state.fields = Some(list.clone().into_any().unbind());
+            state.fields = Some(list.clone().unbind());
         }
-        Ok(list.into_any())
+        Ok(list)
     }
 
     #[setter]
     fn set_fields<'py>(slf: &Bound<'py, Self>, fields: &Bound<'py, PyAny>) -> PyResult<()> {
         let mut parts = slf.borrow().parts(slf.py())?;
         parts.fields = read_fields(fields)?;
-        Self::fill(slf, parts, Some(fields.clone().unbind()))
+        let fields = python::field_list(slf.py())?.call1((fields,))?;
+        Self::fill(slf, parts, Some(fields.unbind()))
     }
 
     /// The zone of the clock.
@@ -376,7 +383,8 @@ impl CronTrigger {
     }
 
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        Self::state_with(slf, Self::fields(slf)?)
+        let fields = PyList::new(slf.py(), Self::fields(slf)?.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
+        Self::state_with(slf, fields.into_any())
     }
 
     /// The state with a tuple for each field instead of an object: its name, its text, and whether it took its
@@ -400,7 +408,11 @@ impl CronTrigger {
             jitter: args::optional(&state, "jitter")?,
         };
         let in_text = fields.get_item(0).is_ok_and(|field| field.is_instance_of::<PyTuple>());
-        Self::fill(slf, parts, (!in_text).then(|| fields.unbind()))
+        let fields = match in_text {
+            true => None,
+            false => Some(python::field_list(slf.py())?.call1((fields,))?.unbind()),
+        };
+        Self::fill(slf, parts, fields)
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<args::Reduced<'py>> {

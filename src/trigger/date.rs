@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
+use super::live::Mark;
 use crate::convert::zone::TimeZone;
 use crate::convert::{instant, tzinfo_of};
 
@@ -27,6 +28,8 @@ pub struct DateTrigger {
     state: Option<State>,
     /// Whether `run_date` was left out.
     from_now: bool,
+    /// Whether the engine has read it.
+    pub mark: Mark,
 }
 
 struct State {
@@ -66,7 +69,11 @@ impl DateTrigger {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs), text_signature = "(run_date=None, timezone=None)")]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None, from_now: false })
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self {
+            state: None,
+            from_now: false,
+            mark: Mark::default(),
+        })
     }
 
     #[pyo3(signature = (run_date=None, timezone=None, **unknown))]

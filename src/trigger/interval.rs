@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
+use super::live::Mark;
 use crate::convert::zone::TimeZone;
 use crate::convert::{Std, delta_from_micros, delta_micros};
 use crate::error::to_py;
@@ -45,6 +46,8 @@ pub struct IntervalTrigger {
     state: Option<State>,
     /// Whether `start_date` was left out.
     from_now: bool,
+    /// Whether the engine has read it.
+    pub mark: Mark,
 }
 
 struct State {
@@ -179,7 +182,7 @@ impl IntervalTrigger {
         let (core, zone) = (Arc::clone(core), Arc::clone(zone));
         let state = State { core, zone, start_date: None, end_date: None, jitter: None };
         let filled = PyClassInitializer::from(BaseTrigger);
-        let filled = filled.add_subclass(Self { state: Some(state), from_now: true });
+        let filled = filled.add_subclass(Self { state: Some(state), from_now: true, mark: Mark::new(true) });
         Ok(Py::new(py, filled)?.into_any())
     }
 
@@ -231,7 +234,11 @@ impl IntervalTrigger {
                           end_date=None, timezone=None, jitter=None)"
     )]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(BaseTrigger).add_subclass(Self { state: None, from_now: false })
+        PyClassInitializer::from(BaseTrigger).add_subclass(Self {
+            state: None,
+            from_now: false,
+            mark: Mark::default(),
+        })
     }
 
     #[pyo3(signature = (
@@ -285,6 +292,13 @@ impl IntervalTrigger {
     #[getter]
     fn interval_length(&self) -> PyResult<f64> {
         Ok(self.state()?.trigger().interval() as f64 / SECOND as f64)
+    }
+
+    #[setter]
+    fn set_interval_length(slf: &Bound<'_, Self>, seconds: Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let delta = Std::get(py)?.timedelta.bind(py).call1((0, seconds))?;
+        Self::set_interval(slf, &delta)
     }
 
     /// The zone in which fire times are given.

@@ -153,6 +153,68 @@ scheduler.shutdown()
     assert set(output.split()) == {"apscheduler.scheduler", "apscheduler.executors.default"}
 
 
+LOGURU = """
+import asyncio, inspect, logging, sys, threading
+from {library}.events import EVENT_JOB_ERROR
+from {library}.schedulers.background import BackgroundScheduler
+from loguru import logger
+
+class InterceptHandler(logging.Handler):
+    # As the documentation of loguru has it.
+    def emit(self, record):
+        frame, depth = inspect.currentframe(), 0
+        while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
+            frame, depth = frame.f_back, depth + 1
+        logger.opt(depth=depth).log(record.levelname, record.getMessage())
+
+logging.basicConfig(handlers=[InterceptHandler()], level=0, force=True)
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+logger.remove()
+logger.add(sys.stdout, format="{{name}} {{function}}")
+
+def fail():
+    raise LookupError
+
+async def fail_async():
+    raise LookupError
+
+def run():
+    failed = threading.Semaphore(0)
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.add_executor("debug", "debug")
+    scheduler.add_listener(lambda event: failed.release(), EVENT_JOB_ERROR)
+    scheduler.start()
+    for executor in "default", "debug":
+        for func in fail, fail_async:
+            scheduler.add_job(func, executor=executor, misfire_grace_time=None)
+            assert failed.acquire(timeout=30)
+    scheduler.pause()
+    scheduler.resume()
+    scheduler.shutdown()
+
+run()
+logger.disable("{library}")
+logger.add(sys.stderr)
+run()
+"""
+
+
+@pytest.mark.parametrize("library", ["apscheduler", "mainspring"])
+def test_records_come_from_the_librarys_modules(library: str) -> None:
+    source = LOGURU.format(library=library)
+    if library == "apscheduler":
+        output = run_installed(source)
+    else:
+        done = run("-c", source)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        output = done.stdout
+    told = set(output.splitlines())
+    assert all(line.startswith(f"{library}.") for line in told)
+    assert {f"{library}.executors.base {run}" for run in ("run_job", "run_coroutine_job")} < told
+    # Those of a scheduler, some of which are made in Rust.
+    assert {f"{library}.schedulers.base {name}" for name in ("start", "pause", "remove_job")} < told
+
+
 def test_messages_are_apschedulers_to_the_letter() -> None:
     # DIFFERENCE: under mainspring's own name they go on with the job's id and the like.
     output = run_installed(

@@ -190,13 +190,14 @@ def test_texts():
     assert AndTrigger.__slots__ == OrTrigger.__slots__ == ()
 
 
-def test_the_list_is_the_users():
+def test_the_list_can_be_changed():
     members = crons({"hour": 8})
     trigger = OrTrigger(members)
-    assert trigger.triggers is members
-    members.append(CronTrigger(hour=3, timezone=UTC))
+    # DIFFERENCE: a list of its own, so that it notices.
+    assert trigger.triggers == members
+    trigger.triggers.append(CronTrigger(hour=3, timezone=UTC))
     assert trigger.get_next_fire_time(None, NOW).hour == 3
-    trigger.triggers = members[:1]
+    trigger.triggers = members
     trigger.jitter = None
     assert trigger.get_next_fire_time(None, NOW).hour == 8
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, T
 
 from mainspring._coroutines import explain, is_exit_of_program, loop_is_ending
 from mainspring._lazy import asyncio
-from mainspring._logs import get_logger
+from mainspring._logs import get_logger, names_caller
 from mainspring._mainspring import Engine, keep_for_ever, noted
 from mainspring.events import (
     EVENT_JOB_ERROR,
@@ -53,6 +53,22 @@ RUN_METHODS = frozenset(("_do_submit_job", "_run_job_error", "_run_job_success",
 
 #: How often a thread that waits for a loop looks whether the loop still runs, in seconds.
 LOOP_CHECK_INTERVAL = 0.2
+
+
+class Tells:
+    """Calls of loggers, each in a function named as that of APScheduler which logs the same.
+
+    A log record names the function that has called the logger, which code in Rust and in a generator
+    is not, or not by a name that anybody knows.
+    """
+
+    @staticmethod
+    def run_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def run_coroutine_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
 
 
 class MaxInstancesReachedError(Exception):
@@ -290,7 +306,7 @@ class BaseExecutor(metaclass=ABCMeta):
         try:
             awaitable = noted_run(job, context.run, next, runs)
         except StopIteration as end:
-            self._run_job_success(job.id, end.value)
+            context.run(self._run_job_success, job.id, end.value)
         else:
             not_begun = partial(_cancel_awaited, runs, awaitable)
             run = CoroutineRun(_go_on(runs, awaitable), loop, context, not_begun)
@@ -302,7 +318,7 @@ class BaseExecutor(metaclass=ABCMeta):
         """Note that a run is going on, and take its outcome when it has ended."""
         self._coroutine_runs.add(run)
         run.ended.add_done_callback(lambda ended: self._coroutine_runs.discard(run))
-        run.ended.add_done_callback(partial(self._take_outcome, job, run_times))
+        run.ended.add_done_callback(partial(run.tell, self._take_outcome, job, run_times))
 
     def _take_outcome(
         self, job: Job, run_times: Sequence[datetime], ended: Future[list[JobExecutionEvent]]
@@ -335,6 +351,11 @@ class CoroutineRun(Generic[T]):
     """
 
     _task: asyncio.Task[T] | None = None
+    _has_begun = False
+    #: What the coroutine has returned, in a tuple: its task may be cancelled all the same.
+    _returned: tuple[T, ...] = ()
+    #: A copy of that in which the coroutine has ended.
+    _end_context: Context | None = None
 
     def __init__(
         self,
@@ -348,14 +369,15 @@ class CoroutineRun(Generic[T]):
         self._coroutine = coroutine
         self._loop = loop
         self._not_begun = not_begun
-        self._has_begun = False
-        #: What the coroutine has returned, in a tuple: its task may be cancelled all the same.
-        self._returned: tuple[T, ...] = ()
         try:
             loop.call_soon_threadsafe(self._start, context=context)
         except RuntimeError:
             coroutine.close()
             raise
+
+    def tell(self, function: Callable[..., object], *args: Any) -> None:
+        """Call a function when the coroutine has ended, with the variables that are set in its context."""
+        (self._end_context or copy_context()).run(function, *args)
 
     def cancel(self) -> None:
         """Cancel the task, which tells of the cancellation as of any exception."""
@@ -403,7 +425,10 @@ class CoroutineRun(Generic[T]):
 
     async def _steps(self) -> T:
         self._has_begun = True
-        result = await self._coroutine
+        try:
+            result = await self._coroutine
+        finally:
+            self._end_context = copy_context()
         self._returned = (result,)
         return result
 
@@ -412,6 +437,7 @@ class CoroutineRun(Generic[T]):
             self._task.cancel()
 
     def _end(self, task: asyncio.Task[T]) -> None:
+        self._end_context = self._end_context or copy_context()
         try:
             result = self._result_of(task)
         except BaseException as exc:
@@ -483,7 +509,8 @@ async def run_coroutine_job(
     job: Job, jobstore_alias: str | None, run_times: Sequence[datetime], logger_name: str
 ) -> list[JobExecutionEvent]:
     """Do what :func:`run_job` does, and await what the function returns in the calling task."""
-    runs = _runs(job, _call, jobstore_alias, run_times, logging.getLogger(logger_name))
+    logger = logging.getLogger(logger_name)
+    runs = _runs(job, _call, jobstore_alias, run_times, logger, Tells.run_coroutine_job)
     try:
         awaitable = next(runs)
     except StopIteration as end:
@@ -524,7 +551,8 @@ def _cancelled_run(
     job: Job, run_times: Sequence[datetime], logger: logging.Logger
 ) -> list[JobExecutionEvent]:
     """Tell of runs that were cancelled before they began."""
-    runs = _runs(job, _raise_cancelled, job._jobstore_alias, run_times, logger)
+    tell = Tells.run_coroutine_job
+    runs = _runs(job, _raise_cancelled, job._jobstore_alias, run_times, logger, tell)
     return _finish(runs, _raise_cancelled)
 
 
@@ -549,8 +577,9 @@ def _runs(
     jobstore_alias: str | None,
     run_times: Sequence[datetime],
     logger: logging.Logger,
+    tell: Callable[..., None] = Tells.run_job,
 ) -> _Runs:
-    """Make the runs one after another, each with ``call``.
+    """Make the runs one after another, each with ``call``; log by ``tell``.
 
     Each awaitable that comes back is yielded, and its result taken in. A cancelled run ends the
     runs, since whoever cancelled it wants no more of them.
@@ -561,10 +590,10 @@ def _runs(
             late = _now(job) - run_time
             if late > timedelta(seconds=job.misfire_grace_time):
                 events.append(JobExecutionEvent(EVENT_JOB_MISSED, job.id, jobstore_alias, run_time))
-                logger.warning('Run time of job "%s" was missed by %s', job, late)
+                tell(logger.warning, 'Run time of job "%s" was missed by %s', job, late)
                 continue
 
-        logger.info('Running job "%s" (scheduled at %s)', job, run_time)
+        tell(logger.info, 'Running job "%s" (scheduled at %s)', job, run_time)
         try:
             retval = call(job)
             if isawaitable(retval):
@@ -583,7 +612,7 @@ def _runs(
                 )
             )
             # The event holds the exception, that the frames, and those the job's local variables.
-            _log_exception(logger, job, exc)
+            _log_exception(logger, job, exc, tell)
             traceback.clear_frames(exc.__traceback__)
             if isinstance(exc, asyncio.CancelledError):
                 break
@@ -593,7 +622,7 @@ def _runs(
                     EVENT_JOB_EXECUTED, job.id, jobstore_alias, run_time, retval=retval
                 )
             )
-            logger.info('Job "%s" executed successfully', job)
+            tell(logger.info, 'Job "%s" executed successfully', job)
     return events
 
 
@@ -620,19 +649,21 @@ def run_job_at(now: datetime, *args: Any) -> list[JobExecutionEvent]:
         _told_time.reset(told)
 
 
-def _log_exception(logger: logging.Logger, job: Job, exc: BaseException) -> None:
+def _log_exception(
+    logger: logging.Logger, job: Job, exc: BaseException, tell: Callable[..., None]
+) -> None:
     """Log how a run ended; where that is news, and not what somebody else has asked for or shows."""
     if isinstance(exc, asyncio.CancelledError):
         level = logging.DEBUG if loop_is_ending() else logging.INFO
         if str(exc):
-            logger.log(level, 'Run of job "%s" was cancelled: %s', job, exc)
+            tell(logger.log, level, 'Run of job "%s" was cancelled: %s', job, exc)
         else:
-            logger.log(level, 'Run of job "%s" was cancelled', job)
+            tell(logger.log, level, 'Run of job "%s" was cancelled', job)
     elif isinstance(exc, KeyboardInterrupt):
-        logger.info('Run of job "%s" was interrupted', job)
+        tell(logger.info, 'Run of job "%s" was interrupted', job)
     else:
         explain(exc, exc.__traceback__)
-        logger.error('Job "%s" raised an exception', job, exc_info=exc)
+        tell(logger.error, 'Job "%s" raised an exception', job, exc_info=exc)
 
 
 def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
@@ -669,3 +700,6 @@ async def _contain(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None
         return await awaitable, None
     except (SystemExit, KeyboardInterrupt) as exc:
         return None, exc
+
+
+names_caller(globals(), "executors.base")

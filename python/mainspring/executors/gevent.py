@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
-from contextvars import Context
+from contextvars import Context, copy_context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +98,8 @@ class GeventExecutor(BaseExecutor):
     def _take_outcome(
         self, job: Job, run_times: Sequence[datetime], ended: Future[list[JobExecutionEvent]]
     ) -> None:
-        self._at_hub(gevent.spawn, super()._take_outcome, job, run_times, ended)
+        take_outcome = super()._take_outcome
+        self._at_hub(gevent.spawn, copy_context().run, take_outcome, job, run_times, ended)
 
     def _wait_for(self, awaitable: Awaitable[Any], job: Job) -> Any:
         """Return what an awaitable gives on the scheduler's loop, while other greenlets run."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mainspring._logs import names_caller
 from mainspring._mainspring import WorkerPool, keep_for_ever
 from mainspring._native_threads import eventlet_has_patched_threads
 from mainspring.executors._sending import received, run_and_send
@@ -47,12 +48,14 @@ class BasePoolExecutor(BaseExecutor):
                 self._run_job_success(job.id, self._events_from(job, run_times, future.result()))
 
         arguments = (job, job._jobstore_alias, run_times, self._logger.name)
+        # For the listeners: the run itself has one of its own, in another process.
+        context = self._context_for(job)
         clock = clock_of(self._scheduler)
         if clock is None:
             future = self._submit_to_pool(run_job, *arguments)
         else:
             future = self._submit_to_pool(run_job_at, clock.now(), *arguments)
-        future.add_done_callback(take_outcome)
+        future.add_done_callback(lambda future: context.run(take_outcome, future))
 
     def _submit_to_pool(
         self, run: Callable[..., Any], *args: Any
@@ -219,3 +222,6 @@ class ProcessPoolExecutor(RestartablePoolExecutor):
                 self._logger.error("Error running job %s", job.id, exc_info=event.exception)
             events.append(event)
         return events
+
+
+names_caller(globals(), "executors.pool")

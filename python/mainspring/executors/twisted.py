@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Future, wait
-from contextvars import Context
+from contextvars import Context, copy_context
 from datetime import datetime
 from functools import partial
 from threading import main_thread
@@ -73,14 +73,18 @@ class TwistedExecutor(BaseExecutor):
         try:
             events = noted_run(job, _finish, runs, self._wait_for)
         except BaseException as exc:
-            self._reactor.callFromThread(self._fail, job, run_times, exc)
+            self._at_reactor(self._fail, job, run_times, exc)
         else:
-            self._reactor.callFromThread(self._run_job_success, job.id, events)
+            self._at_reactor(self._run_job_success, job.id, events)
 
     def _take_outcome(
         self, job: Job, run_times: Sequence[datetime], ended: Future[list[JobExecutionEvent]]
     ) -> None:
-        self._reactor.callFromThread(super()._take_outcome, job, run_times, ended)
+        self._at_reactor(super()._take_outcome, job, run_times, ended)
+
+    def _at_reactor(self, function: Callable[..., object], *args: Any) -> None:
+        """Have a function called by the reactor, in a copy of the run's context, which is the current one."""
+        self._reactor.callFromThread(copy_context().run, function, *args)
 
     def _run_on_reactor(
         self,
@@ -128,7 +132,7 @@ class ReactorRun(CoroutineRun[T]):
         """A reactor is not closed."""
 
     def _start(self) -> None:
-        self._deferred = Deferred.fromCoroutine(self._coroutine)
+        self._deferred = Deferred.fromCoroutine(self._steps())
         self._deferred.addCallbacks(
             self.ended.set_result, lambda failure: self.ended.set_exception(failure.value)
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mainspring._logs import names_caller
 from mainspring._pickles import WRITE_FORMATS, WriteFormat, dumps, loads, ours, theirs
 from mainspring.job import Job
 from mainspring.jobstores.base import BaseJobStore
@@ -231,3 +232,6 @@ class PersistentJobStore(BaseJobStore):
             except Exception as exc:
                 failures[job.id] = exc
         return dumped
+
+
+names_caller(globals(), "jobstores.persistent")

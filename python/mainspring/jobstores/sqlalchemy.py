@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mainspring._logs import names_caller
 from mainspring._pickles import WriteFormat
 from mainspring.jobstores.base import ConflictingIdError, JobLookupError
 from mainspring.jobstores.persistent import PersistentJobStore
@@ -241,3 +242,6 @@ def _timestamp(job: Job) -> float | None:
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[i : i + IDS_AT_ONCE] for i in range(0, len(items), IDS_AT_ONCE))
+
+
+names_caller(globals(), "jobstores.sqlalchemy")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._exit import stop_at_exit, stop_forgotten
 from mainspring._lazy import asyncio
+from mainspring._logs import names_caller
 from mainspring._mainspring import LoopInbox, WorkerPool, runs_in_this_thread
 from mainspring._native_threads import threads_are_greenlets
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
@@ -614,3 +615,6 @@ def _suspended_job_in_hand(inbox: LoopInbox) -> str | None:
     if current is None:
         return None
     return next((job_id for task, job_id, *_ in inbox.running() if task is current), None)
+
+
+names_caller(globals(), "schedulers.base")

@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
+from mainspring._logs import names_caller
 from mainspring.events import (
     EVENT_ALL_JOBS_REMOVED,
     EVENT_JOB_ADDED,
@@ -615,3 +616,6 @@ class SchedulerJobs(SchedulerParts):
     @abstractmethod
     def _store_has_changed(self, alias: str | None) -> None:
         """Look at a store, since a job in it may be due earlier than what is waited for."""
+
+
+names_caller(globals(), "schedulers.base")

@@ -10,7 +10,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._coroutines import is_exit_of_program
-from mainspring._logs import message
+from mainspring._logs import message, names_caller
 from mainspring.events import (
     EVENT_ALL,
     EVENT_EXECUTOR_ADDED,
@@ -349,3 +349,6 @@ class SchedulerParts(metaclass=ABCMeta):
             return _NOTHING
         lock = self._store_locks.get(alias)
         return lock or self._store_locks.setdefault(alias, self._create_lock())
+
+
+names_caller(globals(), "schedulers.base")

@@ -17,6 +17,7 @@ from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mainspring._logs import names_caller
 from mainspring._mainspring import Job, coalesced_run, plain_datetime
 from mainspring._native_threads import OwnThread
 from mainspring.events import (
@@ -319,3 +320,6 @@ class _StoreSweep:
             JobExecutionEvent(EVENT_JOB_ERROR, job_id, self._alias, self._now, exception=reason)
             for job_id, reason in store._take_newly_parked()
         ]
+
+
+names_caller(globals(), "schedulers.base")

@@ -13,7 +13,7 @@ from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from mainspring._coroutines import is_exit_of_program
-from mainspring._logs import get_logger, message
+from mainspring._logs import get_logger, message, names_caller
 from mainspring._mainspring import Engine, NativeJobs
 from mainspring.events import (
     EVENT_JOB_MAX_INSTANCES,
@@ -53,6 +53,18 @@ if TYPE_CHECKING:
     from mainspring.triggers.base import BaseTrigger
 
 __all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
+
+
+class Tells:
+    """As :class:`mainspring.executors.base.Tells`, for what a scheduler logs."""
+
+    @staticmethod
+    def _process_jobs(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def remove_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
 
 
 class BaseScheduler(SchedulerJobs):
@@ -567,3 +579,6 @@ class BaseScheduler(SchedulerJobs):
 
     def _is_paused(self) -> bool:
         return self._state == STATE_PAUSED
+
+
+names_caller(globals(), "schedulers.base")

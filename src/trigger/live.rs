@@ -1,0 +1,273 @@
+//! Triggers that are changed while jobs in memory have them: an attribute is set, or a method is put into a class or
+//! an object.
+//!
+//! The engine reads a trigger once, so whoever changes one has it read anew for the jobs that have it. When they
+//! next run is known already and stays, as in APScheduler.
+//!
+//! Ground rules: everything here runs attached to Python; no store is locked while Python code runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mainspring_core::job::JobKey;
+use mainspring_core::trigger::Trigger;
+use pyo3::exceptions::PySystemError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyType};
+
+use super::combining::{BaseCombiningTrigger, members_of};
+use super::{AndTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};
+use super::{OrTrigger, core_trigger, trigger_zone};
+use crate::convert::zone::TimeZone;
+use crate::fields::{Seen, scheduler_zone};
+use crate::once::{Once, intern};
+use crate::python;
+use crate::record::{Record, Store};
+use crate::store;
+
+/// What the engine does in the place of these methods.
+const METHODS: [&str; 2] = ["get_next_fire_time", "_apply_jitter"];
+/// What it has read.
+const ATTRIBUTES: [&str; 13] = [
+    "days",
+    "end_date",
+    "fields",
+    "interval",
+    "interval_length",
+    "jitter",
+    "months",
+    "run_date",
+    "start_date",
+    "timezone",
+    "triggers",
+    "weeks",
+    "years",
+];
+
+/// Whether the engine has read a trigger, for a job perhaps, and is to do so again when that is changed.
+#[derive(Default)]
+pub struct Mark(AtomicBool);
+
+impl Mark {
+    pub fn new(set: bool) -> Self {
+        Self(AtomicBool::new(set))
+    }
+
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The `answer` about the mark of a trigger; `None` of one that is not built in nor derived from one that is.
+pub fn with_mark<R>(trigger: &Bound<'_, PyAny>, answer: impl FnOnce(&Mark) -> R) -> Option<R> {
+    if let Ok(trigger) = trigger.cast::<IntervalTrigger>() {
+        Some(answer(&trigger.borrow().mark))
+    } else if let Ok(trigger) = trigger.cast::<CronTrigger>() {
+        Some(answer(&trigger.borrow().mark))
+    } else if let Ok(trigger) = trigger.cast::<DateTrigger>() {
+        Some(answer(&trigger.borrow().mark))
+    } else if let Ok(trigger) = trigger.cast::<CalendarIntervalTrigger>() {
+        Some(answer(&trigger.borrow().mark))
+    } else if let Ok(trigger) = trigger.cast::<BaseCombiningTrigger>() {
+        Some(answer(&trigger.borrow().mark))
+    } else {
+        None
+    }
+}
+
+/// A built-in class and its own [`METHODS`].
+type Original = (Py<PyType>, [Py<PyAny>; 2]);
+
+static ORIGINALS: Once<Vec<Original>> = Once::new();
+/// Whether somebody has put other methods into one of those classes.
+static PATCHED: AtomicBool = AtomicBool::new(false);
+
+fn originals(py: Python<'_>) -> PyResult<&Vec<Original>> {
+    ORIGINALS.get_or_try_init(py, || {
+        let classes = [
+            py.get_type::<IntervalTrigger>(),
+            py.get_type::<CronTrigger>(),
+            py.get_type::<DateTrigger>(),
+            py.get_type::<CalendarIntervalTrigger>(),
+            py.get_type::<AndTrigger>(),
+            py.get_type::<OrTrigger>(),
+        ];
+        let original = |class: Bound<'_, PyType>| {
+            let [next, jitter] = METHODS.map(|name| class.getattr(name).map(Bound::unbind));
+            Ok((class.unbind(), [next?, jitter?]))
+        };
+        classes.into_iter().map(original).collect::<PyResult<_>>()
+    })
+}
+
+/// Has the trigger classes tell of what is put into them. To be called once, while the module is made.
+pub fn watch_classes(py: Python<'_>) -> PyResult<()> {
+    let metaclass = python::trigger_class(py)?.cast::<PyType>()?;
+    for class in [py.get_type::<BaseTrigger>(), py.get_type::<BaseCombiningTrigger>()]
+        .into_iter()
+        .chain(originals(py)?.iter().map(|(class, _)| class.bind(py).clone()))
+    {
+        // SAFETY: this is what an assignment to `class.__class__` does where CPython allows it. Both are attached,
+        // alive and made at run time, and instances of the metaclass are laid out as those of `type`, which a class
+        // derived from it without attributes of its own is; `type` itself is immortal or counts no references.
+        unsafe {
+            ffi::Py_INCREF(metaclass.as_ptr());
+            (*class.as_ptr()).ob_type = metaclass.as_type_ptr();
+        }
+        python::init_abstract_class(py)?.call1((class,))?;
+    }
+    Ok(())
+}
+
+/// Whether somebody has put other methods into a built-in class.
+pub fn classes_are_patched() -> bool {
+    PATCHED.load(Ordering::Relaxed)
+}
+
+/// Whether nothing but the built-in class says when `obj`, which is of that class or one derived from it, fires.
+pub fn keeps_calculation(obj: &Bound<'_, PyAny>, builtin: &Bound<'_, PyType>) -> PyResult<bool> {
+    let (py, class) = (obj.py(), obj.get_type());
+    let is_builtin = class.is(builtin);
+    if is_builtin && !classes_are_patched() {
+        return Ok(true);
+    }
+    if !has_originals(py, &class, builtin)? {
+        return Ok(false);
+    }
+    let own = if is_builtin { None } else { obj.getattr_opt(intern!(py, "__dict__"))? };
+    let Some(own) = own else { return Ok(true) };
+    Ok(!own.contains(METHODS[0])? && !own.contains(METHODS[1])?)
+}
+
+fn has_originals(py: Python<'_>, class: &Bound<'_, PyType>, builtin: &Bound<'_, PyType>) -> PyResult<bool> {
+    let known = originals(py)?.iter().find(|(known, _)| known.is(builtin));
+    let Some((_, methods)) = known else {
+        return Err(PySystemError::new_err("not one of the built-in triggers"));
+    };
+    for (name, method) in METHODS.iter().zip(methods) {
+        if !class.getattr(*name)?.is(method) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Called when one of [`METHODS`] has been put into a trigger class or taken out of it.
+#[pyfunction]
+pub fn trigger_class_changed(py: Python<'_>) -> PyResult<()> {
+    let mut patched = false;
+    for (class, _) in originals(py)? {
+        patched |= !has_originals(py, class.bind(py), class.bind(py))?;
+    }
+    let was_patched = PATCHED.swap(patched, Ordering::Relaxed);
+    // The others have no object, and so none of a class that is not built in.
+    read_again(py, |record, _| patched || was_patched || record.trigger.is_some(), |_| Ok(true))
+}
+
+/// Called when the list of the members of a combining trigger has been changed.
+#[pyfunction]
+pub fn combined_triggers_changed(py: Python<'_>) -> PyResult<()> {
+    read_again(py, |_, trigger| is_combining(trigger), |_| Ok(true))
+}
+
+/// Sets an attribute of a trigger, or deletes it, and has the trigger read anew for the jobs that have it.
+pub fn set_attribute(
+    trigger: &Bound<'_, BaseTrigger>,
+    name: &Bound<'_, PyAny>,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let py = trigger.py();
+    let value = value.map_or(std::ptr::null_mut(), Bound::as_ptr);
+    // SAFETY: the pointers are those of live objects, or null for a deletion.
+    if unsafe { ffi::PyObject_GenericSetAttr(trigger.as_ptr(), name.as_ptr(), value) } < 0 {
+        return Err(PyErr::fetch(py));
+    }
+    if !with_mark(trigger, Mark::is_set).unwrap_or(false) {
+        return Ok(());
+    }
+    let text = name.cast::<PyString>()?.to_str()?;
+    if !(ATTRIBUTES.contains(&text) || METHODS.contains(&text)) {
+        return Ok(());
+    }
+    let object = trigger.as_ptr();
+    let has = |record: &Record| record.trigger.as_ref().is_some_and(|own| own.as_ptr() == object);
+    read_again(py, |record, core| has(record) || is_combining(core), |own| contains(own, trigger.as_any()))
+}
+
+fn is_combining(trigger: &Trigger) -> bool {
+    matches!(trigger, Trigger::And(_) | Trigger::Or(_))
+}
+
+/// Whether `trigger` is `wanted` or has it among its members.
+fn contains(trigger: &Bound<'_, PyAny>, wanted: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if trigger.is(wanted) {
+        return Ok(true);
+    }
+    let Ok(combining) = trigger.cast::<BaseCombiningTrigger>() else { return Ok(false) };
+    for member in members_of(combining)? {
+        if contains(&member, wanted)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Has the triggers of jobs in memory read anew: of those that `may_concern`, which is asked while their store is
+/// locked, the ones whose trigger object `concerns`.
+fn read_again(
+    py: Python<'_>,
+    may_concern: impl Fn(&Record, &Trigger) -> bool,
+    concerns: impl Fn(&Bound<'_, PyAny>) -> PyResult<bool>,
+) -> PyResult<()> {
+    for (store, scheduler) in store::all(py) {
+        let jobs: Vec<JobKey> = store.read(|s| {
+            s.jobs().filter(|job| may_concern(job.payload, job.trigger)).map(|job| job.key).collect()
+        });
+        if jobs.is_empty() {
+            continue;
+        }
+        let zone = scheduler_zone(py, scheduler.as_ref())?;
+        for key in jobs {
+            while !read_one_again(py, &store, key, &zone, &concerns)? {}
+        }
+    }
+    Ok(())
+}
+
+/// Does so for one job; false where it has been changed meanwhile.
+fn read_one_again(
+    py: Python<'_>,
+    store: &Arc<Store>,
+    key: JobKey,
+    zone: &Arc<TimeZone>,
+    concerns: &impl Fn(&Bound<'_, PyAny>) -> PyResult<bool>,
+) -> PyResult<bool> {
+    let Some(seen) = Seen::read(store, key) else { return Ok(true) };
+    let record = match seen.record.trigger {
+        Some(_) => seen.record.clone_ref(py),
+        None => seen.record.completed(py, &seen.trigger)?,
+    };
+    let Some(object) = record.trigger.as_ref().map(|object| object.bind(py)) else { return Ok(true) };
+    if !concerns(object)? {
+        return Ok(true);
+    }
+    let trigger = core_trigger(object, zone)?;
+    let shown_in = trigger_zone(object)?;
+    let record = Arc::new(Record { zone: shown_in, ..record });
+    let replaced = store.change(|s| {
+        let Some(job) = s.get(key) else { return Ok(None) };
+        if !Arc::ptr_eq(job.trigger, &seen.trigger) || !Arc::ptr_eq(job.payload, &seen.record) {
+            return Err((trigger, record));
+        }
+        let (policy, route) = (job.policy, job.route);
+        // It cannot fail: the store is locked, and has the job.
+        Ok(s.update(key, trigger, policy, route, record).ok())
+    });
+    // Dropped here: that may run Python code.
+    Ok(replaced.is_ok())
+}

@@ -1,0 +1,267 @@
+"""Triggers that are changed while jobs have them: attributes, lists and methods, on both libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+from unittest import mock
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mainspring import BackgroundScheduler, CronTrigger, IntervalTrigger
+from mainspring.events import EVENT_JOB_EXECUTED
+from tests.differential.library import PAST, Library, observed
+from tests.support import listen, nothing
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SOON = datetime(2021, 1, 1, tzinfo=timezone.utc)
+#: What a method returns that is put into a class or an object.
+GIVEN = datetime(2345, 6, 7, tzinfo=timezone.utc)
+
+
+def interval(library: Library, **options: Any) -> Any:
+    return library.IntervalTrigger(days=20_000, start_date=PAST, timezone="UTC", **options)
+
+
+def cron(library: Library, **options: Any) -> Any:
+    return library.CronTrigger(year="2000-2999/7", timezone="UTC", **options)
+
+
+def calendar(library: Library, **options: Any) -> Any:
+    options = {"years": 50, "start_date": "2020-01-01", "timezone": "UTC", **options}
+    return library.CalendarIntervalTrigger(**options)
+
+
+def either(library: Library) -> Any:
+    return library.OrTrigger([cron(library), calendar(library, years=200)])
+
+
+def both(library: Library) -> Any:
+    return library.AndTrigger([cron(library), cron(library)])
+
+
+def set_to(name: str, value: Any) -> Callable[[Library, Any], None]:
+    def change(library: Library, trigger: Any) -> None:
+        setattr(trigger, name, value(library) if callable(value) else value)
+
+    change.__name__ = name
+    return change
+
+
+def interval_length(library: Library, trigger: Any) -> None:
+    # DIFFERENCE: in APScheduler both are to be changed, here either will do.
+    trigger.interval = timedelta(days=30_000)
+    trigger.interval_length = timedelta(days=30_000).total_seconds()
+
+
+def append(library: Library, trigger: Any) -> None:
+    trigger.triggers.append(library.CronTrigger(year="2000-2999", timezone="UTC"))
+
+
+def replace_member(library: Library, trigger: Any) -> None:
+    trigger.triggers[0] = library.CronTrigger(year="2000-2999/11", timezone="UTC")
+
+
+def end_members(library: Library, trigger: Any) -> None:
+    for member in trigger.triggers:
+        member.end_date = SOON if isinstance(member, library.CronTrigger) else SOON.date()
+
+
+CHANGES: list[tuple[Callable[[Library], Any], Callable[[Library, Any], None]]] = [
+    (interval, interval_length),
+    (interval, set_to("end_date", SOON)),
+    (
+        cron,
+        set_to("fields", lambda library: library.CronTrigger(year="*/9", timezone="UTC").fields),
+    ),
+    (cron, set_to("end_date", SOON)),
+    (cron, set_to("timezone", BERLIN)),
+    (calendar, set_to("years", 70)),
+    (calendar, set_to("months", 7)),
+    (calendar, set_to("weeks", 7)),
+    (calendar, set_to("days", 7)),
+    (calendar, set_to("end_date", date(2021, 1, 1))),
+    (either, set_to("triggers", lambda library: [interval(library)])),
+    (either, append),
+    (either, replace_member),
+    (either, end_members),
+    # Other members that do not agree at once keep APScheduler searching for ever.
+    (both, set_to("triggers", lambda library: [interval(library)])),
+    (both, end_members),
+]
+
+
+def next_run_time(
+    package: str,
+    make: Callable[[Library], Any],
+    change: Callable[[Library, Any], None] | None,
+    when: str,
+) -> Any:
+    """Return when a job runs the next time whose trigger is changed before, or while, it is due."""
+    with observed(package) as library:
+        scheduler = library.manual_scheduler()
+        trigger = make(library)
+        options = {"id": "a", "misfire_grace_time": None, "coalesce": True}
+        if when == "before start" and change is not None:
+            scheduler.add_job(nothing, trigger, next_run_time=PAST, **options)
+            change(library, trigger)
+            scheduler.start()
+        else:
+            scheduler.start()
+            scheduler.add_job(nothing, trigger, next_run_time=PAST, **options)
+            job = scheduler.get_job("a")
+            assert job.next_run_time == PAST
+            if change is not None:
+                change(library, job.trigger)
+                assert scheduler.get_job("a").next_run_time == PAST
+        scheduler._process_jobs()
+        job = scheduler.get_job("a")
+        scheduler.shutdown()
+        return job and job.next_run_time.isoformat()
+
+
+@pytest.mark.parametrize("when", ["before start", "while it runs"])
+@pytest.mark.parametrize(
+    ("make", "change"), CHANGES, ids=[f"{m.__name__}-{c.__name__}" for m, c in CHANGES]
+)
+def test_attributes(make: Any, change: Any, when: str) -> None:
+    unchanged = next_run_time("mainspring", make, None, when)
+    ours = next_run_time("mainspring", make, change, when)
+    assert ours != unchanged
+    assert ours == next_run_time("apscheduler", make, change, when)
+
+
+@pytest.mark.parametrize("make", [interval, cron, calendar, either])
+def test_jitter(make: Any) -> None:
+    longest = 10_000_000
+    for package in ("apscheduler", "mainspring"):
+        with mock.patch("random.uniform", return_value=longest):
+            jittered = next_run_time(package, make, set_to("jitter", longest), "while it runs")
+        plain = next_run_time(package, make, None, "while it runs")
+        assert datetime.fromisoformat(jittered) > datetime.fromisoformat(plain)
+
+
+def patched(library: Library, trigger: Any) -> mock._patch[Any]:
+    return mock.patch.object(type(trigger), "get_next_fire_time", return_value=GIVEN)
+
+
+@pytest.mark.parametrize("make", [interval, cron, calendar, both, either])
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+def test_a_method_put_into_a_class(package: str, make: Any) -> None:
+    unchanged = next_run_time(package, make, None, "while it runs")
+    with ExitStack() as stack:
+
+        def patch(library: Library, trigger: Any) -> None:
+            stack.enter_context(patched(library, trigger))
+
+        assert next_run_time(package, make, patch, "while it runs") == GIVEN.isoformat()
+        # And for a job that is made meanwhile.
+        assert next_run_time(package, make, None, "while it runs") == GIVEN.isoformat()
+    assert next_run_time(package, make, None, "while it runs") == unchanged
+
+
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+def test_a_job_is_added_while_a_class_has_another_method(package: str) -> None:
+    with observed(package) as library:
+        scheduler = library.BackgroundScheduler(timezone="UTC")
+        scheduler.start()
+        add = {"trigger": "interval", "days": 1}
+        first = scheduler.add_job(nothing, **add)
+        shown = first.next_run_time
+        with patched(library, interval(library)):
+            assert scheduler.add_job(nothing, **add).next_run_time == GIVEN
+            assert scheduler.reschedule_job(first.id, **add).next_run_time == GIVEN
+            assert first.next_run_time == GIVEN
+        assert scheduler.add_job(nothing, **add).next_run_time != GIVEN
+        assert shown != GIVEN
+        scheduler.shutdown()
+
+
+def test_a_method_put_into_a_class_reaches_jobs_whose_trigger_nobody_has_looked_at() -> None:
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.start()
+    options: dict[str, Any] = {"misfire_grace_time": None, "coalesce": True}
+    jobs = [
+        scheduler.add_job(nothing, "interval", days=1, **options),
+        scheduler.add_job(nothing, "cron", year="*", **options),
+    ]
+    for job, cls in zip(jobs, (IntervalTrigger, CronTrigger), strict=True):
+        with mock.patch.object(cls, "get_next_fire_time", return_value=GIVEN) as method:
+            ran = listen(scheduler, EVENT_JOB_EXECUTED)
+            job.modify(next_run_time=PAST)
+            ran.wait_for(EVENT_JOB_EXECUTED)
+            assert job.next_run_time == GIVEN
+            method.assert_called()
+    scheduler.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("interval", timedelta(2)), ("interval_length", 172_800)]
+)
+def test_either_way_to_change_an_interval(name: str, value: Any) -> None:
+    trigger = IntervalTrigger(days=1, timezone="UTC")
+    setattr(trigger, name, value)
+    assert (trigger.interval, trigger.interval_length) == (timedelta(2), 172_800)
+    assert trigger.get_next_fire_time(PAST, PAST) == PAST + timedelta(2)
+
+
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+def test_a_method_put_into_a_trigger(package: str) -> None:
+    def make(library: Library) -> Any:
+        class Own(library.IntervalTrigger):  # type: ignore[misc, name-defined]
+            """A subclass, whose objects have a dictionary."""
+
+        return Own(days=20_000, start_date=PAST, timezone="UTC")
+
+    def put(library: Library, trigger: Any) -> None:
+        trigger.get_next_fire_time = lambda previous, now: GIVEN
+
+    for when in ("before start", "while it runs"):
+        assert next_run_time(package, make, put, when) == GIVEN.isoformat()
+
+
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+def test_what_cannot_be_changed_raises(package: str) -> None:
+    library = Library(package)
+    for make in (interval, cron, calendar, both, either):
+        trigger = make(library)
+        with pytest.raises(AttributeError):
+            trigger.get_next_fire_time = None
+        with pytest.raises(AttributeError):
+            trigger.nonsense = 1
+
+
+def test_the_fields_of_a_cron_trigger_are_changed_together() -> None:
+    # DIFFERENCE: APScheduler's list can be changed in place.
+    trigger = cron(Library("mainspring"))
+    with pytest.raises(TypeError, match="assign a list"):
+        trigger.fields[0] = None
+    with pytest.raises(TypeError, match="assign a list"):
+        trigger.fields.clear()
+    assert trigger.fields == list(trigger.fields)
+
+
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+def test_a_class_may_be_abstract_in_its_own_way(package: str) -> None:
+    from abc import ABC, abstractmethod
+
+    library = Library(package)
+
+    class Abstract(library.IntervalTrigger, ABC):  # type: ignore[misc, name-defined]
+        @abstractmethod
+        def name(self) -> str: ...
+
+    with pytest.raises(TypeError, match="abstract"):
+        Abstract(days=1)
+
+    class Registered:
+        pass
+
+    library.BaseTrigger.register(Registered)
+    assert isinstance(Registered(), library.BaseTrigger)
+    assert isinstance(interval(library), library.BaseTrigger)
+    assert not isinstance(interval(library), library.CronTrigger)
+    assert issubclass(Abstract, library.IntervalTrigger)
