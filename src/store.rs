@@ -41,7 +41,10 @@ pub struct NativeStore {
     owner: Arc<Mutex<Owner>>,
 }
 
-static STORES: Mutex<Vec<(Weak<Store>, Weak<Mutex<Owner>>)>> = Mutex::new(Vec::new());
+/// A store and its owner, for as long as they are alive.
+type Known = (Weak<Store>, Weak<Mutex<Owner>>);
+
+static STORES: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
 /// All stores that are alive, and the scheduler of each. The list is locked by attached threads for single moves.
 pub fn all(py: Python<'_>) -> Vec<(Arc<Store>, Option<Bound<'_, PyAny>>)> {
