@@ -218,6 +218,10 @@ def executor_that_raises(library: Library) -> None:
     scheduler.add_job(nothing, "date", run_date=FAR, next_run_time=PAST, id="a")
     library.seen.clear()
     library.process(scheduler)
+    # DIFFERENCE: the listeners are told of a run that an executor could not make.
+    library.seen[:] = [
+        entry for entry in library.seen if entry[:2] != ("event", "JobExecutionEvent")
+    ]
     library.see_jobs(scheduler)
     scheduler.shutdown()
 

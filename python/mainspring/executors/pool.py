@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mainspring._logs import names_caller
 from mainspring._mainspring import WorkerPool, keep_for_ever
 from mainspring._native_threads import eventlet_has_patched_threads
-from mainspring.executors._sending import received, run_and_send
 from mainspring.executors._submissions import exception_of
 from mainspring.executors.base import BaseExecutor, clock_of, run_job, run_job_at
 
@@ -194,9 +193,12 @@ class ProcessPoolExecutor(RestartablePoolExecutor):
 
         self.pool_kwargs = pool_kwargs or {}
         self.pool_kwargs.setdefault("mp_context", get_context("spawn"))
+        workers = int(max_workers)
+        if workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
         super().__init__(
             None,  # a pool has descriptors
-            lambda: concurrent.futures.ProcessPoolExecutor(int(max_workers), **self.pool_kwargs),
+            lambda: concurrent.futures.ProcessPoolExecutor(workers, **self.pool_kwargs),
         )
 
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
@@ -211,11 +213,15 @@ class ProcessPoolExecutor(RestartablePoolExecutor):
     def _submit_to_pool(
         self, run: Callable[..., Any], *args: Any
     ) -> concurrent.futures.Future[Any]:
+        from mainspring.executors._sending import run_and_send
+
         return self._pool.submit(run_and_send, run, *args)  # type: ignore[no-any-return]
 
     def _events_from(
         self, job: Job, run_times: Sequence[datetime], result: Any
     ) -> Sequence[JobExecutionEvent]:
+        from mainspring.executors._sending import received
+
         events: list[JobExecutionEvent] = []
         for event, is_outcome in received(job.id, job._jobstore_alias, run_times, result):
             if not is_outcome:
