@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -20,6 +21,9 @@ DAY = datetime(2999, 1, 1, tzinfo=timezone.utc)
 
 #: How long a test waits for what must happen, in seconds, before it fails.
 PATIENCE = 30.0
+
+#: Whether this is the long run of the suite, ``make test-nightly``.
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 
 
 def without_slow(output: str) -> str:

@@ -16,9 +16,10 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from threading import Event
+from threading import Event, current_thread
 from typing import Protocol
 from weakref import WeakSet
 
@@ -37,6 +38,9 @@ class Stoppable(Protocol):
 
     def _abandon_runs_at_exit(self) -> None: ...
 
+
+#: How soon the exit is known of here after CPython has refused to start a thread for its sake, in seconds.
+EXIT_FOLLOWS = 1.0
 
 _running: WeakSet[Stoppable] = WeakSet()
 #: Those that have been halted for the exit.
@@ -65,6 +69,21 @@ def is_exiting(within: float) -> bool:
     :param within: how many seconds to wait for it
     """
     return _exiting.wait(within)
+
+
+@contextmanager
+def unheard_at_exit() -> Iterator[None]:
+    """Have a daemon thread that fails here, since the interpreter is about to exit, wait for the exit.
+
+    CPython ends such a thread wherever it is. To tell it that no thread can be started any more would only
+    have it end with a traceback.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "shutdown" in str(error) and current_thread().daemon and is_exiting(within=EXIT_FOLLOWS):
+            Event().wait()
+        raise
 
 
 def do_last(func: Callable[[], object]) -> None:

@@ -19,8 +19,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import NIGHTLY
+
 PROGRAM = Path(__file__).with_name("storm_program.py")
-TRIALS = 1_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 8
+TRIALS = 1_000 if NIGHTLY else 8
 #: How many programs run at once.
 SIDE_BY_SIDE = 4
 #: How long a program may take, in seconds, before it counts as hanging.

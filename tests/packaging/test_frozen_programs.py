@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ import pytest
 import mainspring
 from mainspring import _named_modules
 from mainspring.schedulers._plugins import EXECUTORS, JOBSTORES, TRIGGERS
+from tests.support import NIGHTLY
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("frozen_program.py")
@@ -43,9 +43,7 @@ TOLD = {
     "thread": 4,
 }
 
-nightly = pytest.mark.skipif(
-    os.environ.get("HYPOTHESIS_PROFILE") != "nightly", reason="takes long; part of the nightly run"
-)
+nightly = pytest.mark.skipif(not NIGHTLY, reason="takes long; part of the nightly run")
 needs_shared_library = pytest.mark.skipif(
     sys.platform == "linux" and not sysconfig.get_config_var("Py_ENABLE_SHARED"),
     reason="this CPython has no shared library, which PyInstaller packs",
@@ -160,6 +158,8 @@ def test_cx_freeze(tmp_path: Path) -> None:
 MAIN = """\
 import multiprocessing, sys
 from frozen_program import main
+
+from tests.support import NIGHTLY
 if __name__ == "__main__":
     multiprocessing.freeze_support()
     main(sys.argv[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,14 +30,14 @@ from mainspring.triggers.base import BaseTrigger
 from mainspring.triggers.calendarinterval import CalendarIntervalTrigger
 from mainspring.triggers.cron import CronTrigger
 from mainspring.triggers.interval import IntervalTrigger
-from tests.support import PATIENCE, ListJobStore, ManualScheduler, listen, nothing
+from tests.support import NIGHTLY, PATIENCE, ListJobStore, ManualScheduler, listen, nothing
 
 DAY = timedelta(days=1)
 TEN = datetime(2031, 5, 5, 10, tzinfo=timezone.utc)
 #: Options of the schedulers; runs may still be under way when more are handed over.
 OPTIONS: dict[str, Any] = {"timezone": "UTC", "job_defaults": {"max_instances": 1_000}}
 #: How many run times the stress is to see.
-FIRES = 3_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 150
+FIRES = 3_000 if NIGHTLY else 150
 
 Operation = Callable[[BaseScheduler, BaseTrigger], object]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Thread, current_thread
 from typing import Any
 
+from mainspring._exit import unheard_at_exit
 from mainspring._native_threads import join_thread
 from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers.blocking import BlockingScheduler
@@ -41,6 +42,7 @@ class BackgroundScheduler(BlockingScheduler):
         self._daemon = asbool(config.pop("daemon", True))
         super()._configure(config)
 
+    @unheard_at_exit()
     def start(self, paused: bool = False) -> None:
         """Start the scheduler and return.
 
@@ -53,6 +55,7 @@ class BackgroundScheduler(BlockingScheduler):
         self._thread = Thread(target=self._main_loop, name="APScheduler", daemon=self._daemon)
         self._thread.start()
 
+    @unheard_at_exit()
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, shut down the executors and job stores, and end the thread.
 

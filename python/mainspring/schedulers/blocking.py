@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from threading import Event, get_ident
 from typing import Any
 
+from mainspring._exit import unheard_at_exit
 from mainspring._lazy import asyncio
 from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import LOOP_CHECK_INTERVAL, DrivenScheduler
@@ -52,6 +53,7 @@ class BlockingScheduler(DrivenScheduler):
         )
         super()._configure(config)
 
+    @unheard_at_exit()
     def start(self, paused: bool = False) -> None:
         """Start the scheduler, and return when it has been shut down.
 
@@ -79,6 +81,7 @@ class BlockingScheduler(DrivenScheduler):
             raise
         self._main_loop()
 
+    @unheard_at_exit()
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
 

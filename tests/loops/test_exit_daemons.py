@@ -1,0 +1,43 @@
+"""A program that ends while daemon threads of its own are inside mainspring: as if they were not.
+
+CPython ends such a thread where it next asks for Python, up to 3.13 by unwinding its stack. So each
+of these programs has a thread in the midst of a call at its end.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.loops import daemon_threads
+from tests.support import NIGHTLY
+
+WAIT = 120
+SIDE_BY_SIDE = 3
+
+
+def ends(names: list[str], times: int) -> list[tuple[int, str, str]]:
+    """Return what so many of these programs left: exit status, output, errors."""
+
+    def run(_: int) -> tuple[int, str, str]:
+        ended = subprocess.run(
+            [sys.executable, "-W", "error", "-m", daemon_threads.__name__, *names],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+            check=False,
+        )
+        return ended.returncode, ended.stdout, ended.stderr
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return list(pool.map(run, range(times)))
+
+
+@pytest.mark.parametrize("name", daemon_threads.NAMES)
+def test_a_daemon_thread_is_in_a_call(name: str) -> None:
+    times = 200 if NIGHTLY else 2
+    assert ends([name], times) == [(0, "", "")] * times
+
