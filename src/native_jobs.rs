@@ -78,13 +78,13 @@ impl Found {
         self.store.get().shared()
     }
 
-    fn seen(&self) -> Option<Seen> {
-        Seen::read(self.store(), self.key)
-    }
-
-    /// The last of its fire times that was handed over, where this is its trigger or equal to it.
-    fn handed_over_by(&self, trigger: &Trigger) -> Option<UtcMicros> {
-        self.store().read(|s| s.get(self.key)?.handed_over_by(trigger))
+    /// The entry, and the last of its fire times that was handed over, where `trigger` (`None`: whatever it has)
+    /// is its trigger or equal to it.
+    fn seen(&self, trigger: Option<&Trigger>) -> Option<(Seen, Option<UtcMicros>)> {
+        self.store().read(|s| {
+            let job = s.get(self.key)?;
+            Some((Seen::get(s, self.key)?, job.handed_over_by(trigger.unwrap_or(job.trigger))))
+        })
     }
 
     fn handle(&self, py: Python<'_>) -> PyResult<Option<Py<Job>>> {
@@ -425,8 +425,7 @@ impl NativeJobs {
         let Some((open, engine)) = self.opened(py, code::JOB_MODIFIED) else { return Ok(None) };
         let resumed = || {
             let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
-            let Some(seen) = found.seen() else { return Ok(None) };
-            let last = found.handed_over_by(&seen.trigger);
+            let Some((seen, last)) = found.seen(None) else { return Ok(None) };
             let next = Call::new(py, &open, engine).next(&seen.trigger, last)?.flatten();
             let Some(next) = next else { return Ok(None) };
             match found.store().change(|s| s.plan(found.key, Some(next), found.revision)) {
@@ -455,9 +454,8 @@ impl NativeJobs {
             let Some(new) = spec::NewTrigger::new(&mut call, Some(trigger), &arguments)? else {
                 return Ok(None);
             };
-            let last = found.handed_over_by(&new.core);
+            let Some((seen, last)) = found.seen(Some(&new.core)) else { return Ok(None) };
             let Some(next) = new.next(&call, last)? else { return Ok(None) };
-            let Some(seen) = found.seen() else { return Ok(None) };
             let same = new.object.is_none() && seen.record.trigger.is_none();
             let record = match (&new.zone, &seen.record.zone) {
                 (Some(new), Some(old)) if same && Arc::ptr_eq(new, old) => Arc::clone(&seen.record),

@@ -20,6 +20,7 @@ from mainspring.events import (
     JobEvent,
     JobExecutionEvent,
 )
+from mainspring.job import Job
 from mainspring.jobstores.base import BaseJobStore, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -119,10 +120,18 @@ class Scheduler(ManualScheduler):
         thread.join(PATIENCE)
 
 
-@pytest.fixture(params=["memory", "user", "sqlalchemy"])
+class OwnMemoryStore(MemoryJobStore):
+    """A memory store that is swept like any other store written in Python."""
+
+    def update_job(self, job: Job) -> None:
+        super().update_job(job)
+
+
+@pytest.fixture(params=["memory", "own memory", "user", "sqlalchemy"])
 def scheduler(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scheduler]:
     stores: dict[str, Callable[[], BaseJobStore]] = {
         "memory": MemoryJobStore,
+        "own memory": OwnMemoryStore,
         "user": ListJobStore,
         "sqlalchemy": lambda: SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs"),
     }

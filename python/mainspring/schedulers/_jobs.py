@@ -574,9 +574,13 @@ class SchedulerJobs(SchedulerParts):
         self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]
     ) -> bool:
         known = None if alias is None else self._known(alias)
-        if isinstance(known, HandedOver) and known.revision(job.id) != plan.revision:
-            return False
-        return job._modify_since(plan.revision, changes)
+        if known is not None and not isinstance(known, HandedOver):
+            return job._modify_since(plan.revision, changes)
+        # The store is locked. The job may be a native store's that is swept here, which knows of no run time.
+        holds = known is None or known.revision(job.id) == plan.revision
+        if holds:
+            job._modify(**changes)
+        return holds
 
     def _known(self, alias: str) -> NativeStore | HandedOver | None:
         """Return what knows of the last run times that were handed over of the jobs of a store."""
