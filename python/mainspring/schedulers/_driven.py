@@ -10,7 +10,7 @@ from threading import Event, RLock, current_thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._exit import stop_at_exit, stop_forgotten
+from mainspring._exit import stop_at_exit, stop_forgotten, unheard_at_exit
 from mainspring._lazy import asyncio
 from mainspring._logs import names_caller
 from mainspring._mainspring import LoopInbox, WorkerPool, runs_in_this_thread
@@ -144,7 +144,8 @@ class DrivenScheduler(BaseScheduler):
         stop_forgotten()
         self._is_stopping.clear()
         self._starts_daemons = self._is_daemon()
-        super().start(paused)
+        with unheard_at_exit():
+            super().start(paused)
         self._open_native_jobs()
 
     def _open_native_jobs(self) -> None:

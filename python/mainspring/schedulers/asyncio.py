@@ -10,7 +10,6 @@ from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
-from mainspring._exit import unheard_at_exit
 from mainspring._lazy import asyncio
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import CancelledRun
@@ -96,7 +95,6 @@ class AsyncIOScheduler(DrivenScheduler):
 
         return AsyncIOExecutor()
 
-    @unheard_at_exit()
     def start(self, paused: bool = False) -> None:
         """Start the scheduler; a loop need not be running yet.
 
@@ -149,7 +147,6 @@ class AsyncIOScheduler(DrivenScheduler):
             event_loop.call_soon_threadsafe(self._start_again)
         self._given_loop = event_loop
 
-    @unheard_at_exit()
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
 

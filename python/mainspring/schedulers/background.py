@@ -42,7 +42,6 @@ class BackgroundScheduler(BlockingScheduler):
         self._daemon = asbool(config.pop("daemon", True))
         super()._configure(config)
 
-    @unheard_at_exit()
     def start(self, paused: bool = False) -> None:
         """Start the scheduler and return.
 
@@ -53,9 +52,9 @@ class BackgroundScheduler(BlockingScheduler):
         """
         self._start_on_own_loop(self._given_loop or running_loop(), paused)
         self._thread = Thread(target=self._main_loop, name="APScheduler", daemon=self._daemon)
-        self._thread.start()
+        with unheard_at_exit():
+            self._thread.start()
 
-    @unheard_at_exit()
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, shut down the executors and job stores, and end the thread.
 

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, suppress
 from threading import Event, get_ident
 from typing import Any
 
-from mainspring._exit import unheard_at_exit
 from mainspring._lazy import asyncio
 from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import LOOP_CHECK_INTERVAL, DrivenScheduler
@@ -53,7 +52,6 @@ class BlockingScheduler(DrivenScheduler):
         )
         super()._configure(config)
 
-    @unheard_at_exit()
     def start(self, paused: bool = False) -> None:
         """Start the scheduler, and return when it has been shut down.
 
@@ -81,7 +79,6 @@ class BlockingScheduler(DrivenScheduler):
             raise
         self._main_loop()
 
-    @unheard_at_exit()
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
 
@@ -112,7 +109,9 @@ class BlockingScheduler(DrivenScheduler):
 
     def _runs_here(self) -> bool:
         """Tell whether it is this thread that runs the scheduler's own loop, between two of its runs."""
-        return self._main_loop_thread == get_ident()
+        loop = self._own_loop
+        # A greenlet of this thread may run it.
+        return self._main_loop_thread == get_ident() and loop is not None and not loop.is_running()
 
     def _run_until_settled(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run the own loop until all runs have ended."""
