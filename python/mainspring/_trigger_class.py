@@ -6,7 +6,7 @@ The engine reads a trigger once, when a job gets it, so it is to be told.
 from __future__ import annotations
 
 from abc import ABCMeta
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
@@ -59,11 +59,63 @@ class TriggerList(list[Any]):
         return list, (list(self),)
 
 
-class FieldList(list[Any]):
-    """The fields of a cron trigger, which are changed as a whole: ``trigger.fields = [...]``."""
+class FixedList(list[Any]):
+    """A list that belongs to a trigger and cannot be changed: the expressions of a field."""
 
     def __reduce__(self) -> Any:
         return list, (list(self),)
+
+
+class FieldList(FixedList):
+    """The fields of a cron trigger, which are changed as a whole: ``trigger.fields = [...]``.
+
+    From then on nothing of them can be changed, but of a copy.
+    """
+
+    def __init__(self, fields: Iterable[Any]) -> None:
+        super().__init__(fields)
+        for field in self:
+            if isinstance(field, CronPart):
+                field._fix()
+
+
+class CronPart:
+    """A field of a cron trigger, or an expression of one. It may be changed until a trigger has it."""
+
+    # Not in the dictionary, which is what pickles hold and what is compared.
+    __slots__ = ("_fixed",)
+
+    def _fix(self) -> None:
+        expressions = vars(self).get("expressions", ())
+        for expression in expressions:
+            if isinstance(expression, CronPart):
+                expression._fix()
+        if expressions:
+            vars(self)["expressions"] = FixedList(expressions)
+        object.__setattr__(self, "_fixed", True)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if getattr(self, "_fixed", False):
+            raise _refusal()
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if getattr(self, "_fixed", False):
+            raise _refusal()
+        super().__delattr__(name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        lists = {
+            name: list(value) for name, value in vars(self).items() if isinstance(value, FixedList)
+        }
+        return {**vars(self), **lists}
+
+
+def _refusal() -> TypeError:
+    return TypeError(
+        "the fields of a trigger cannot be changed one by one: assign a list of all of them to "
+        "its attribute 'fields', or make another trigger"
+    )
 
 
 def _telling(change: F) -> F:
@@ -80,15 +132,12 @@ def _telling(change: F) -> F:
 
 def _refusing(change: F) -> F:
     @wraps(change)
-    def refuse(self: FieldList, *args: Any, **options: Any) -> NoReturn:
-        raise TypeError(
-            "the fields of a trigger cannot be changed one by one: assign a list of all of them to "
-            "its attribute 'fields', or make another trigger"
-        )
+    def refuse(self: FixedList, *args: Any, **options: Any) -> NoReturn:
+        raise _refusal()
 
     return refuse  # type: ignore[return-value]
 
 
 for _name in _CHANGES:
     setattr(TriggerList, _name, _telling(getattr(list, _name)))
-    setattr(FieldList, _name, _refusing(getattr(list, _name)))
+    setattr(FixedList, _name, _refusing(getattr(list, _name)))
