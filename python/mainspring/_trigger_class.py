@@ -11,6 +11,19 @@ from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
 _METHODS = frozenset(("_apply_jitter", "get_next_fire_time"))
+#: Of the fields and expressions of a cron trigger: what the engine does, or has read, in the place of these.
+_CALCULATION = frozenset(
+    (
+        "COMPILERS",
+        "compile_expression",
+        "compile_expressions",
+        "get_max",
+        "get_min",
+        "get_next_value",
+        "get_value",
+        "value_re",
+    )
+)
 #: The methods that change a list.
 _CHANGES = (
     "__delitem__",
@@ -79,7 +92,26 @@ class FieldList(FixedList):
                 field._fix()
 
 
-class CronPart:
+class CronPartClass(type):
+    """The class of the fields and expressions: refuses methods put into ours, which nobody would call."""
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        cls._refuse(name)
+        super().__setattr__(name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        cls._refuse(name)
+        super().__delattr__(name)
+
+    def _refuse(cls, name: str) -> None:
+        if name in _CALCULATION and cls.__module__.startswith("mainspring."):
+            raise TypeError(
+                f"{cls.__name__}.{name} cannot be replaced, since cron triggers do not call it: replace "
+                "get_next_fire_time of CronTrigger, or derive a class from that"
+            )
+
+
+class CronPart(metaclass=CronPartClass):
     """A field of a cron trigger, or an expression of one. It may be changed until a trigger has it."""
 
     # Not in the dictionary, which is what pickles hold and what is compared.

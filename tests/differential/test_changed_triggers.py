@@ -15,6 +15,8 @@ import pytest
 
 from mainspring import BackgroundScheduler, CronTrigger, IntervalTrigger
 from mainspring.events import EVENT_JOB_EXECUTED
+from mainspring.triggers.cron.expressions import AllExpression, LastDayOfMonthExpression
+from mainspring.triggers.cron.fields import BaseField, DayOfWeekField
 from tests.differential.library import PAST, Library, observed
 from tests.support import listen, nothing
 
@@ -337,6 +339,27 @@ def test_a_copy_of_a_field_can_be_changed_and_assigned(package: str, copied: Any
     trigger.fields = fields
     now = datetime(2030, 1, 1, 20, 30, tzinfo=timezone.utc)
     assert trigger.get_next_fire_time(None, now) == now.replace(hour=21, minute=0)
+
+
+@pytest.mark.parametrize(
+    "class_", [BaseField, DayOfWeekField, AllExpression, LastDayOfMonthExpression]
+)
+def test_a_method_put_into_a_class_of_fields_or_expressions_raises(class_: Any) -> None:
+    # DIFFERENCE: APScheduler calls it.
+    before = class_.get_next_value
+    with (
+        pytest.raises(TypeError, match="get_next_value cannot be replaced"),
+        mock.patch.object(class_, "get_next_value", return_value=None),
+    ):
+        pass
+    assert class_.get_next_value is before
+
+    class Derived(class_):  # type: ignore[misc]
+        pass
+
+    Derived.get_next_value = before
+    with mock.patch.object(class_, "__repr__", return_value="field"):
+        pass
 
 
 def test_a_field_is_pickled_with_nothing_but_what_apscheduler_reads() -> None:
