@@ -6,11 +6,24 @@ The engine reads a trigger once, when a job gets it, so it is to be told.
 from __future__ import annotations
 
 from abc import ABCMeta
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
 _METHODS = frozenset(("_apply_jitter", "get_next_fire_time"))
+#: Of the fields and expressions of a cron trigger: what the engine does, or has read, in the place of these.
+_CALCULATION = frozenset(
+    (
+        "COMPILERS",
+        "compile_expression",
+        "compile_expressions",
+        "get_max",
+        "get_min",
+        "get_next_value",
+        "get_value",
+        "value_re",
+    )
+)
 #: The methods that change a list.
 _CHANGES = (
     "__delitem__",
@@ -59,11 +72,82 @@ class TriggerList(list[Any]):
         return list, (list(self),)
 
 
-class FieldList(list[Any]):
-    """The fields of a cron trigger, which are changed as a whole: ``trigger.fields = [...]``."""
+class FixedList(list[Any]):
+    """A list that belongs to a trigger and cannot be changed: the expressions of a field."""
 
     def __reduce__(self) -> Any:
         return list, (list(self),)
+
+
+class FieldList(FixedList):
+    """The fields of a cron trigger, which are changed as a whole: ``trigger.fields = [...]``.
+
+    From then on nothing of them can be changed, but of a copy.
+    """
+
+    def __init__(self, fields: Iterable[Any]) -> None:
+        super().__init__(fields)
+        for field in self:
+            if isinstance(field, CronPart):
+                field._fix()
+
+
+class CronPartClass(type):
+    """The class of the fields and expressions: refuses methods put into ours, which nobody would call."""
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        cls._refuse(name)
+        super().__setattr__(name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        cls._refuse(name)
+        super().__delattr__(name)
+
+    def _refuse(cls, name: str) -> None:
+        if name in _CALCULATION and cls.__module__.startswith("mainspring."):
+            raise TypeError(
+                f"{cls.__name__}.{name} cannot be replaced, since cron triggers do not call it: replace "
+                "get_next_fire_time of CronTrigger, or derive a class from that"
+            )
+
+
+class CronPart(metaclass=CronPartClass):
+    """A field of a cron trigger, or an expression of one. It may be changed until a trigger has it."""
+
+    # Not in the dictionary, which is what pickles hold and what is compared.
+    __slots__ = ("_fixed",)
+
+    def _fix(self) -> None:
+        expressions = vars(self).get("expressions", ())
+        for expression in expressions:
+            if isinstance(expression, CronPart):
+                expression._fix()
+        if expressions:
+            vars(self)["expressions"] = FixedList(expressions)
+        object.__setattr__(self, "_fixed", True)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if getattr(self, "_fixed", False):
+            raise _refusal()
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if getattr(self, "_fixed", False):
+            raise _refusal()
+        super().__delattr__(name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        lists = {
+            name: list(value) for name, value in vars(self).items() if isinstance(value, FixedList)
+        }
+        return {**vars(self), **lists}
+
+
+def _refusal() -> TypeError:
+    return TypeError(
+        "the fields of a trigger cannot be changed one by one: assign a list of all of them to "
+        "its attribute 'fields', or make another trigger"
+    )
 
 
 def _telling(change: F) -> F:
@@ -80,15 +164,12 @@ def _telling(change: F) -> F:
 
 def _refusing(change: F) -> F:
     @wraps(change)
-    def refuse(self: FieldList, *args: Any, **options: Any) -> NoReturn:
-        raise TypeError(
-            "the fields of a trigger cannot be changed one by one: assign a list of all of them to "
-            "its attribute 'fields', or make another trigger"
-        )
+    def refuse(self: FixedList, *args: Any, **options: Any) -> NoReturn:
+        raise _refusal()
 
     return refuse  # type: ignore[return-value]
 
 
 for _name in _CHANGES:
     setattr(TriggerList, _name, _telling(getattr(list, _name)))
-    setattr(FieldList, _name, _refusing(getattr(list, _name)))
+    setattr(FixedList, _name, _refusing(getattr(list, _name)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta, timezone
@@ -13,6 +15,8 @@ import pytest
 
 from mainspring import BackgroundScheduler, CronTrigger, IntervalTrigger
 from mainspring.events import EVENT_JOB_EXECUTED
+from mainspring.triggers.cron.expressions import AllExpression, LastDayOfMonthExpression
+from mainspring.triggers.cron.fields import BaseField, DayOfWeekField
 from tests.differential.library import PAST, Library, observed
 from tests.support import listen, nothing
 
@@ -242,6 +246,128 @@ def test_the_fields_of_a_cron_trigger_are_changed_together() -> None:
     with pytest.raises(TypeError, match="assign a list"):
         trigger.fields.clear()
     assert trigger.fields == list(trigger.fields)
+
+
+def compile_one(field: Any) -> None:
+    field.compile_expression("*")
+
+
+def compile_all(field: Any) -> None:
+    field.compile_expressions("*")
+
+
+def rename(field: Any) -> None:
+    field.name = "minute"
+
+
+def delete(field: Any) -> None:
+    del field.is_default
+
+
+def put_method(field: Any) -> None:
+    field.get_next_value = nothing
+
+
+def set_expressions(field: Any) -> None:
+    field.expressions = list(field.expressions)
+
+
+def set_expression(field: Any) -> None:
+    field.expressions[0] = field.expressions[0]
+
+
+def append_expression(field: Any) -> None:
+    field.expressions.append(field.expressions[0])
+
+
+def add_expressions(field: Any) -> None:
+    field.expressions += field.expressions
+
+
+def set_step(field: Any) -> None:
+    field.expressions[0].step = 3
+
+
+def delete_step(field: Any) -> None:
+    del field.expressions[0].step
+
+
+CHANGES_OF_FIELDS = [
+    compile_one,
+    compile_all,
+    rename,
+    delete,
+    put_method,
+    set_expressions,
+    set_expression,
+    append_expression,
+    add_expressions,
+    set_step,
+    delete_step,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_FIELDS)
+@pytest.mark.parametrize("origin", ["made", "assigned", "pickled", "copied"])
+def test_the_fields_of_a_trigger_cannot_be_changed_themselves(origin: str, change: Any) -> None:
+    # DIFFERENCE: APScheduler's can, with effect from the next fire on.
+    trigger = CronTrigger(hour="8-17", minute="*/5", timezone="UTC")
+    if origin == "assigned":
+        trigger.fields = CronTrigger(hour="8-17", minute="*/5").fields
+    if origin == "pickled":
+        trigger = pickle.loads(pickle.dumps(trigger))
+    if origin == "copied":
+        trigger = copy.deepcopy(trigger)
+    for field in trigger.fields:
+        with pytest.raises(TypeError, match="assign a list"):
+            change(field)
+    fields = trigger.fields
+    assert fields == CronTrigger(hour="8-17", minute="*/5").fields
+    assert str(trigger) == "cron[hour='8-17', minute='*/5']"
+
+
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda field: pickle.loads(pickle.dumps(field))]
+)
+def test_a_copy_of_a_field_can_be_changed_and_assigned(package: str, copied: Any) -> None:
+    trigger = Library(package).CronTrigger(hour="8-17", timezone="UTC")
+    fields = list(trigger.fields)
+    fields[5] = copied(fields[5])
+    fields[5].compile_expressions("20")
+    fields[5].compile_expression("21")
+    trigger.fields = fields
+    now = datetime(2030, 1, 1, 20, 30, tzinfo=timezone.utc)
+    assert trigger.get_next_fire_time(None, now) == now.replace(hour=21, minute=0)
+
+
+@pytest.mark.parametrize(
+    "class_", [BaseField, DayOfWeekField, AllExpression, LastDayOfMonthExpression]
+)
+def test_a_method_put_into_a_class_of_fields_or_expressions_raises(class_: Any) -> None:
+    # DIFFERENCE: APScheduler calls it.
+    before = class_.get_next_value
+    with (
+        pytest.raises(TypeError, match="get_next_value cannot be replaced"),
+        mock.patch.object(class_, "get_next_value", return_value=None),
+    ):
+        pass
+    assert class_.get_next_value is before
+
+    class Derived(class_):  # type: ignore[misc]
+        pass
+
+    Derived.get_next_value = before
+    with mock.patch.object(class_, "__repr__", return_value="field"):
+        pass
+
+
+def test_a_field_is_pickled_with_nothing_but_what_apscheduler_reads() -> None:
+    field = CronTrigger(hour="8-17", timezone="UTC").fields[5]
+    state: Any = field.__reduce_ex__(4)[2]
+    assert set(state) == {"name", "is_default", "expressions"}
+    assert type(state["expressions"]) is list
+    assert set(state["expressions"][0].__reduce_ex__(4)[2]) == {"step", "first", "last"}
 
 
 @pytest.mark.parametrize("package", ["apscheduler", "mainspring"])

@@ -12,6 +12,7 @@ from calendar import monthrange
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mainspring._trigger_class import CronPart
 from mainspring.util import asint, with_note
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _index(names: list[str], name: str, what: str) -> int:
         raise with_note(error, f"expected one of {', '.join(names)}") from None
 
 
-class AllExpression:
+class AllExpression(CronPart):
     """``*`` or ``*/step``: every value of the field, or every ``step``-th from its least one.
 
     :param step: the distance between values; ``None`` for every value

@@ -7,6 +7,7 @@ from calendar import monthrange
 from datetime import date
 from typing import ClassVar
 
+from mainspring._trigger_class import CronPart
 from mainspring.triggers.cron.expressions import (
     MAX_VALUES,
     MIN_VALUES,
@@ -44,7 +45,7 @@ DEFAULT_VALUES: dict[str, str | int] = {
 SEPARATOR = re.compile(" *, *")
 
 
-class BaseField:
+class BaseField(CronPart):
     """One field of a cron trigger: year, hour, minute and second are of this class itself.
 
     :param name: the field's name
