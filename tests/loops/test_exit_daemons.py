@@ -40,4 +40,3 @@ def ends(names: list[str], times: int) -> list[tuple[int, str, str]]:
 def test_a_daemon_thread_is_in_a_call(name: str) -> None:
     times = 200 if NIGHTLY else 2
     assert ends([name], times) == [(0, "", "")] * times
-
