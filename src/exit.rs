@@ -46,12 +46,13 @@ pub fn forget_others() {
     INSIDE.store(0, Ordering::SeqCst);
 }
 
-/// Lets nobody inside any more, and waits until those who are have left. Called when the interpreter is about
-/// to exit. Fails when a signal handler raises meanwhile.
+/// Lets nobody inside any more, and, with `wait`, waits until those who are have left. Called when the interpreter is
+/// about to exit; without `wait` where an interrupt has ended the waiting: to attach to an interpreter that is being
+/// taken down may crash. Fails when a signal handler raises meanwhile.
 #[pyfunction]
-pub fn wait_for_loops(py: Python<'_>) -> PyResult<()> {
+pub fn wait_for_loops(py: Python<'_>, wait: bool) -> PyResult<()> {
     CLOSED.store(true, Ordering::SeqCst);
-    while INSIDE.load(Ordering::SeqCst) > 0 {
+    while wait && INSIDE.load(Ordering::SeqCst) > 0 {
         py.detach(|| std::thread::sleep(LOOK_AGAIN));
         py.check_signals()?;
     }

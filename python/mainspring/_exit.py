@@ -8,7 +8,8 @@ may close what the jobs use. To these the schedulers are still running, and may 
 wait for a loop that does not run any more are ended as cancelled, and the loops made here are closed, in
 an ``atexit`` function of our own.
 
-An interrupt in the midst of that ends the waiting, and the program with the runs that are left.
+An interrupt in the midst of that ends the waiting, and the program with the runs that are left. But no
+thread of ours comes to Python then any more: that may crash while the interpreter is being taken down.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Stoppable(Protocol):
     def _stop_if_forgotten(self) -> None: ...
 
     def _stop_at_exit(self) -> None: ...
+
+    def _end_timer_at_exit(self) -> None: ...
 
     def _abandon_runs_at_exit(self) -> None: ...
 
@@ -113,7 +116,8 @@ def _finish_runs() -> None:
     _take(note_fork)  # what the parent of this process runs is not waited for
     for scheduler in tuple(_running - _halted):
         _halted.add(scheduler)
-        _take(scheduler._stop_at_exit)
+        if not _take(scheduler._stop_at_exit):
+            _take(scheduler._end_timer_at_exit)
     if not _given_up.is_set():
         _take(join_pools)
     while not _given_up.is_set() and (threads := program_threads()):
@@ -126,7 +130,7 @@ def _shutdown() -> None:
     try:
         _wait_for_threads()
     finally:
-        _finish_runs()
+        _take(_finish_runs)
 
 
 # The only moment between the end of the program's threads and its first `atexit` function.
@@ -136,9 +140,11 @@ threading._shutdown = _shutdown  # type: ignore[attr-defined]
 
 @atexit.register
 def _at_exit() -> None:
-    _finish_runs()
-    if not _given_up.is_set():
-        _take(wait_for_loops)
+    try:
+        _take(_finish_runs)
+    except (KeyboardInterrupt, SystemExit):  # between two steps
+        _given_up.set()
+    _take(partial(wait_for_loops, not _given_up.is_set()))
     for scheduler in tuple(_running):
         _take(scheduler._abandon_runs_at_exit)
     for func in (*_last, close_made_loops):

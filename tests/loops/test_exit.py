@@ -196,6 +196,35 @@ def test_a_step_that_fails_leaves_none_undone() -> None:
     assert "ResourceWarning" not in done.stderr
 
 
+INTERRUPTED_STEP = """
+import atexit, sys
+atexit.register(lambda: print(sys.modules["__main__"].scheduler._engine.running))  # after mainspring's
+from mainspring import BackgroundScheduler, _exit
+
+class Interrupted(BackgroundScheduler):
+    def _stop_at_exit(self):
+        raise {interrupt}  # as a signal's handler that is called in the midst of that
+
+def wait_for_loops(wait, close=_exit.wait_for_loops):
+    print("nobody comes inside;", "waits" if wait else "does not wait", flush=True)
+    close(wait)
+
+_exit.wait_for_loops = wait_for_loops
+scheduler = Interrupted(timezone="UTC")
+scheduler.start()
+"""
+
+
+@pytest.mark.parametrize("interrupt", ["KeyboardInterrupt", "SystemExit"])
+def test_an_interrupted_exit_leaves_no_thread_that_comes_to_python(interrupt: str) -> None:
+    program = INTERRUPTED_STEP.format(interrupt=interrupt)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=WAIT
+    )
+    said = "nobody comes inside; does not wait\nFalse\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+
+
 ORDER = """
 import asyncio, atexit, concurrent.futures.thread, os, signal, sys, threading
 from {library}.schedulers.asyncio import AsyncIOScheduler

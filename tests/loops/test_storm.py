@@ -22,6 +22,7 @@ import pytest
 from tests.support import NIGHTLY
 
 PROGRAM = Path(__file__).with_name("storm_program.py")
+LOSSES = Path(__file__).with_name("asyncio_losses.py")
 TRIALS = 1_000 if NIGHTLY else 8
 #: How many programs run at once.
 SIDE_BY_SIDE = 4
@@ -35,6 +36,13 @@ KINDS = [
     *("background_caught", "background_uncaught"),
     *("until_stopped", "asyncio_with", "asyncio_uncaught", "asyncio_loop"),
 ]
+#: How a program ends that ``asyncio.run`` has let down, without a scheduler in it as well: when it forgets an
+#: interrupt that comes while it takes the signal over, and when a second one comes just as the main task has
+#: been cancelled.
+LOST_BY_ASYNCIO = (
+    "asyncio.exceptions.CancelledError",
+    "RuntimeError: Event loop stopped before Future completed.",
+)
 FRAMEWORKS = {"tornado": "tornado", "twisted": "twisted", "qt": "PySide6", "gevent": "gevent"}
 
 
@@ -62,6 +70,13 @@ def strike(kind: str, seed: int) -> tuple[int, str]:
     return process.returncode, stderr
 
 
+def is_right(status: int, stderr: str) -> bool:
+    """Tell whether a program has ended as it should, as far as it is for a scheduler to say."""
+    if status == 1 and stderr.rstrip().endswith(LOST_BY_ASYNCIO):
+        return f"{os.sep}runners.py" in stderr and f"{os.sep}mainspring{os.sep}" not in stderr
+    return status in (0, -signal.SIGINT, 128 + signal.SIGINT)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 @pytest.mark.parametrize("kind", [*KINDS, *FRAMEWORKS])
 def test_a_program_in_a_storm_of_signals(kind: str) -> None:
@@ -69,4 +84,16 @@ def test_a_program_in_a_storm_of_signals(kind: str) -> None:
         pytest.skip(f"{FRAMEWORKS[kind]} is not installed")
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         ends = list(pool.map(lambda seed: (seed, *strike(kind, seed)), range(TRIALS)))
-    assert [end for end in ends if end[1] not in (0, -signal.SIGINT, 128 + signal.SIGINT)] == []
+    assert [end for end in ends if not is_right(*end[1:])] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.run takes no signal over")
+@pytest.mark.parametrize("moment", ["taking over", "cancelled"])
+def test_asyncio_alone_loses_interrupts(moment: str) -> None:
+    process = subprocess.run(
+        [sys.executable, str(LOSSES), moment], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert process.returncode == 1
+    assert process.stderr.rstrip().endswith(LOST_BY_ASYNCIO)
+    assert is_right(process.returncode, process.stderr)

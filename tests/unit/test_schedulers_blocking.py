@@ -76,7 +76,8 @@ def test_shutdown_from_another_thread() -> None:
 def test_restart() -> None:
     scheduler = BlockingScheduler(timezone="UTC")
     for _ in range(2):
-        scheduler.add_job(scheduler.shutdown, args=[False])
+        # Long ago, as after a start on a machine that has stood still for a while.
+        scheduler.add_job(scheduler.shutdown, "date", run_date="2020-01-01", args=[False])
         scheduler.start()
 
 

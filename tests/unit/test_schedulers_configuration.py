@@ -19,6 +19,8 @@ from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.schedulers.background import BackgroundScheduler
 from tests.support import ManualScheduler
 
+pytestmark = pytest.mark.own_grace
+
 logger = logging.getLogger("a logger of the test")
 
 

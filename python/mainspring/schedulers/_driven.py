@@ -249,6 +249,13 @@ class DrivenScheduler(BaseScheduler):
         """
         self._halt()
 
+    def _end_timer_at_exit(self) -> None:
+        """End the timer thread, where an interrupt has cut :meth:`_stop_at_exit` short.
+
+        No interrupt cuts this short, and it waits for none of the program's code.
+        """
+        self._engine.stop()
+
     def _abandon_runs_at_exit(self) -> None:
         """End the runs that wait for a loop; the scheduler's threads have ended before."""
         self._engine.control.abandon_at_exit()
