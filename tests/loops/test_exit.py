@@ -283,7 +283,7 @@ async def main():
     scheduler.start()
     await asyncio.to_thread(begun.wait)
 
-asyncio.run(main())
+asyncio.new_event_loop().run_until_complete(main())  # asyncio.run would wait for the run itself
 """,
 }
 

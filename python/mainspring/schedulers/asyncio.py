@@ -13,8 +13,9 @@ from weakref import ref
 from mainspring._lazy import asyncio
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import CancelledRun
-from mainspring.schedulers._driven import DrivenScheduler
+from mainspring.schedulers._driven import WORKER_CHECK_INTERVAL, DrivenScheduler
 from mainspring.schedulers._guess import LoopGuess
+from mainspring.schedulers._loop_end import LoopEnd
 from mainspring.schedulers._loops import (
     belongs_to_parent,
     current_loop,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ("AsyncIOScheduler", "run_in_event_loop")
 
 S = TypeVar("S", bound="AsyncIOScheduler")
+
+#: For how long a loop may go on that has been told to close what its generators hold, in seconds.
+LOOP_HAS_ENDED_AFTER = 1.0
 
 
 def run_in_event_loop(func: Callable[..., Any]) -> Callable[..., None]:
@@ -78,6 +82,8 @@ class AsyncIOScheduler(DrivenScheduler):
     _eventloop: asyncio.AbstractEventLoop | None = None
     #: Whether :meth:`stop` has been called since the scheduler was started.
     _stop_asked = False
+    #: What waits for the functions in worker threads when the loop ends.
+    _loop_end: LoopEnd | None = None
     #: The loop from which the scheduler was last called before it was started.
     _seen_loop: Callable[[], asyncio.AbstractEventLoop | None] = staticmethod(lambda: None)
 
@@ -112,6 +118,7 @@ class AsyncIOScheduler(DrivenScheduler):
         self._stop_asked = False
         self._engine.events_on_loop = True  # where 3.x's AsyncIOExecutor tells its listeners too
         self._bind_loops(self._eventloop)
+        self._await_end_of(self._eventloop)
         try:
             super().start(paused)
         except BaseException:
@@ -297,6 +304,33 @@ class AsyncIOScheduler(DrivenScheduler):
     def _move_to_loop(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
         self._eventloop = loop
         super()._move_to_loop(loop, context)
+        self._await_end_of(loop)
+
+    def _await_end_of(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop_end is not None:
+            self._loop_end.drop()
+            self._go_on()
+        self._loop_end = LoopEnd(loop, self._workers_ended)
+
+    async def _workers_ended(self) -> None:
+        """Wait, at the end of the loop, until nothing runs in worker threads; let nothing begin."""
+        if self._clock is not None:  # by which the loop would sleep
+            return
+        self._engine.set_paused(True)
+        try:
+            while any(self._engine.load):
+                await asyncio.sleep(WORKER_CHECK_INTERVAL)
+        finally:
+            # Should it not be the end after all.
+            asyncio.get_running_loop().call_later(LOOP_HAS_ENDED_AFTER, self._go_on)
+
+    def _go_on(self) -> None:
+        self._engine.set_paused(self._is_paused())
+
+    def _abandon_runs_at_exit(self) -> None:
+        if self._loop_end is not None:
+            self._loop_end.drop()
+        super()._abandon_runs_at_exit()
 
     def _start_again(self) -> None:
         if not self.running:
@@ -310,6 +344,15 @@ class AsyncIOScheduler(DrivenScheduler):
     def _forget_parent(self) -> None:
         super()._forget_parent()
         self._eventloop = None
+        if self._loop_end is not None:
+            self._loop_end.leave_to_parent()
+            self._loop_end = None
+
+    def _unbind_loops(self) -> None:
+        super()._unbind_loops()
+        if self._loop_end is not None and not any(self._engine.load):
+            self._loop_end.drop()
+            self._loop_end = None
 
     def _release_loop(self) -> None:
         self._unbind_loops()
