@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::aside::Aside;
+use crate::exit;
 use crate::fork::Origin;
 use crate::inbox::{Inbox, Work};
 use crate::once::intern;
@@ -321,10 +322,9 @@ impl Hub {
     /// Has the first worker of a pool started, which starts the others.
     fn start_worker(&self, pool: &Arc<Pool>) {
         let pool = Arc::clone(pool);
-        self.worker_start.start("mainspring-work", move |py| {
-            if let Err(error) = WorkerPool::begin(py, pool) {
-                error.write_unraisable(py, None);
-            }
+        self.worker_start.start("mainspring-work", move |py| match WorkerPool::begin(py, pool) {
+            Err(error) if !exit::is_of_exit(py, &error) => error.write_unraisable(py, None),
+            _ => {}
         });
     }
 

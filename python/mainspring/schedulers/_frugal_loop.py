@@ -79,6 +79,11 @@ if sys.platform == "linux":
         def __init__(self) -> None:
             super().__init__(FrugalSelector())
 
+        def __del__(self) -> None:
+            # A signal handler may have raised while the loop was made.
+            if hasattr(self, "_closed"):
+                super().__del__()
+
         def _make_self_pipe(self) -> None:
             end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             try:
@@ -96,12 +101,20 @@ if sys.platform == "linux":
 
 def new_frugal_loop() -> asyncio.AbstractEventLoop:
     """Make a loop of the kind that the program's policy makes; a frugal one where that is asyncio's own."""
-    loop = asyncio.new_event_loop()
-    if (
-        sys.platform != "linux"
-        or type(loop) is not asyncio.SelectorEventLoop
-        or selectors.DefaultSelector is not getattr(selectors, "EpollSelector", None)  # patched
-    ):
-        return loop
-    loop.close()
-    return FrugalLoop()
+    if sys.platform == "linux" and _makes_asyncios_own():
+        return FrugalLoop()
+    return asyncio.new_event_loop()
+
+
+def _makes_asyncios_own() -> bool:
+    """Tell whether the program's policy is the one that asyncio has by itself, as nothing has patched it."""
+    policy = vars(asyncio.events).get("_event_loop_policy")
+    has_own = policy is None or (
+        type(policy).__module__ == "asyncio.unix_events"
+        and getattr(policy, "_loop_factory", None) is asyncio.SelectorEventLoop
+    )
+    return (
+        has_own
+        and asyncio.new_event_loop is asyncio.events.new_event_loop
+        and selectors.DefaultSelector is getattr(selectors, "EpollSelector", None)
+    )
