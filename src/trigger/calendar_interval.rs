@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
-use super::live::Mark;
+use super::live::{self, Mark};
 use crate::convert;
 use crate::convert::zone::TimeZone;
 use crate::convert::{civil_date, date_from_civil};
@@ -218,7 +218,7 @@ impl CalendarIntervalTrigger {
             timezone,
             jitter,
         };
-        Self::fill(slf, parts)
+        Self::fill(slf, parts).and_then(|()| live::made_anew(slf))
     }
 
     /// Years between two fire times.
@@ -380,7 +380,7 @@ impl CalendarIntervalTrigger {
             timezone: args::astimezone(&args::required(&state, "timezone")?)?,
             jitter: args::required(&state, "jitter")?,
         };
-        Self::fill(slf, parts)
+        Self::fill(slf, parts).and_then(|()| live::made_anew(slf))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<args::Reduced<'py>> {

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::args::{self, not_initialized};
 use super::base::{self, BaseTrigger};
-use super::live::Mark;
+use super::live::{self, Mark};
 use super::{HostZones, PythonJitter, core_trigger_in, trigger_zone};
 use crate::convert::in_range;
 use crate::convert::zone::TimeZone;
@@ -119,6 +119,7 @@ impl BaseCombiningTrigger {
         jitter: Option<Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         Self::fill(slf, triggers, jitter.unwrap_or_else(|| slf.py().None().into_bound(slf.py())))
+            .and_then(|()| live::made_anew(slf))
     }
 
     /// The combined triggers.
@@ -192,7 +193,7 @@ impl BaseCombiningTrigger {
                 place.set((before.map(in_range).transpose()?, in_range(t)?));
             }
         }
-        Ok(())
+        live::made_anew(slf)
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<args::Reduced<'py>> {

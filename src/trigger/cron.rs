@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
-use super::live::Mark;
+use super::live::{self, Mark};
 use crate::convert::zone::TimeZone;
 use crate::error::to_py;
 use crate::python;
@@ -224,7 +224,7 @@ impl CronTrigger {
             timezone,
             jitter,
         };
-        Self::fill(slf, parts, None)
+        Self::fill(slf, parts, None).and_then(|()| live::made_anew(slf))
     }
 
     /// Return the trigger that a crontab line stands for.
@@ -412,7 +412,7 @@ impl CronTrigger {
             true => None,
             false => Some(python::field_list(slf.py())?.call1((fields,))?.unbind()),
         };
-        Self::fill(slf, parts, fields)
+        Self::fill(slf, parts, fields).and_then(|()| live::made_anew(slf))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<args::Reduced<'py>> {

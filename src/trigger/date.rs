@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
-use super::live::Mark;
+use super::live::{self, Mark};
 use crate::convert::zone::TimeZone;
 use crate::convert::{instant, tzinfo_of};
 
@@ -99,7 +99,7 @@ impl DateTrigger {
         };
         let state = State::new(run_date)?;
         slf.borrow_mut().state = Some(state);
-        Ok(())
+        live::made_anew(slf)
     }
 
     /// The time at which it fires, an aware datetime.
@@ -148,7 +148,7 @@ impl DateTrigger {
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
         let state = args::state_dict(state, slf, 1, "version 1")?;
-        Self::set_run_date(slf, args::required(&state, "run_date")?)
+        Self::set_run_date(slf, args::required(&state, "run_date")?).and_then(|()| live::made_anew(slf))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<args::Reduced<'py>> {

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
-use super::live::Mark;
+use super::live::{self, Mark};
 use crate::convert::zone::TimeZone;
 use crate::convert::{Std, delta_from_micros, delta_micros};
 use crate::error::to_py;
@@ -273,7 +273,7 @@ impl IntervalTrigger {
             timezone,
             jitter,
         };
-        Self::fill(slf, parts)
+        Self::fill(slf, parts).and_then(|()| live::made_anew(slf))
     }
 
     /// The time between two fire times, a timedelta.
@@ -392,7 +392,7 @@ impl IntervalTrigger {
             end_date: args::required(&state, "end_date")?,
             jitter: args::optional(&state, "jitter")?,
         };
-        Self::fill(slf, parts)
+        Self::fill(slf, parts).and_then(|()| live::made_anew(slf))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<args::Reduced<'py>> {

@@ -194,9 +194,21 @@ pub fn set_attribute(
     if !(ATTRIBUTES.contains(&text) || METHODS.contains(&text)) {
         return Ok(());
     }
+    read_object_again(trigger)
+}
+
+/// Has a trigger that was given other values by `__init__` or `__setstate__` read anew for the jobs that have it.
+pub fn made_anew(trigger: &Bound<'_, PyAny>) -> PyResult<()> {
+    match with_mark(trigger, Mark::is_set) {
+        Some(true) => read_object_again(trigger),
+        _ => Ok(()),
+    }
+}
+
+fn read_object_again(trigger: &Bound<'_, PyAny>) -> PyResult<()> {
     let object = trigger.as_ptr();
     let has = |record: &Record| record.trigger.as_ref().is_some_and(|own| own.as_ptr() == object);
-    read_again(py, |record, core| has(record) || is_combining(core), |own| contains(own, trigger.as_any()))
+    read_again(trigger.py(), |record, core| has(record) || is_combining(core), |own| contains(own, trigger))
 }
 
 fn is_combining(trigger: &Trigger) -> bool {

@@ -74,6 +74,25 @@ def end_members(library: Library, trigger: Any) -> None:
         member.end_date = SOON if isinstance(member, library.CronTrigger) else SOON.date()
 
 
+def made_anew(library: Library, trigger: Any) -> None:
+    again: dict[str, dict[str, Any]] = {
+        "IntervalTrigger": {"days": 30_000, "start_date": PAST},
+        "CronTrigger": {"year": "*/9"},
+        "CalendarIntervalTrigger": {"years": 70, "start_date": "2020-01-01"},
+    }
+    trigger.__init__(**again[type(trigger).__name__], timezone="UTC")
+
+
+def members_made_anew(library: Library, trigger: Any) -> None:
+    trigger.__init__([interval(library)])
+
+
+def given_a_state(library: Library, trigger: Any) -> None:
+    other = copy.copy(trigger)
+    made_anew(library, other)
+    trigger.__setstate__(other.__getstate__())
+
+
 CHANGES: list[tuple[Callable[[Library], Any], Callable[[Library, Any], None]]] = [
     (interval, interval_length),
     (interval, set_to("end_date", SOON)),
@@ -92,6 +111,8 @@ CHANGES: list[tuple[Callable[[Library], Any], Callable[[Library, Any], None]]] =
     (either, append),
     (either, replace_member),
     (either, end_members),
+    (either, members_made_anew),
+    *((make, again) for make in (interval, cron, calendar) for again in (made_anew, given_a_state)),
     # Other members that do not agree at once keep APScheduler searching for ever.
     (both, set_to("triggers", lambda library: [interval(library)])),
     (both, end_members),
