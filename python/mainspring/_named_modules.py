@@ -26,6 +26,7 @@ def _by_rust() -> None:
     import traceback
     import types
     import uuid
+    import warnings
     import weakref
     import zoneinfo
 

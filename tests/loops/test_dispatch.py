@@ -431,6 +431,7 @@ def test_skipped_runs_are_told_once_each_by_a_loop_that_is_behind(
     on(loop, scenario)
 
 
+@pytest.mark.own_grace
 def test_max_instances_and_missed_runs_are_told(loop: asyncio.AbstractEventLoop) -> None:
     async def scenario(scheduler: AsyncIOScheduler) -> None:
         release = asyncio.Event()

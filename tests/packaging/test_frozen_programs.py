@@ -159,7 +159,6 @@ MAIN = """\
 import multiprocessing, sys
 from frozen_program import main
 
-from tests.support import NIGHTLY
 if __name__ == "__main__":
     multiprocessing.freeze_support()
     main(sys.argv[1])
