@@ -156,6 +156,12 @@ class TestRunJob:
         assert not [o for o in gc.get_objects() if type(o) is Local]
 
 
+def test_run_job_takes_a_mock_of_a_job() -> None:
+    job = Mock(Job, func=lambda: 5, args=(), kwargs={}, misfire_grace_time=1)
+    (event,) = run_job(job, "default", [datetime.now(timezone.utc)], __name__)
+    assert (event.code, event.retval) == (EVENT_JOB_EXECUTED, 5)
+
+
 class TestAwaitables:
     def test_cancelled_run_is_the_last(self, caplog: pytest.LogCaptureFixture) -> None:
         # DIFFERENCE: APScheduler logs an exception, and goes on with the next run time.

@@ -544,7 +544,7 @@ def noted_run(job: Job, func: Callable[..., T], *args: Any) -> T:
     engine = getattr(job._scheduler, "_engine", None)
     if not isinstance(engine, Engine):
         engine = None  # a job that came to another process, or what only looks like a scheduler
-    return noted(engine, job.id, func, *args)
+    return noted(engine, str(job.id), func, *args)  # of a mock, too
 
 
 def _cancelled_run(
