@@ -18,6 +18,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::exit;
 use crate::fork::Origin;
 use crate::hub::{Hub, Place};
 use crate::python;
@@ -246,6 +247,8 @@ impl WorkerPool {
         let Some(number) = pool.claim_worker() else { return Ok(()) };
         match Self::start_worker(slf, number) {
             Ok(thread) => pool.lock().threads.push(thread),
+            // From CPython 3.12 on Python starts none once the main thread has ended, while others may go on for long.
+            Err(error) if exit::is_of_exit(slf.py(), &error) && Self::start_foreign_worker(slf, number) => {}
             Err(error) => {
                 if pool.end_worker(number) == 0 || report::is_interrupt(slf.py(), &error) {
                     return Err(error);
@@ -253,6 +256,21 @@ impl WorkerPool {
             }
         }
         Ok(())
+    }
+
+    /// Starts a worker in a thread that is not Python's; says whether it could.
+    fn start_foreign_worker(slf: &Bound<'_, Self>, number: usize) -> bool {
+        let worker = slf.clone().unbind();
+        let name = format!("{}_{number}", slf.get().pool.prefix);
+        let work = move || {
+            // `None`: the interpreter is gone, and with it whatever there was to do.
+            let _done: Option<()> = Python::try_attach(move |py| {
+                if let Err(error) = Self::_work(&worker.into_bound(py), number) {
+                    error.write_unraisable(py, None);
+                }
+            });
+        };
+        std::thread::Builder::new().name(name).spawn(work).is_ok()
     }
 
     fn start_worker(slf: &Bound<'_, Self>, number: usize) -> PyResult<Py<PyAny>> {
