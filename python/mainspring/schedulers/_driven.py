@@ -10,7 +10,7 @@ from threading import Event, RLock, current_thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._exit import stop_at_exit, stop_forgotten, unheard_at_exit
+from mainspring._exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
 from mainspring._lazy import asyncio
 from mainspring._logs import names_caller
 from mainspring._mainspring import LoopInbox, WorkerPool, runs_in_this_thread
@@ -389,6 +389,8 @@ class DrivenScheduler(BaseScheduler):
 
     def _stop_if_loop_is_closed(self) -> None:
         """Stop if a loop has been closed, since nothing can run on it; the jobs stay."""
+        if is_exiting(within=0):
+            return  # the loops are closed for that
         if self._guess is not None and not self._engine.control.watched:
             return  # another one is found yet; whoever shares this guess may have closed it
         loops = (self._engine.control.loop, self._coroutine_loop())
