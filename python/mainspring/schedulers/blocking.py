@@ -7,7 +7,6 @@ from threading import Event, get_ident
 from typing import Any
 
 from mainspring._lazy import asyncio
-from mainspring.schedulers import SchedulerAlreadyRunningError
 from mainspring.schedulers._driven import LOOP_CHECK_INTERVAL, DrivenScheduler
 from mainspring.schedulers._loops import (
     belongs_to_parent,
@@ -68,8 +67,7 @@ class BlockingScheduler(DrivenScheduler):
                 f"{type(self).__name__}.start() would block the event loop that is running in this "
                 "thread; use AsyncIOScheduler in a program that runs on asyncio"
             )
-        if self.running:
-            raise SchedulerAlreadyRunningError
+        self._check_not_running()
         # From now on: a signal handler may shut the scheduler down before the loop first runs.
         self._main_loop_thread = get_ident()
         try:
