@@ -69,9 +69,10 @@ def stop_forgotten() -> None:
 def is_exiting(within: float) -> bool:
     """Tell whether the interpreter is about to exit, and the schedulers are stopped for that.
 
-    :param within: how many seconds to wait for it
+    :param within: how many seconds to wait for it; at 0 there is no waiting, for which gevent, once it has
+        patched ``threading``, would want a hub of the calling thread
     """
-    return _exiting.wait(within)
+    return _exiting.is_set() or (within > 0 and _exiting.wait(within))
 
 
 @contextmanager

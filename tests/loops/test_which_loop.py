@@ -72,7 +72,7 @@ async def job():
     await asyncio.sleep(0)
     ran.set_result(asyncio.get_running_loop()) if not ran.done() else None
 
-scheduler = AsyncIOScheduler(timezone="UTC")
+scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=dict(max_instances=1_000_000))
 scheduler.add_job(job, "interval", seconds=0.05)
 scheduler.add_job(lambda: job(), "interval", seconds=0.05)
 scheduler.start()

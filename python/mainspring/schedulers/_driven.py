@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import wait
 from contextlib import suppress
 from contextvars import Context, copy_context
 from threading import Event, RLock, current_thread
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
@@ -301,10 +301,10 @@ class DrivenScheduler(BaseScheduler):
 
     def _wait_for_running_loop(self) -> None:
         """Wait for the loop to which a worker thread can hand something over; not for ever."""
-        end = monotonic() + self._loop_response_timeout
+        end = time.monotonic() + self._loop_response_timeout
         while (guess := self._guess) is not None and not self._engine.control.watched:
             guess.search(self._take_running_loop)
-            if self._has_told_of_idle_loop or monotonic() > end:
+            if self._has_told_of_idle_loop or time.monotonic() > end:
                 return
             if self._is_stopping.wait(SEARCH_INTERVAL / 16):
                 return
@@ -472,24 +472,25 @@ class DrivenScheduler(BaseScheduler):
         while self._can_end_runs(loop) and (runs := self._coroutine_runs()):
             wait([run.ended for run in runs], LOOP_CHECK_INTERVAL)
 
-    def _wait_idle(self) -> bool:
+    def _wait_idle(self, seconds: float = LOOP_CHECK_INTERVAL) -> bool:
         """Wait a little while until no run is going on; tell whether that is so."""
         if threads_are_greenlets():
-            sleep(GREENLET_INTERVAL)
+            # Not by a name taken at import: time may have been patched since then.
+            time.sleep(GREENLET_INTERVAL)
             return self._engine.wait_idle(0)
-        return self._engine.wait_idle(LOOP_CHECK_INTERVAL)
+        return self._engine.wait_idle(seconds)
 
     def _wait_for_workers(self, loop: object) -> None:
         """Block the thread of a loop until nothing is left in worker threads but what waits for that loop."""
-        end = monotonic() + self._loop_response_timeout
+        end = time.monotonic() + self._loop_response_timeout
         while True:
             busy, queued = self._engine.load
             waiting = list(self._waiting_for_loop.values()).count(loop)
             if busy <= waiting and (busy or not queued):
                 return
-            if monotonic() > end and getattr(loop, "_ready", None):
+            if time.monotonic() > end and getattr(loop, "_ready", None):
                 return  # somebody may wait for it in a way of their own
-            self._engine.wait_idle(WORKER_CHECK_INTERVAL)
+            self._wait_idle(WORKER_CHECK_INTERVAL)
 
     def _has_idle_clock(self) -> bool:
         """Tell whether runs that sleep would do so for ever, since nobody moves their clock."""
