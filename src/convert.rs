@@ -18,8 +18,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 
 use self::zone::TimeZone;
-use crate::error::to_py;
-use crate::once::{Once, intern};
+use crate::py::error::to_py;
+use crate::py::once::{Once, intern};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;

@@ -12,19 +12,19 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::awaitable::awaitable;
 use crate::convert::instant;
 use crate::current_run::runs_in_this_thread;
-use crate::error::to_py;
 use crate::fork::keep_for_ever;
 use crate::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
-use crate::python;
+use crate::py::awaitable::awaitable;
+use crate::py::error::to_py;
+use crate::py::imports;
+use crate::py::text::{self, Text};
 use crate::record::executor_number;
 use crate::run_log::Logbook;
 use crate::store::NativeStore;
-use crate::text::{self, Text};
 use crate::virtual_time::VirtualTime;
 
 /// Timer thread and dispatch of one scheduler.
@@ -62,7 +62,7 @@ impl Engine {
     #[pyo3(signature = (scheduler, time=None))]
     fn new(scheduler: &Bound<'_, PyAny>, time: Option<&Bound<'_, VirtualTime>>) -> PyResult<Self> {
         let py = scheduler.py();
-        let weak = python::weak_reference(py)?.call1((scheduler,))?;
+        let weak = imports::weak_reference(py)?.call1((scheduler,))?;
         let drive = time.map(|time| Arc::clone(&time.get().drive));
         let clock: Arc<dyn Clock> = match &drive {
             Some(drive) => Arc::clone(&drive.clock) as Arc<dyn Clock>,

@@ -12,9 +12,9 @@ use pyo3::types::PyString;
 
 use crate::convert;
 use crate::convert::zone::TimeZone;
-use crate::once::intern;
+use crate::py::once::intern;
+use crate::py::text;
 use crate::record::{self, FuncRef, Record, Route, Store};
-use crate::text;
 use crate::trigger;
 
 /// The fields of a detached job; `None` where the attribute is not set.

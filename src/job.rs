@@ -22,9 +22,9 @@ use crate::changes::Changes;
 use crate::convert;
 use crate::convert::zone::TimeZone;
 use crate::fields::{Fields, Seen, new_job, unset, zone_of};
-use crate::python;
+use crate::py::imports;
+use crate::py::text;
 use crate::record::{Record, Store};
-use crate::text;
 
 /// A handle on an entry of a native store, with what it last saw there.
 struct Link {
@@ -330,7 +330,7 @@ impl Job {
         };
         let id = match id {
             Some(id) if id.is_truthy()? => id,
-            _ => python::uuid4(py)?.call0()?.getattr("hex")?,
+            _ => imports::uuid4(py)?.call0()?.getattr("hex")?,
         };
         changes.set_item("id", id)?;
         slf.call_method("_modify", (), Some(&changes)).map(drop)
@@ -588,7 +588,7 @@ impl Job {
 
     fn __str__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         let status = match self.next_run_time(py) {
-            Ok(Some(at)) => format!("next run at: {}", python::datetime_repr(py)?.call1((at,))?),
+            Ok(Some(at)) => format!("next run at: {}", imports::datetime_repr(py)?.call1((at,))?),
             Ok(None) => "paused".to_owned(),
             Err(e) if e.is_instance_of::<PyAttributeError>(py) => "pending".to_owned(),
             Err(e) => return Err(e),

@@ -1,7 +1,6 @@
 //! The Python binding of mainspring: `mainspring._mainspring`. No scheduling rule lives here.
 
 mod aside;
-mod awaitable;
 mod batch;
 mod changes;
 mod convert;
@@ -9,7 +8,6 @@ mod current_run;
 mod drain;
 mod due;
 mod engine;
-mod error;
 mod exit;
 mod fields;
 mod fork;
@@ -19,18 +17,15 @@ mod job;
 mod job_coroutine;
 mod loop_inbox;
 mod native_jobs;
-mod once;
 mod pickled;
 mod pool;
-mod python;
+mod py;
 mod record;
 mod report;
 mod run_log;
 mod runner;
 mod store;
 mod tasks;
-mod tell;
-mod text;
 mod thread_end;
 mod thread_loop;
 mod trigger;
@@ -82,7 +77,7 @@ mod _mainspring {
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::thread_end::wait_for_ever_instead_of_unwinding();
-        crate::once::fill_cells_of_pyo3(m.py())?;
+        crate::py::once::fill_cells_of_pyo3(m.py())?;
         crate::fork::watch_for_forks()?;
         for (_, value) in m.dict() {
             if let Ok(class) = value.cast::<PyType>() {

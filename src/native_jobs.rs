@@ -31,11 +31,11 @@ use crate::convert::zone::TimeZone;
 use crate::engine::Engine;
 use crate::fields::Seen;
 use crate::job::Job;
-use crate::once::intern;
+use crate::py::once::intern;
+use crate::py::text;
 use crate::record::{Record, Store};
 use crate::report::{INFO, code};
 use crate::store::NativeStore;
-use crate::text;
 use crate::trigger;
 
 /// The jobs in the native stores of one scheduler.

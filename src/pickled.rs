@@ -6,9 +6,9 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::convert;
 use crate::fields::{Fields, unset};
-use crate::python;
+use crate::py::imports;
+use crate::py::text;
 use crate::record::FuncRef;
-use crate::text;
 
 impl Fields {
     /// What `Job.__getstate__` returns.
@@ -54,7 +54,7 @@ impl Fields {
         let reference = item("func")?;
         Ok(Self {
             id: Some(text::of(item("id")?.cast::<PyString>()?)?.into()),
-            func: Some(python::ref_to_obj(py)?.call1((&reference,))?.unbind()),
+            func: Some(imports::ref_to_obj(py)?.call1((&reference,))?.unbind()),
             func_ref: Some(FuncRef::Given(reference.cast_into::<PyString>()?.unbind())),
             trigger: Some(item("trigger")?.unbind()),
             executor: Some(item("executor")?.cast_into::<PyString>()?.unbind()),
@@ -84,7 +84,7 @@ fn bound_args<'py>(
     }
     let owner = func.getattr("__self__")?;
     let is_class = owner.is_instance_of::<PyType>();
-    if is_class || !python::obj_to_ref(py)?.call1((func,))?.eq(reference)? {
+    if is_class || !imports::obj_to_ref(py)?.call1((func,))?.eq(reference)? {
         return Ok(args);
     }
     let mut all = vec![owner];

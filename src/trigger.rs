@@ -47,7 +47,7 @@ impl<'py> PythonJitter<'py> {
     pub fn or_raised<T>(self, result: Result<T, mainspring_core::Error>) -> PyResult<T> {
         match self.error {
             Some(error) => Err(error),
-            None => result.map_err(crate::error::to_py),
+            None => result.map_err(crate::py::error::to_py),
         }
     }
 }

@@ -36,8 +36,8 @@ use crate::fields::Seen;
 use crate::hub::{Hub, Place};
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
+use crate::py::text;
 use crate::record::Route;
-use crate::text;
 
 /// What is due at the present instant of a clock, and where the clock goes next.
 pub struct Drive {

@@ -18,8 +18,8 @@ use super::{
     MICROS_PER_SECOND, Std, civil_datetime, civil_epoch, civil_in_range, delta_from_micros, delta_micros,
     in_range, instant, instant_by_python, is_datetime, plain_datetime, tzinfo_of, wrong_type,
 };
-use crate::error::{host_error, to_py};
-use crate::once::intern;
+use crate::py::error::{host_error, to_py};
+use crate::py::once::intern;
 
 /// More than there are keys: Python keeps one object a key, more only come from `ZoneInfo.no_cache()` and
 /// `ZoneInfo.clear_cache()`.

@@ -15,7 +15,7 @@ use super::Open;
 use super::spec::Argument;
 use crate::convert::Std;
 use crate::engine::Engine;
-use crate::once::intern;
+use crate::py::once::intern;
 use crate::trigger::{
     CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger, PythonJitter, WallClock,
 };

@@ -9,8 +9,8 @@ use pyo3::types::{PyDict, PyModule, PyTuple};
 
 use crate::convert::zone::TimeZone;
 use crate::convert::{Std, is_datetime, tzinfo_of, wrong_type};
-use crate::error::with_note;
-use crate::once::{Once, intern};
+use crate::py::error::with_note;
+use crate::py::once::{Once, intern};
 use crate::virtual_time;
 
 /// A trigger's Python module, where it looks up `get_localzone` and `datetime`: so that whoever replaces

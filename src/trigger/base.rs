@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::live;
 use crate::convert::Std;
-use crate::once::intern;
+use crate::py::once::intern;
 use crate::virtual_time;
 
 /// Base class of all triggers, and the one to derive your own from.

@@ -13,7 +13,7 @@ use super::live::{self, Mark};
 use crate::convert;
 use crate::convert::zone::TimeZone;
 use crate::convert::{civil_date, date_from_civil};
-use crate::error::to_py;
+use crate::py::error::to_py;
 
 static HOME: Home = Home::new("mainspring.triggers.calendarinterval");
 const ARGUMENTS: [&str; 11] = [

@@ -12,8 +12,8 @@ use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
 use crate::convert::zone::TimeZone;
-use crate::error::to_py;
-use crate::python;
+use crate::py::error::to_py;
+use crate::py::imports;
 
 static HOME: Home = Home::new("mainspring.triggers.cron");
 const ARGUMENTS: [&str; 12] = [
@@ -305,7 +305,7 @@ impl CronTrigger {
             let name = field.name().as_str();
             list.append(classes.get_item(name)?.call1((name, field.to_string(), field.is_default()))?)?;
         }
-        let list = python::field_list(py)?.call1((list,))?;
+        let list = imports::field_list(py)?.call1((list,))?;
         if let Some(state) = &mut slf.borrow_mut().state {
             state.fields = Some(list.clone().unbind());
         }
@@ -316,7 +316,7 @@ impl CronTrigger {
     fn set_fields<'py>(slf: &Bound<'py, Self>, fields: &Bound<'py, PyAny>) -> PyResult<()> {
         let mut parts = slf.borrow().parts(slf.py())?;
         parts.fields = read_fields(fields)?;
-        let fields = python::field_list(slf.py())?.call1((fields,))?;
+        let fields = imports::field_list(slf.py())?.call1((fields,))?;
         Self::fill(slf, parts, Some(fields.unbind()))
     }
 
@@ -410,7 +410,7 @@ impl CronTrigger {
         let in_text = fields.get_item(0).is_ok_and(|field| field.is_instance_of::<PyTuple>());
         let fields = match in_text {
             true => None,
-            false => Some(python::field_list(slf.py())?.call1((fields,))?.unbind()),
+            false => Some(imports::field_list(slf.py())?.call1((fields,))?.unbind()),
         };
         Self::fill(slf, parts, fields).and_then(|()| live::made_anew(slf))
     }

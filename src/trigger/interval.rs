@@ -13,7 +13,7 @@ use super::base::BaseTrigger;
 use super::live::{self, Mark};
 use crate::convert::zone::TimeZone;
 use crate::convert::{Std, delta_from_micros, delta_micros};
-use crate::error::to_py;
+use crate::py::error::to_py;
 
 static HOME: Home = Home::new("mainspring.triggers.interval");
 const ARGUMENTS: [&str; 9] =

@@ -21,8 +21,8 @@ use super::{AndTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateT
 use super::{OrTrigger, core_trigger, trigger_zone};
 use crate::convert::zone::TimeZone;
 use crate::fields::{Seen, scheduler_zone};
-use crate::once::{Once, intern};
-use crate::python;
+use crate::py::imports;
+use crate::py::once::{Once, intern};
 use crate::record::{Record, Store};
 use crate::store;
 
@@ -107,7 +107,7 @@ fn originals(py: Python<'_>) -> PyResult<&Vec<Original>> {
 
 /// Has the trigger classes tell of what is put into them. To be called once, while the module is made.
 pub fn watch_classes(py: Python<'_>) -> PyResult<()> {
-    let metaclass = python::trigger_class(py)?.cast::<PyType>()?;
+    let metaclass = imports::trigger_class(py)?.cast::<PyType>()?;
     for class in [py.get_type::<BaseTrigger>(), py.get_type::<BaseCombiningTrigger>()]
         .into_iter()
         .chain(originals(py)?.iter().map(|(class, _)| class.bind(py).clone()))
@@ -119,7 +119,7 @@ pub fn watch_classes(py: Python<'_>) -> PyResult<()> {
             ffi::Py_INCREF(metaclass.as_ptr());
             (*class.as_ptr()).ob_type = metaclass.as_type_ptr();
         }
-        python::init_abstract_class(py)?.call1((class,))?;
+        imports::init_abstract_class(py)?.call1((class,))?;
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ impl Interned {
 /// The interned Python string of a literal.
 macro_rules! intern {
     ($py:expr, $text:literal) => {{
-        static STRING: $crate::once::Interned = $crate::once::Interned::new($text);
+        static STRING: $crate::py::once::Interned = $crate::py::once::Interned::new($text);
         STRING.get($py)
     }};
 }

@@ -6,8 +6,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::once::intern;
-use crate::python;
+use crate::py::imports;
+use crate::py::once::intern;
 
 /// Calls `function` in `context`.
 pub fn call_in<'py>(
@@ -68,10 +68,10 @@ pub enum Caller {
 impl Caller {
     fn function<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Self::RunJob => python::run_tells(py)?.getattr(intern!(py, "run_job")),
-            Self::RunCoroutineJob => python::run_tells(py)?.getattr(intern!(py, "run_coroutine_job")),
-            Self::ProcessJobs => python::scheduler_tells(py)?.getattr(intern!(py, "_process_jobs")),
-            Self::RemoveJob => python::scheduler_tells(py)?.getattr(intern!(py, "remove_job")),
+            Self::RunJob => imports::run_tells(py)?.getattr(intern!(py, "run_job")),
+            Self::RunCoroutineJob => imports::run_tells(py)?.getattr(intern!(py, "run_coroutine_job")),
+            Self::ProcessJobs => imports::scheduler_tells(py)?.getattr(intern!(py, "_process_jobs")),
+            Self::RemoveJob => imports::scheduler_tells(py)?.getattr(intern!(py, "remove_job")),
         }
     }
 

@@ -15,8 +15,8 @@ use pyo3::prelude::*;
 
 use crate::exit::Inside;
 use crate::fork::Origin;
-use crate::once::intern;
-use crate::python::get_running_loop;
+use crate::py::imports::get_running_loop;
+use crate::py::once::intern;
 
 /// The runtime of a process.
 struct Runtime {

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
 
-use crate::once::Once;
+use crate::py::once::Once;
 
 macro_rules! imports {
     ($($(#[$doc:meta])* $name:ident = $module:literal . $attribute:literal;)*) => {$(
