@@ -14,10 +14,10 @@ use pyo3::types::PyString;
 
 use crate::convert::instant;
 use crate::current_run::runs_in_this_thread;
-use crate::fork::keep_for_ever;
 use crate::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
+use crate::process::fork::keep_for_ever;
 use crate::py::awaitable::awaitable;
 use crate::py::error::to_py;
 use crate::py::imports;

@@ -14,10 +14,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::aside::Aside;
-use crate::exit;
-use crate::fork::Origin;
 use crate::inbox::{Inbox, Work};
 use crate::pool::{Pool, Task, WorkerPool};
+use crate::process::exit;
+use crate::process::fork::Origin;
 use crate::py::once::intern;
 use crate::record::{Route, Store};
 use crate::run_log::RunLog;

@@ -16,7 +16,7 @@ use pyo3::types::iterator::PySendResult;
 use pyo3::types::{PyIterator, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::exit::Inside;
+use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::report::is_exit;

@@ -8,9 +8,7 @@ mod current_run;
 mod drain;
 mod due;
 mod engine;
-mod exit;
 mod fields;
-mod fork;
 mod hub;
 mod inbox;
 mod job;
@@ -19,6 +17,7 @@ mod loop_inbox;
 mod native_jobs;
 mod pickled;
 mod pool;
+mod process;
 mod py;
 mod record;
 mod report;
@@ -26,7 +25,6 @@ mod run_log;
 mod runner;
 mod store;
 mod tasks;
-mod thread_end;
 mod thread_loop;
 mod trigger;
 mod turn;
@@ -50,10 +48,6 @@ mod _mainspring {
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]
-    use crate::exit::wait_for_loops;
-    #[pymodule_export]
-    use crate::fork::{forks, keep_for_ever};
-    #[pymodule_export]
     use crate::job::Job;
     #[pymodule_export]
     use crate::job_coroutine::JobCoroutine;
@@ -63,6 +57,10 @@ mod _mainspring {
     use crate::native_jobs::NativeJobs;
     #[pymodule_export]
     use crate::pool::{WorkerPool, join_pools};
+    #[pymodule_export]
+    use crate::process::exit::wait_for_loops;
+    #[pymodule_export]
+    use crate::process::fork::{forks, keep_for_ever};
     #[pymodule_export]
     use crate::store::NativeStore;
     #[pymodule_export]
@@ -76,9 +74,9 @@ mod _mainspring {
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::thread_end::wait_for_ever_instead_of_unwinding();
+        crate::process::thread_end::wait_for_ever_instead_of_unwinding();
         crate::py::once::fill_cells_of_pyo3(m.py())?;
-        crate::fork::watch_for_forks()?;
+        crate::process::fork::watch_for_forks()?;
         for (_, value) in m.dict() {
             if let Ok(class) = value.cast::<PyType>() {
                 // CPython's messages give a class of an extension the name of its module too, until it is

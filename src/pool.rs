@@ -18,9 +18,9 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::exit;
-use crate::fork::Origin;
 use crate::hub::{Hub, Place};
+use crate::process::exit;
+use crate::process::fork::Origin;
 use crate::py::imports;
 use crate::py::tell::Caller;
 use crate::report;

@@ -6,10 +6,10 @@ use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::exit::Inside;
 use crate::inbox::Suspended;
 use crate::job_coroutine::JobCoroutine;
 use crate::loop_inbox::LoopInbox;
+use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::report::{self, Env, INFO, Outcome, code};

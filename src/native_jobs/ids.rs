@@ -9,7 +9,7 @@ use mainspring_core::job::JobId;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::fork::Origin;
+use crate::process::fork::Origin;
 use crate::py::imports;
 
 const UUID: usize = 16;

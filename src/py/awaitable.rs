@@ -13,8 +13,8 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
-use crate::exit::Inside;
-use crate::fork::Origin;
+use crate::process::exit::Inside;
+use crate::process::fork::Origin;
 use crate::py::imports::get_running_loop;
 use crate::py::once::intern;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::fork::Origin;
+use crate::process::fork::Origin;
 
 /// How often the exit looks whether everybody is out.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);

@@ -20,7 +20,7 @@ use mainspring_core::fork;
 use pyo3::prelude::*;
 
 #[cfg(unix)]
-use crate::exit;
+use crate::process::exit;
 
 /// How many forks lie between this process and the first one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
