@@ -6,13 +6,13 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
 
-use crate::convert;
 use crate::fields::Fields;
 use crate::job::Job;
 use crate::py::error::with_note;
 use crate::py::imports;
 use crate::py::text;
 use crate::record::{FuncRef, Record, Route, executor_number, is_async_generator_function};
+use crate::time::datetime;
 
 /// Changes to put in force. A field that is `None` stays as it is.
 #[derive(Default)]
@@ -144,7 +144,7 @@ impl Changes {
             } else {
                 let zone = job.getattr("_scheduler")?.getattr("timezone")?;
                 let next = imports::convert_to_datetime(py)?.call1((next, zone, "next_run_time"))?;
-                Some(convert::plain_datetime(&next)?.unbind())
+                Some(datetime::plain_datetime(&next)?.unbind())
             };
             approved.next_run_time = Some(next);
         }
@@ -176,12 +176,12 @@ impl Changes {
             "args" => assigned.args = Some(given()),
             "kwargs" => assigned.kwargs = Some(given()),
             "name" => assigned.name = Some(string()?),
-            "misfire_grace_time" => assigned.misfire_grace_time = Some(convert::optional_count(value)?),
+            "misfire_grace_time" => assigned.misfire_grace_time = Some(datetime::optional_count(value)?),
             "coalesce" => assigned.coalesce = Some(value.is_truthy()?),
-            "max_instances" => assigned.max_instances = Some(convert::count(value)?),
+            "max_instances" => assigned.max_instances = Some(datetime::count(value)?),
             "trigger" => assigned.trigger = Some(given()),
             "executor" => assigned.executor = Some(string()?),
-            "next_run_time" => assigned.next_run_time = Some(convert::optional_datetime(value)?),
+            "next_run_time" => assigned.next_run_time = Some(datetime::optional_datetime(value)?),
             "context" => assigned.context = Some((!value.is_none()).then(given)),
             _ => return Ok(None),
         }
@@ -337,9 +337,9 @@ fn own_context(given: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
     Ok(Some(given.unbind()))
 }
 
-/// A positive whole number; see [`convert::count`] for great ones.
+/// A positive whole number; see [`datetime::count`] for great ones.
 fn positive(value: &Bound<'_, PyAny>, message: &'static str) -> PyResult<u32> {
-    match convert::count(value) {
+    match datetime::count(value) {
         Ok(number) if number > 0 && value.is_instance_of::<PyInt>() => Ok(number),
         _ => Err(type_error(message, value)),
     }

@@ -12,7 +12,6 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::convert::instant;
 use crate::current_run::runs_in_this_thread;
 use crate::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::loop_inbox::LoopInbox;
@@ -25,6 +24,7 @@ use crate::py::text::{self, Text};
 use crate::record::executor_number;
 use crate::run_log::Logbook;
 use crate::store::NativeStore;
+use crate::time::datetime::instant;
 use crate::virtual_time::VirtualTime;
 
 /// Timer thread and dispatch of one scheduler.

@@ -3,7 +3,6 @@
 mod aside;
 mod batch;
 mod changes;
-mod convert;
 mod current_run;
 mod drain;
 mod due;
@@ -26,6 +25,7 @@ mod runner;
 mod store;
 mod tasks;
 mod thread_loop;
+mod time;
 mod trigger;
 mod turn;
 mod unawaited;
@@ -39,8 +39,6 @@ mod _mainspring {
     use pyo3::prelude::*;
     use pyo3::types::PyType;
 
-    #[pymodule_export]
-    use crate::convert::plain_datetime;
     #[pymodule_export]
     use crate::current_run::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]
@@ -63,6 +61,8 @@ mod _mainspring {
     use crate::process::fork::{forks, keep_for_ever};
     #[pymodule_export]
     use crate::store::NativeStore;
+    #[pymodule_export]
+    use crate::time::datetime::plain_datetime;
     #[pymodule_export]
     use crate::virtual_time::VirtualTime;
 

@@ -4,11 +4,11 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
-use crate::convert;
 use crate::fields::{Fields, unset};
 use crate::py::imports;
 use crate::py::text;
 use crate::record::FuncRef;
+use crate::time::datetime;
 
 impl Fields {
     /// What `Job.__getstate__` returns.
@@ -61,10 +61,10 @@ impl Fields {
             args: Some(item("args")?.unbind()),
             kwargs: Some(item("kwargs")?.unbind()),
             name: Some(item("name")?.cast_into::<PyString>()?.unbind()),
-            misfire_grace_time: Some(convert::optional_count(&item("misfire_grace_time")?)?),
+            misfire_grace_time: Some(datetime::optional_count(&item("misfire_grace_time")?)?),
             coalesce: Some(item("coalesce")?.is_truthy()?),
-            max_instances: Some(convert::count(&item("max_instances")?)?),
-            next_run_time: Some(convert::optional_datetime(&item("next_run_time")?)?),
+            max_instances: Some(datetime::count(&item("max_instances")?)?),
+            next_run_time: Some(datetime::optional_datetime(&item("next_run_time")?)?),
             context: None,
         })
     }

@@ -12,9 +12,9 @@ use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple};
 
-use crate::convert::zone::TimeZone;
 use crate::py::once::intern;
 use crate::py::{imports, tell};
+use crate::time::zone::TimeZone;
 use crate::trigger;
 
 /// A native store of the binding.

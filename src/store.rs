@@ -11,12 +11,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::convert;
 use crate::fields::{self, Seen};
 use crate::job::{Job, Origin};
 use crate::py::imports;
 use crate::py::text::{self, Text};
 use crate::record::Store;
+use crate::time::datetime;
 use crate::trigger::{core_trigger, trigger_zone};
 
 /// The scheduler that a store belongs to, and the alias it goes by there.
@@ -261,7 +261,7 @@ impl NativeStore {
     }
 
     fn due_jobs<'py>(&self, py: Python<'py>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let now = convert::instant(now)?;
+        let now = datetime::instant(now)?;
         let entries = self.store.read(|s| {
             s.due(now)
                 .filter_map(|key| s.get(key))

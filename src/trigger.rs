@@ -29,7 +29,7 @@ use self::host::PythonTrigger;
 pub use self::interval::{IntervalTrigger, WallClock};
 use self::live::{Mark, keeps_calculation};
 pub use self::live::{classes_are_patched, combined_triggers_changed, trigger_class_changed, watch_classes};
-use crate::convert::zone::TimeZone;
+use crate::time::zone::TimeZone;
 
 /// Draws jitter from Python's `random.uniform`, so that `random.seed` governs it.
 pub struct PythonJitter<'py> {

@@ -13,9 +13,9 @@ use pyo3::types::PyString;
 
 use super::Open;
 use super::spec::Argument;
-use crate::convert::Std;
 use crate::engine::Engine;
 use crate::py::once::intern;
+use crate::time::datetime::Std;
 use crate::trigger::{
     CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger, PythonJitter, WallClock,
 };

@@ -11,9 +11,9 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
-use crate::convert::zone::TimeZone;
 use crate::py::error::to_py;
 use crate::py::imports;
+use crate::time::zone::TimeZone;
 
 static HOME: Home = Home::new("mainspring.triggers.cron");
 const ARGUMENTS: [&str; 12] = [

@@ -19,12 +19,12 @@ use pyo3::types::{PyString, PyType};
 use super::combining::{BaseCombiningTrigger, members_of};
 use super::{AndTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};
 use super::{OrTrigger, core_trigger, trigger_zone};
-use crate::convert::zone::TimeZone;
 use crate::fields::{Seen, scheduler_zone};
 use crate::py::imports;
 use crate::py::once::{Once, intern};
 use crate::record::{Record, Store};
 use crate::store;
+use crate::time::zone::TimeZone;
 
 /// What the engine does in the place of these methods.
 const METHODS: [&str; 2] = ["get_next_fire_time", "_apply_jitter"];

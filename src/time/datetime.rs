@@ -1,5 +1,5 @@
 //! Python's `datetime`, `timedelta` and `date` <-> the core's types. The only file that does it;
-//! [`zone`] does the same for `tzinfo`.
+//! [`super::zone`] does the same for `tzinfo`.
 //!
 //! The stable ABI gives no access to the C structs of `datetime`, and reading seven attributes is
 //! slow. Instead a datetime is read as its difference from an epoch (one subtraction and three
@@ -9,19 +9,17 @@
 //! meanings of their own. So an object of another class is first made one of the standard library's, by what
 //! that has stored of it: see [`plain_datetime`].
 
-pub mod zone;
-
 use mainspring_core::UtcMicros;
 use mainspring_core::trigger::{CivilDate, CivilMicros};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 
-use self::zone::TimeZone;
+use super::zone::TimeZone;
 use crate::py::error::to_py;
 use crate::py::once::{Once, intern};
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
+pub(super) const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// What of the standard library every conversion needs, looked up once.
@@ -60,7 +58,7 @@ impl Std {
 }
 
 /// 1970-01-01T00:00:00 on the clocks of `tzinfo`, as a `datetime`.
-fn civil_epoch<'py>(
+pub(super) fn civil_epoch<'py>(
     datetime: &Bound<'py, PyType>,
     tzinfo: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
@@ -162,7 +160,7 @@ pub fn instant(dt: &Bound<'_, PyAny>) -> PyResult<UtcMicros> {
 }
 
 /// As [`instant`], of a plain `datetime` by asking Python for the offset.
-fn instant_by_python(dt: &Bound<'_, PyAny>) -> PyResult<UtcMicros> {
+pub(super) fn instant_by_python(dt: &Bound<'_, PyAny>) -> PyResult<UtcMicros> {
     in_range(delta_micros(&dt.sub(&Std::get(dt.py())?.epoch)?)?)
 }
 
@@ -172,7 +170,7 @@ pub fn in_range(micros: i64) -> PyResult<UtcMicros> {
 }
 
 /// `micros` as a civil time; `OverflowError` outside the years 1 to 9999.
-fn civil_in_range(micros: i64) -> PyResult<CivilMicros> {
+pub(super) fn civil_in_range(micros: i64) -> PyResult<CivilMicros> {
     CivilMicros::new(micros).ok_or_else(out_of_range)
 }
 

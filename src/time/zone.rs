@@ -14,7 +14,7 @@ use mainspring_core::trigger::{CivilMicros, HostZone, Zone};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use super::{
+use super::datetime::{
     MICROS_PER_SECOND, Std, civil_datetime, civil_epoch, civil_in_range, delta_from_micros, delta_micros,
     in_range, instant, instant_by_python, is_datetime, plain_datetime, tzinfo_of, wrong_type,
 };
