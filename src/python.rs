@@ -29,6 +29,7 @@ imports! {
     job_execution_event = "mainspring.events"."JobExecutionEvent";
     trigger_class = "mainspring._trigger_class"."TriggerClass";
     trigger_list = "mainspring._trigger_class"."TriggerList";
+    make_functions = "mainspring._trigger_class"."make_functions";
     field_list = "mainspring._trigger_class"."FieldList";
     init_abstract_class = "abc"."_abc_init";
     base_trigger = "mainspring.triggers.base"."BaseTrigger";

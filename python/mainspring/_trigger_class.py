@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABCMeta
 from collections.abc import Callable, Iterable
 from functools import wraps
+from types import MethodDescriptorType
 from typing import Any, NoReturn, TypeVar
 
 _METHODS = frozenset(("_apply_jitter", "get_next_fire_time"))
@@ -57,6 +58,26 @@ class TriggerClass(ABCMeta):
         super().__delattr__(name)
         if name in _METHODS:
             _tell_of_class()
+
+
+def make_functions(cls: type) -> None:
+    """Put a function into the place of each method in Rust that ``cls`` has under an ordinary name.
+
+    For those that ask whether it is one: a mock with ``autospec`` gets no ``self`` in the place of
+    a method that is not, and takes any arguments.
+    """
+
+    def function(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(*args: Any, **options: Any) -> Any:
+            return method(*args, **options)
+
+        call.__module__ = cls.__module__
+        return call
+
+    for name, value in list(vars(cls).items()):
+        if isinstance(value, MethodDescriptorType) and not name.startswith("__"):
+            setattr(cls, name, function(value))
 
 
 def _tell_of_class() -> None:

@@ -7,13 +7,15 @@ import pickle
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta, timezone
+from functools import partial, partialmethod
+from inspect import signature
 from typing import Any
 from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from mainspring import BackgroundScheduler, CronTrigger, IntervalTrigger
+from mainspring import BackgroundScheduler, CronTrigger, IntervalTrigger, Job
 from mainspring.events import EVENT_JOB_EXECUTED
 from mainspring.triggers.cron.expressions import AllExpression, LastDayOfMonthExpression
 from mainspring.triggers.cron.fields import BaseField, DayOfWeekField
@@ -246,6 +248,113 @@ def test_a_method_put_into_a_trigger(package: str) -> None:
 
     for when in ("before start", "while it runs"):
         assert next_run_time(package, make, put, when) == GIVEN.isoformat()
+
+
+def returned(*args: Any) -> datetime:
+    """Return what tells which trigger, if any, this was called with."""
+    *owner, previous, _now = args
+    assert previous == PAST
+    return GIVEN + timedelta(days=30 * len(owner))
+
+
+BOUND = GIVEN + timedelta(days=30)
+#: What may be put into a class, and what it returns there and in an object.
+KINDS: list[tuple[str, Callable[[], dict[str, Any]], datetime, datetime]] = [
+    ("function", lambda: {"new": returned}, BOUND, GIVEN),
+    ("lambda", lambda: {"new": lambda self, previous, now: BOUND}, BOUND, BOUND),
+    ("partial", lambda: {"new": partial(returned, "first")}, BOUND, BOUND),
+    ("static", lambda: {"new": staticmethod(returned)}, GIVEN, GIVEN),
+    ("class", lambda: {"new": classmethod(returned)}, BOUND, BOUND),
+    ("partialmethod", lambda: {"new": partialmethod(returned, "more")}, BOUND, BOUND),
+    ("mock", lambda: {"side_effect": returned}, GIVEN, GIVEN),
+    ("autospec", lambda: {"autospec": True, "side_effect": returned}, BOUND, GIVEN),
+]
+
+
+@pytest.mark.parametrize("make", [interval, cron, calendar, both, either])
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+@pytest.mark.parametrize("kind", KINDS, ids=[kind[0] for kind in KINDS])
+def test_what_is_put_into_a_class_is_bound_as_python_binds_it(
+    package: str, make: Any, kind: Any
+) -> None:
+    name, options, expected, _ = kind
+    if name == "partialmethod":
+        expected += timedelta(days=30)
+    with ExitStack() as stack:
+
+        def patch(library: Library, trigger: Any) -> None:
+            patcher = mock.patch.object(type(trigger), "get_next_fire_time", **options())
+            stack.enter_context(patcher)
+
+        assert next_run_time(package, make, patch, "while it runs") == expected.isoformat()
+
+
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+@pytest.mark.parametrize("level", ["class", "object", "slot", "lookup", "other class"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind[0] in ("mock", "autospec")])
+def test_what_is_put_into_a_subclass_or_its_object(package: str, level: str, kind: Any) -> None:
+    _, options, in_class, in_object = kind
+    with ExitStack() as stack:
+
+        def make(library: Library) -> Any:
+            class Own(library.IntervalTrigger):  # type: ignore[misc, name-defined]
+                if level == "slot":
+                    __slots__ = ("get_next_fire_time",)
+
+                if level == "lookup":
+
+                    def __getattribute__(self, name: str) -> Any:
+                        found = {"get_next_fire_time": lambda previous, now: GIVEN}
+                        return found.get(name) or super().__getattribute__(name)
+
+            if level == "slot":
+                # Not to be called while it is empty.
+                Own.__new__ = with_method  # type: ignore[method-assign]
+            return Own(days=20_000, start_date=PAST, timezone="UTC")
+
+        def with_method(cls: Any, *args: Any, **options: Any) -> Any:
+            trigger = super(cls, cls).__new__(cls)
+            trigger.get_next_fire_time = lambda previous, now: GIVEN
+            return trigger
+
+        def change(library: Library, trigger: Any) -> None:
+            target = type(trigger) if level == "class" else trigger
+            if level == "other class":
+
+                class Other(library.IntervalTrigger):  # type: ignore[misc, name-defined]
+                    def get_next_fire_time(self, previous: Any, now: Any) -> datetime:
+                        return GIVEN
+
+                trigger.__class__ = Other
+            elif level in ("class", "object"):
+                patcher = mock.patch.object(target, "get_next_fire_time", **options())
+                stack.enter_context(patcher)
+
+        for when in ("before start", "while it runs"):
+            expected = in_class if level == "class" else in_object
+            assert next_run_time(package, make, change, when) == expected.isoformat()
+
+
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+def test_the_methods_are_functions(package: str) -> None:
+    library = Library(package)
+    for make in (interval, cron, calendar, both, either):
+        method = type(make(library)).get_next_fire_time
+        assert list(signature(method).parameters) == ["self", "previous_fire_time", "now"]
+        assert pickle.loads(pickle.dumps(method)) is method
+    with mock.patch.object(IntervalTrigger, "get_next_fire_time", autospec=True) as method:
+        with pytest.raises(TypeError, match="missing a required argument"):
+            interval(Library("mainspring")).get_next_fire_time(PAST)
+        method.assert_not_called()
+
+
+def test_methods_of_a_job_are_functions_as_well() -> None:
+    job = BackgroundScheduler(timezone="UTC").add_job(nothing, "date", id="a")
+    for name in ("modify", "reschedule", "pause", "resume", "remove", "_modify"):
+        with mock.patch.object(Job, name, autospec=True) as method:
+            getattr(job, name)(*(["date"] if name == "reschedule" else []))
+        assert method.call_args.args[0] == job
+        assert pickle.loads(pickle.dumps(getattr(Job, name))) is getattr(Job, name)
 
 
 @pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
