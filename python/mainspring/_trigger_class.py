@@ -49,7 +49,9 @@ class TriggerClass(ABCMeta):
 
     __slots__ = ()
 
-    def __setattr__(cls, name: str, value: object) -> None:
+    def __setattr__(cls, name: str, value: Any) -> None:
+        if name == "FIELDS_MAP":
+            check_classes(value.values())
         super().__setattr__(name, value)
         if name in _METHODS:
             _tell_of_class()
@@ -162,6 +164,35 @@ class CronPart(metaclass=CronPartClass):
             name: list(value) for name, value in vars(self).items() if isinstance(value, FixedList)
         }
         return {**vars(self), **lists}
+
+
+def check_classes(classes: Iterable[type]) -> None:
+    """Refuse classes of fields or expressions that are not ours: nobody would call their methods.
+
+    :raises TypeError: if there is one
+    """
+    for cls in classes:
+        if not cls.__module__.startswith(("mainspring.", "apscheduler.")):
+            raise _unused(cls.__qualname__)
+
+
+def check_field(field: Any) -> None:
+    """Refuse a field that is not read by its text alone.
+
+    :raises TypeError: if it, or one of its expressions, has a class or a method of its own
+    """
+    check_classes([type(field)])
+    check_classes(map(type, field.expressions))
+    for part in (field, *field.expressions):
+        for name in _CALCULATION & vars(part).keys():
+            raise _unused(f"{type(part).__qualname__}.{name}")
+
+
+def _unused(name: str) -> TypeError:
+    return TypeError(
+        f"{name} cannot be used, since cron triggers read their fields as text: derive a class from "
+        "CronTrigger that has its own get_next_fire_time, and no such fields"
+    )
 
 
 def _refusal() -> TypeError:
