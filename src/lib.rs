@@ -84,6 +84,10 @@ mod _mainspring {
                 class.setattr("__name__", class.name()?)?;
             }
         }
+        let classes = crate::trigger::classes(m.py());
+        for class in classes.iter().chain([&m.py().get_type::<Job>()]) {
+            crate::py::imports::make_functions(m.py())?.call1((class,))?;
+        }
         crate::trigger::watch_classes(m.py())?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }

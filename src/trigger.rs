@@ -28,7 +28,9 @@ pub use self::date::DateTrigger;
 use self::host::PythonTrigger;
 pub use self::interval::{IntervalTrigger, WallClock};
 use self::live::{Mark, keeps_calculation};
-pub use self::live::{classes_are_patched, combined_triggers_changed, trigger_class_changed, watch_classes};
+pub use self::live::{
+    classes, classes_are_patched, combined_triggers_changed, trigger_class_changed, watch_classes,
+};
 use crate::time::zone::TimeZone;
 
 /// Draws jitter from Python's `random.uniform`, so that `random.seed` governs it.

@@ -29,7 +29,11 @@ imports! {
     job_execution_event = "mainspring.events"."JobExecutionEvent";
     trigger_class = "mainspring._trigger_class"."TriggerClass";
     trigger_list = "mainspring._trigger_class"."TriggerList";
+    make_functions = "mainspring._trigger_class"."make_functions";
     field_list = "mainspring._trigger_class"."FieldList";
+    check_field = "mainspring._trigger_class"."check_field";
+    check_classes = "mainspring._trigger_class"."check_classes";
+    field_classes = "mainspring.triggers.cron.fields"."CLASSES";
     init_abstract_class = "abc"."_abc_init";
     base_trigger = "mainspring.triggers.base"."BaseTrigger";
     check_callable_args = "mainspring.util"."check_callable_args";

@@ -206,6 +206,7 @@ impl CronTrigger {
     ) -> PyResult<()> {
         args::refuse_unknown("CronTrigger", unknown, &ARGUMENTS)?;
         let py = slf.py();
+        check_classes_of(&slf.get_type())?;
         let texts = [year, month, day, week, day_of_week, hour, minute, second]
             .map(|field| field.map(|field| field.str()?.extract::<String>()).transpose());
         let mut given: [Option<String>; 8] = Default::default();
@@ -451,6 +452,17 @@ impl CronTrigger {
     }
 }
 
+/// Refuses a subclass of `CronTrigger` with classes of fields that are not ours, whose text is all that is read.
+fn check_classes_of(class: &Bound<'_, PyType>) -> PyResult<()> {
+    let py = class.py();
+    match class.getattr_opt("FIELDS_MAP")? {
+        Some(classes) if !classes.is(imports::field_classes(py)?) => {
+            imports::check_classes(py)?.call1((classes.call_method0("values")?,)).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The core's fields of a list of Python's field objects, by their names and texts, or of a list of tuples of
 /// these.
 fn read_fields(fields: &Bound<'_, PyAny>) -> PyResult<CronFields> {
@@ -459,11 +471,14 @@ fn read_fields(fields: &Bound<'_, PyAny>) -> PyResult<CronFields> {
         let field = field?;
         let (name, text, is_default) = match field.cast::<PyTuple>() {
             Ok(given) => given.extract::<(Bound<'_, PyString>, String, bool)>()?,
-            Err(_) => (
-                field.getattr("name")?.cast_into()?,
-                field.str()?.extract()?,
-                field.getattr("is_default")?.is_truthy()?,
-            ),
+            Err(_) => {
+                imports::check_field(field.py())?.call1((&field,))?;
+                (
+                    field.getattr("name")?.cast_into()?,
+                    field.str()?.extract()?,
+                    field.getattr("is_default")?.is_truthy()?,
+                )
+            }
         };
         let Some(name) = FieldName::ALL.into_iter().find(|known| name == known.as_str()) else {
             return Err(PyValueError::new_err(format!(
