@@ -16,7 +16,7 @@ use mainspring_core::dispatch::{Item, StoreId};
 use mainspring_core::engine::Engine;
 use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::policy::{due, missed_by};
-use mainspring_core::rng::SplitMix64;
+use mainspring_core::random::SplitMix64;
 use mainspring_core::store::{MemoryStore, NewJob, SharedStore};
 use mainspring_core::timer::TimerQueue;
 use mainspring_core::trigger::{

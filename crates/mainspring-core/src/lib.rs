@@ -14,7 +14,7 @@ pub mod error;
 pub mod fork;
 pub mod job;
 pub mod policy;
-pub mod rng;
+pub mod random;
 pub mod store;
 pub mod time;
 pub mod timer;

@@ -26,7 +26,7 @@ use crate::dispatch::{Item, StoreId};
 use crate::error::{Error, ErrorKind};
 use crate::job::{JobKey, RunPolicy};
 use crate::policy::{self, Due};
-use crate::rng::SplitMix64;
+use crate::random::SplitMix64;
 use crate::time::UtcMicros;
 use crate::timer::TimerQueue;
 use crate::trigger::Trigger;
