@@ -18,10 +18,11 @@ use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::policy::{due, missed_by};
 use mainspring_core::random::SplitMix64;
 use mainspring_core::store::{MemoryStore, NewJob, SharedStore};
+use mainspring_core::time::{CivilDate, Zone};
 use mainspring_core::timer::TimerQueue;
 use mainspring_core::trigger::{
-    CalendarIntervalTrigger, CalendarStep, CivilDate, CronFields, CronTrigger, IntervalTrigger, NoJitter,
-    TimeOfDay, Trigger, Zone,
+    CalendarIntervalTrigger, CalendarStep, CronFields, CronTrigger, IntervalTrigger, NoJitter, TimeOfDay,
+    Trigger,
 };
 
 const JOBS: u32 = 20_000;

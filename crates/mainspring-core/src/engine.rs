@@ -2,7 +2,7 @@
 //!
 //! [`Engine::sweep`] is a plain state machine: no thread, no clock, no lock of its own. Three things drive
 //! it: [`EngineHandle`]'s timer thread, a test or testing kit with a
-//! [`ManualClock`](crate::clock::ManualClock) that calls [`EngineHandle::sweep`], and a user's own scheduler
+//! [`ManualClock`](crate::time::ManualClock) that calls [`EngineHandle::sweep`], and a user's own scheduler
 //! that asks for one sweep at a time.
 //!
 //! Ground rules of the timer thread:
@@ -20,12 +20,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::clock::{Clock, StepDetector};
 use crate::dispatch::{Dispatch, Item, StoreId};
 use crate::error::{Error, ErrorKind};
 use crate::fork::Sweeping;
 use crate::store::Sweep;
 use crate::time::UtcMicros;
+use crate::time::{Clock, StepDetector};
 
 /// How many jobs one pass takes from one store.
 pub const PASS: usize = 256;

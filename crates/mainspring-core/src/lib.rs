@@ -7,7 +7,6 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
-pub mod clock;
 pub mod dispatch;
 pub mod engine;
 pub mod error;

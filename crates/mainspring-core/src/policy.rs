@@ -134,9 +134,10 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
+    use crate::time::{CivilDate, Zone};
     use crate::trigger::{
-        CalendarIntervalTrigger, CalendarStep, CivilDate, CronFields, CronTrigger, DateTrigger, HostTrigger,
-        IntervalTrigger, TimeOfDay, Zone,
+        CalendarIntervalTrigger, CalendarStep, CronFields, CronTrigger, DateTrigger, HostTrigger,
+        IntervalTrigger, TimeOfDay,
     };
 
     /// Counts how often a trigger with jitter is asked for its next fire time.

@@ -13,16 +13,16 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use mainspring_core::UtcMicros;
-use mainspring_core::clock::{Clock, ManualClock};
 use mainspring_core::dispatch::{Item, StoreId};
 use mainspring_core::engine::Engine;
 use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::policy::{RunTimes, missed_by};
 use mainspring_core::random::SplitMix64;
 use mainspring_core::store::{MemoryStore, NewJob, SharedStore};
+use mainspring_core::time::{CivilDate, Clock, ManualClock, Zone};
 use mainspring_core::trigger::{
-    CalendarIntervalTrigger, CalendarStep, CivilDate, CronFields, CronTrigger, DateTrigger, IntervalTrigger,
-    NoJitter, TimeOfDay, Trigger, Zone,
+    CalendarIntervalTrigger, CalendarStep, CronFields, CronTrigger, DateTrigger, IntervalTrigger, NoJitter,
+    TimeOfDay, Trigger,
 };
 
 const JOBS: usize = 3_000;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{at, chain, cron, next, show, zone};
+use mainspring_core::time::*;
 use mainspring_core::trigger::*;
 use mainspring_core::{Error, UtcMicros};
 

@@ -11,9 +11,7 @@
 
 use super::sets::FieldSets;
 use crate::error::Error;
-use crate::time::{MICROS_PER_SECOND, UtcMicros};
-use crate::trigger::calendar::CivilMicros;
-use crate::trigger::zone::{Resolution, Zone};
+use crate::time::{CivilMicros, MICROS_PER_SECOND, Resolution, UtcMicros, Zone};
 
 /// How many matches in a row may lie in gaps before the search ends. The calendar repeats every 400 years,
 /// and with it the changes of the clock: what they skip that long, such as 02:30 on the last Sunday of March

@@ -7,10 +7,8 @@
 
 use super::expr::Expr;
 use super::field::{Field, FieldName};
-use crate::time::MICROS_PER_SECOND;
-use crate::trigger::calendar::{
-    CivilMicros, MICROS_PER_DAY, date_of, days_in_month, epoch_day, is_leap, iso_week, weekday,
-};
+use crate::time::calendar::{MICROS_PER_DAY, date_of, days_in_month, epoch_day, is_leap, iso_week, weekday};
+use crate::time::{CivilMicros, MICROS_PER_SECOND};
 
 const ALL_WEEKDAYS: u8 = 0b111_1111;
 const ALL_WEEKS: u64 = (1 << 54) - 2;

@@ -11,8 +11,8 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use super::calendar::{CivilMicros, date_of};
+use super::{MICROS_PER_SECOND, UtcMicros};
 use crate::error::{Error, ErrorKind};
-use crate::time::{MICROS_PER_SECOND, UtcMicros};
 
 /// A time zone that only the host language knows, such as a user-written Python `tzinfo`.
 ///
