@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::job::JobKey;
-use crate::policy::RunTimes;
+use crate::job::due::RunTimes;
 use crate::time::UtcMicros;
 
 /// Which of a scheduler's stores a message is about; numbers are given by whoever attaches the store.

@@ -12,7 +12,6 @@ pub mod engine;
 pub mod error;
 pub mod fork;
 pub mod job;
-pub mod policy;
 pub mod random;
 pub mod store;
 pub mod time;

@@ -10,7 +10,7 @@
 //! *retired*: out of the index and the queue, but readable through its key until the last run is done.
 //!
 //! A job that is still due after its runs of a pass were handed over (see
-//! [`MAX_RUN_TIMES`](crate::policy::MAX_RUN_TIMES)) is *behind*: it leaves the queue until one of its runs
+//! [`MAX_RUN_TIMES`](crate::job::due::MAX_RUN_TIMES)) is *behind*: it leaves the queue until one of its runs
 //! is done. So the rest does not count as one more instance, and nobody else waits for it.
 
 mod entry;
@@ -24,8 +24,8 @@ use entry::{Entry, Moment, Slot};
 use super::index::{IdHash, Index};
 use crate::dispatch::{Item, StoreId};
 use crate::error::{Error, ErrorKind};
+use crate::job::due::{self, Due};
 use crate::job::{JobKey, RunPolicy};
-use crate::policy::{self, Due};
 use crate::random::SplitMix64;
 use crate::time::UtcMicros;
 use crate::timer::TimerQueue;
@@ -205,7 +205,7 @@ impl<P> MemoryStore<P> {
 
     /// Gives the job a fire time that was worked out from its trigger and the time it was, after `revision` had
     /// been read. Says whether it did: not where that has [changed](JobView::revision), since the fire time may
-    /// have been handed over meanwhile. It has to be worked out anew then, as by [`policy::from_now`].
+    /// have been handed over meanwhile. It has to be worked out anew then, as by [`due::from_now`].
     ///
     /// # Errors
     ///
@@ -422,7 +422,7 @@ impl<P> MemoryStore<P> {
             return;
         }
         let (trigger, policy) = (&entry.trigger, entry.policy);
-        let answer = no_panic(|| policy::due(trigger, policy, due, now, jitter));
+        let answer = no_panic(|| due::due(trigger, policy, due, now, jitter));
         self.settle(key, answer, now, out);
     }
 

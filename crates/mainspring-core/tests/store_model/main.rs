@@ -7,8 +7,8 @@ mod ops;
 use std::collections::BTreeSet;
 
 use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::job::due::{self, Due};
 use mainspring_core::job::{JobKey, RunPolicy};
-use mainspring_core::policy::{self, Due};
 use mainspring_core::store::{HostVerdict, MemoryStore, NewJob};
 use mainspring_core::trigger::NoJitter;
 use mainspring_core::{ErrorKind, UtcMicros};
@@ -227,7 +227,7 @@ impl Both {
         assert_eq!(seen.handed_over_by(&new), last.map(at));
         let next = schedule.first_from(last, self.now);
         if !schedule.host {
-            let planned = policy::from_now(&new, last.map(at), at(self.now), &mut NoJitter).unwrap();
+            let planned = due::from_now(&new, last.map(at), at(self.now), &mut NoJitter).unwrap();
             assert_eq!(planned, next.map(at));
         }
         self.plans.push(Plan { number, trigger, next, seen: (seen.revision, job.revision) });

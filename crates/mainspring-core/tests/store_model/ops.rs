@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_core::job::RunPolicy;
-use mainspring_core::policy::MAX_RUN_TIMES;
+use mainspring_core::job::due::MAX_RUN_TIMES;
 use mainspring_core::trigger::{HostTrigger, IntervalTrigger, Trigger};
 use mainspring_core::{Error, UtcMicros};
 use proptest::prelude::*;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::super::index::IdHash;
 use crate::dispatch::{Firing, Item, StoreId};
+use crate::job::due::RunTimes;
 use crate::job::{JobId, JobKey, RunPolicy};
-use crate::policy::RunTimes;
 use crate::time::UtcMicros;
 use crate::trigger::Trigger;
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::dispatch::Firing;
-use crate::policy::MAX_RUN_TIMES;
-use crate::policy::RunTimes;
+use crate::job::due::MAX_RUN_TIMES;
+use crate::job::due::RunTimes;
 use crate::trigger::{DateTrigger, HostTrigger, IntervalTrigger};
 
 type Store = MemoryStore<&'static str>;
