@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mainspring_core::dispatch::StoreId;
-use mainspring_core::engine::EngineHandle;
+use mainspring_core::engine::{EngineHandle, StoreId};
 use mainspring_core::job::JobId;
 use mainspring_core::time::{Clock, SystemClock};
 use pyo3::exceptions::PyValueError;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::engine::{Firing, Item, StoreId};
 use mainspring_core::job::due::{self, RunTimes};
 use mainspring_core::job::{JobId, JobKey};
 use mainspring_core::store::HostVerdict;

@@ -23,8 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Firing, Item};
-use mainspring_core::engine::EngineHandle;
+use mainspring_core::engine::{EngineHandle, Firing, Item};
 use mainspring_core::random::SplitMix64;
 use mainspring_core::time::{Clock, ManualClock, StepDetector};
 use mainspring_core::trigger::JitterSource;

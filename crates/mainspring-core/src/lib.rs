@@ -7,10 +7,8 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
-pub mod dispatch;
 pub mod engine;
 pub mod error;
-pub mod fork;
 pub mod job;
 pub mod random;
 pub mod store;

@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Item, StoreId};
-use mainspring_core::engine::Engine;
+use mainspring_core::engine::{Engine, Item, StoreId};
 use mainspring_core::job::due::{RunTimes, missed_by};
 use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::random::SplitMix64;

@@ -10,10 +10,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Dispatch, Firing, Item, StoreId};
-use mainspring_core::engine::EngineHandle;
+use mainspring_core::engine::{Dispatch, EngineHandle, Firing, Item, StoreId, Sweep};
 use mainspring_core::job::{JobKey, RunPolicy};
-use mainspring_core::store::{MemoryStore, NewJob, SharedStore, Sweep};
+use mainspring_core::store::{MemoryStore, NewJob, SharedStore};
 use mainspring_core::time::{Clock, ManualClock, SystemClock};
 use mainspring_core::trigger::{DateTrigger, IntervalTrigger, Trigger};
 

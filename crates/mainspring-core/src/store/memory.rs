@@ -22,7 +22,7 @@ pub use entry::{Discarded, GivenBack, HostVerdict, JobView, NewJob};
 use entry::{Entry, Moment, Slot};
 
 use super::index::{IdHash, Index};
-use crate::dispatch::{Item, StoreId};
+use crate::engine::{Item, StoreId};
 use crate::error::{Error, ErrorKind};
 use crate::job::due::{self, Due};
 use crate::job::{JobKey, RunPolicy};
@@ -401,7 +401,7 @@ impl<P> MemoryStore<P> {
         std::mem::take(&mut self.discarded)
     }
 
-    /// See [`Sweep::sweep`](super::Sweep::sweep).
+    /// See [`Sweep::sweep`](crate::engine::Sweep::sweep).
     pub fn sweep(&mut self, now: UtcMicros, limit: usize, out: &mut Vec<Item>) -> Option<UtcMicros> {
         let enough = out.len().saturating_add(limit);
         while out.len() < enough {

@@ -12,9 +12,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::{Discarded, GivenBack, MemoryStore, Sweep};
-use crate::dispatch::Item;
-use crate::engine::Waker;
+use super::{Discarded, GivenBack, MemoryStore};
+use crate::engine::{Item, Sweep, Waker};
 use crate::job::JobKey;
 use crate::time::UtcMicros;
 
@@ -177,7 +176,7 @@ mod tests {
 
     use super::super::NewJob;
     use super::*;
-    use crate::dispatch::Firing;
+    use crate::engine::Firing;
     use crate::error::Error;
     use crate::job::RunPolicy;
     use crate::trigger::{DateTrigger, HostTrigger, Trigger};

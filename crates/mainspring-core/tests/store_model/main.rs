@@ -6,7 +6,7 @@ mod ops;
 
 use std::collections::BTreeSet;
 
-use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::engine::{Firing, Item, StoreId};
 use mainspring_core::job::due::{self, Due};
 use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::store::{HostVerdict, MemoryStore, NewJob};

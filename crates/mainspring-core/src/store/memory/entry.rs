@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::index::IdHash;
-use crate::dispatch::{Firing, Item, StoreId};
+use crate::engine::{Firing, Item, StoreId};
 use crate::job::due::RunTimes;
 use crate::job::{JobId, JobKey, RunPolicy};
 use crate::time::UtcMicros;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::dispatch::Firing;
+use crate::engine::Firing;
 use crate::job::due::MAX_RUN_TIMES;
 use crate::job::due::RunTimes;
 use crate::trigger::{DateTrigger, HostTrigger, IntervalTrigger};
