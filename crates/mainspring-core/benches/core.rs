@@ -16,9 +16,8 @@ use mainspring_core::engine::{Engine, Item, StoreId};
 use mainspring_core::job::due::{due, missed_by};
 use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::random::SplitMix64;
-use mainspring_core::store::{MemoryStore, NewJob, SharedStore};
+use mainspring_core::store::{MemoryStore, NewJob, SharedStore, TimerQueue};
 use mainspring_core::time::{CivilDate, Zone};
-use mainspring_core::timer::TimerQueue;
 use mainspring_core::trigger::{
     CalendarIntervalTrigger, CalendarStep, CronFields, CronTrigger, IntervalTrigger, NoJitter, TimeOfDay,
     Trigger,

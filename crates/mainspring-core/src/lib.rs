@@ -13,7 +13,6 @@ pub mod job;
 pub mod random;
 pub mod store;
 pub mod time;
-pub mod timer;
 pub mod trigger;
 
 pub use error::{Error, ErrorKind};

@@ -3,6 +3,8 @@
 mod index;
 mod memory;
 mod shared;
+mod timer_queue;
 
 pub use memory::{Discarded, GivenBack, HostVerdict, JobView, MemoryStore, NewJob};
 pub use shared::SharedStore;
+pub use timer_queue::TimerQueue;

@@ -22,13 +22,13 @@ pub use entry::{Discarded, GivenBack, HostVerdict, JobView, NewJob};
 use entry::{Entry, Moment, Slot};
 
 use super::index::{IdHash, Index};
+use super::timer_queue::TimerQueue;
 use crate::engine::{Item, StoreId};
 use crate::error::{Error, ErrorKind};
 use crate::job::due::{self, Due};
 use crate::job::{JobKey, RunPolicy};
 use crate::random::SplitMix64;
 use crate::time::UtcMicros;
-use crate::timer::TimerQueue;
 use crate::trigger::Trigger;
 
 /// Jobs in memory. See the module's documentation.
