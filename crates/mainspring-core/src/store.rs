@@ -1,5 +1,7 @@
 //! Job stores that the engine sweeps without asking the host language.
 
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod index;
 mod memory;
 mod shared;
