@@ -29,6 +29,7 @@ pub(super) fn all<S: Store>() -> impl IntoIterator<Item = (&'static str, fn())> 
         update_changes_all_but_id_and_fire_time
         the_host_settles_what_it_was_asked
         an_answer_of_the_host_to_an_old_question_is_stale
+        the_host_is_asked_anew_about_a_new_trigger
         the_host_parks_a_job_whose_trigger_fails
         max_instances_admits_so_many_and_no_more
         a_job_that_may_never_run_is_skipped_and_moves_on
@@ -228,6 +229,17 @@ fn an_answer_of_the_host_to_an_old_question_is_stale<S: Store>() {
         assert!(!store.park_host(key, at(1)));
         assert_eq!(store.get(key).and_then(|job| job.next), next);
     }
+}
+
+fn the_host_is_asked_anew_about_a_new_trigger<S: Store>() {
+    let mut store = S::empty(StoreId(0));
+    let key = add(&mut store, "a", host(), DEFAULT, 1);
+    assert_eq!(sweep(&mut store, 1), [host_due(key, 1)]);
+    store.update(key, host(), DEFAULT, 7, tag("a")).unwrap();
+    assert_eq!(store.settle_host(key, at(1), due(1, Some(2)), at(1)), HostVerdict::Stale);
+    assert_eq!(sweep(&mut store, 2), [host_due(key, 1)]);
+    assert!(matches!(store.settle_host(key, at(1), due(1, Some(3)), at(2)), HostVerdict::Run(_)));
+    assert_eq!(store.next_deadline(), Some(at(3)));
 }
 
 fn the_host_parks_a_job_whose_trigger_fails<S: Store>() {
