@@ -1,9 +1,10 @@
 use super::super::conformance::samples::{
     DEFAULT, EACH, at, every, host, host_due, job, once, one, run, tag,
 };
+use super::sweep::no_panic;
 use super::*;
-use crate::engine::Firing;
-use crate::job::due::MAX_RUN_TIMES;
+use crate::engine::{Firing, Item};
+use crate::job::due::{Due, MAX_RUN_TIMES};
 
 type Store = MemoryStore<usize>;
 
