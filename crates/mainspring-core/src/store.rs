@@ -1,4 +1,4 @@
-//! Job stores that the engine sweeps without asking the host language.
+//! Where jobs are kept: stores that the engine sweeps without asking the host language.
 
 #[cfg(feature = "testing")]
 pub mod conformance;

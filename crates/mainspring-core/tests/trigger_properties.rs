@@ -169,7 +169,7 @@ proptest! {
         }
     }
 
-    /// So whoever knows the first fire time from one moment on knows it for all moments up to that.
+    /// So the first fire time from one moment on is known for all moments up to it.
     #[test]
     fn the_first_fire_time_is_the_same_up_to_it(
         (name, from) in zone_and_instant(),

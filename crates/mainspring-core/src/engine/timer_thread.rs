@@ -74,7 +74,7 @@ impl Shared {
             let next = self.pass(now, &mut batch);
             let time = match next {
                 Some(next) if next <= now => {
-                    // Whoever was given work may have been put on this processor.
+                    // A thread that was given work may have been put on this processor.
                     std::thread::yield_now();
                     continue;
                 }

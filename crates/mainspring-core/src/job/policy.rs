@@ -1,4 +1,4 @@
-//! What the core knows of a job: its id, its key and the policy its runs obey.
+//! What the core knows of a job: its id, its key, and the rules for its runs (grace time, coalescing, instances).
 
 use std::sync::Arc;
 

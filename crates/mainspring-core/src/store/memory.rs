@@ -1,4 +1,4 @@
-//! The memory store: jobs in a slab, an index by id, and a timer queue.
+//! The memory store: jobs in a row of slots, an index by id, and a timer queue.
 //!
 //! A plain data structure without a lock or a clock; [`SharedStore`](super::SharedStore) adds the lock.
 //! `P` is what the host keeps with each job (its function, arguments and so on); the store never looks
@@ -11,7 +11,7 @@
 //!
 //! A job that is still due after its runs of a pass were handed over (see
 //! [`MAX_RUN_TIMES`](crate::job::due::MAX_RUN_TIMES)) is *behind*: it leaves the queue until one of its runs
-//! is done. So the rest does not count as one more instance, and nobody else waits for it.
+//! is done. So the rest does not count as one more instance, and no other job waits for it.
 
 mod entry;
 mod sweep;
@@ -204,7 +204,7 @@ impl<P> MemoryStore<P> {
 
     /// Gives the job a fire time that was worked out from its trigger and the time it was, after `revision` had
     /// been read. Says whether it did: not where that has [changed](JobView::revision), since the fire time may
-    /// have been handed over meanwhile. It has to be worked out anew then, as by [`due::from_now`].
+    /// have been handed over meanwhile. It has to be worked out anew then, as by [`from_now`](crate::job::due::from_now).
     ///
     /// # Errors
     ///
@@ -326,7 +326,7 @@ impl<P> MemoryStore<P> {
     }
 
     /// Forgets the runs under way and the questions put to the host, for a copy of the store in a process
-    /// where nobody ends or answers them. Returns the payloads of the jobs that were only kept for them.
+    /// where they are never ended nor answered. Returns the payloads of the jobs that were only kept for them.
     #[must_use]
     pub fn forget_runs(&mut self) -> Vec<P> {
         let mut payloads = Vec::new();
@@ -345,7 +345,7 @@ impl<P> MemoryStore<P> {
         payloads
     }
 
-    /// Gives back the key that came with [`Item::Ended`]. Returns the payload when no run needs it any more.
+    /// Gives back the key that came with [`Item::Ended`](crate::engine::Item::Ended). Returns the payload when no run needs it any more.
     pub fn release(&mut self, key: JobKey) -> Option<P> {
         self.entry_mut(key)?.ending = false;
         self.free_if_done(key)

@@ -1,4 +1,4 @@
-//! The proleptic Gregorian calendar in integers: what the searches need and no more.
+//! Dates and civil times as numbers, in the proleptic Gregorian calendar: what the searches need and no more.
 //!
 //! Days are counted from 1970-01-01. Weekdays are counted from Monday = 0, as Python and APScheduler do.
 

@@ -1,4 +1,4 @@
-//! What is done to the store, and when the model's jobs fire.
+//! The random calls that the model makes on a store, and when its jobs must fire.
 
 use std::sync::Arc;
 

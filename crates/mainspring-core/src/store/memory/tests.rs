@@ -1,3 +1,5 @@
+//! What the memory store does beyond the contract of stores: slots, payloads, triggers that fail, a forked copy.
+
 use super::super::conformance::samples::{
     DEFAULT, EACH, at, every, host, host_due, job, once, one, run, tag,
 };
@@ -103,7 +105,7 @@ fn what_only_the_caller_may_drop_waits_for_it() {
     let discarded = store.take_discarded();
     assert_eq!((discarded.triggers.len(), &discarded.payloads[..]), (2, &[tag("refused")][..]));
 
-    // A trigger of the core is no such thing.
+    // A trigger of the core may be dropped anywhere.
     add(&mut store, "c", every(1), DEFAULT, 1);
     store.remove("c").unwrap();
     assert!(store.take_discarded().triggers.is_empty());

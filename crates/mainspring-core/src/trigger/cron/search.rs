@@ -1,4 +1,4 @@
-//! From matching civil times to instants.
+//! The next or previous instant at which the clock of a zone shows a time that matches all fields.
 //!
 //! The rule: a cron trigger fires at every instant at which the clock on the wall of its zone shows a time
 //! that matches all fields. So a time that a gap skips does not fire (no clock ever shows it), and a time

@@ -1,4 +1,4 @@
-//! The fields as bit sets, and the search for the next or previous civil time that matches them.
+//! A cron trigger's fields as bit sets, and the search for the next or previous civil time that matches them.
 //!
 //! Each step of the search fixes one field, so its cost does not depend on how far away the match is. The
 //! exception is a date: months are tried one by one, each by one mask of its days, and years of a kind
