@@ -2,8 +2,8 @@
 //!
 //! Ground rules of the timer thread:
 //! - it never runs code of the host and never waits for it, so the host's locks cannot delay it;
-//! - it holds a store's lock for at most [`PASS`](super::PASS) jobs at a time, and no lock at all while it dispatches or
-//!   sleeps;
+//! - it holds a store's lock for at most [`PASS`](super::PASS) jobs at a time, and no lock at all while it
+//!   dispatches or sleeps;
 //! - it sleeps at most [`LONGEST_SLEEP`], and so notices within that time that the wall clock has stepped;
 //! - it begins no pass while the process forks, see [`fork`];
 //! - while it is awake, [`Waker`] says so, and every earlier deadline makes it sweep once more: a deadline

@@ -204,7 +204,8 @@ impl<P> MemoryStore<P> {
 
     /// Gives the job a fire time that was worked out from its trigger and the time it was, after `revision` had
     /// been read. Says whether it did: not where that has [changed](JobView::revision), since the fire time may
-    /// have been handed over meanwhile. It has to be worked out anew then, as by [`from_now`](crate::job::due::from_now).
+    /// have been handed over meanwhile. It has to be worked out anew then, as by
+    /// [`from_now`](crate::job::due::from_now).
     ///
     /// # Errors
     ///
@@ -345,7 +346,8 @@ impl<P> MemoryStore<P> {
         payloads
     }
 
-    /// Gives back the key that came with [`Item::Ended`](crate::engine::Item::Ended). Returns the payload when no run needs it any more.
+    /// Gives back the key that came with [`Item::Ended`](crate::engine::Item::Ended). Returns the payload when no
+    /// run needs it any more.
     pub fn release(&mut self, key: JobKey) -> Option<P> {
         self.entry_mut(key)?.ending = false;
         self.free_if_done(key)

@@ -167,8 +167,8 @@ impl Combination {
         Ok(self.first(&self.answers(previous, now, rounds)?))
     }
 
-    /// [`next_of_any`](Self::next_of_any) and its jitter, of which there is less than would have it pass the next fire time: that would
-    /// never come then.
+    /// [`next_of_any`](Self::next_of_any) and its jitter, of which there is less than would have it pass the next fire
+    /// time: that would never come then.
     pub(super) fn next_of_any_late(
         &self,
         previous: Option<UtcMicros>,
