@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::Item;
+use mainspring_core::engine::Item;
 use pyo3::prelude::*;
 
 use crate::hub::{Hub, Place};

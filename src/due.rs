@@ -1,6 +1,6 @@
 //! When a due job of a store written in Python runs, by the core's rules.
 
-use mainspring_core::policy;
+use mainspring_core::job::due;
 use pyo3::prelude::*;
 
 use crate::fields::scheduler_zone;
@@ -42,7 +42,7 @@ pub fn coalesced_run<'py>(job: &Bound<'py, Job>, now: &Bound<'py, PyAny>) -> PyR
         return Ok(None);
     }
     let mut jitter = PythonJitter::new(py);
-    let answer = policy::due(&core, policy, due, now, &mut jitter);
+    let answer = due::due(&core, policy, due, now, &mut jitter);
     let answer = jitter.or_raised(answer)?;
     let run_time = match answer.run_times.as_slice() {
         [.., last] if *last != due => zone.datetime(py, *last)?,

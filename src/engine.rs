@@ -4,10 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mainspring_core::clock::{Clock, SystemClock};
-use mainspring_core::dispatch::StoreId;
-use mainspring_core::engine::EngineHandle;
+use mainspring_core::engine::{EngineHandle, StoreId};
 use mainspring_core::job::JobId;
+use mainspring_core::time::{Clock, SystemClock};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;

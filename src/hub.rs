@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use mainspring_core::clock::Clock;
-use mainspring_core::dispatch::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::engine::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::time::Clock;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::engine::{Firing, Item, StoreId};
+use mainspring_core::job::due::{self, RunTimes};
 use mainspring_core::job::{JobId, JobKey};
-use mainspring_core::policy::{self, RunTimes};
 use mainspring_core::store::HostVerdict;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -88,7 +88,7 @@ impl Run {
         }
         while let Some(&at) = self.run_times().get(self.index) {
             let now = env.batch.now(&env.hub);
-            match policy::missed_by(at, now, self.firing.misfire_grace_seconds) {
+            match due::missed_by(at, now, self.firing.misfire_grace_seconds) {
                 Some(late) => {
                     if let Some((_, log)) = &env.hub.virtual_time {
                         log.missed(&self.seen.id, at, now);
@@ -347,7 +347,7 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
     let answers = env.hub.virtual_time.as_ref().map(|(drive, _)| OnBehalf::of(drive));
-    let answer = policy::due(&seen.trigger, seen.policy, due, now, &mut jitter);
+    let answer = due::due(&seen.trigger, seen.policy, due, now, &mut jitter);
     drop(answers);
     match jitter.or_raised(answer) {
         Ok(answer) => {

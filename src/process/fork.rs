@@ -4,7 +4,7 @@
 //! locked without holding the GIL stays locked in it, and what it shares with its parent - the wake
 //! descriptor, the loop's selector - is the parent's still. So the child leaves engines, inboxes, pools and
 //! the runtime of its parent alone, for ever, and makes new ones; only job stores go on, and
-//! `mainspring_core::fork` sees to it that they are unlocked.
+//! `mainspring_core::engine::fork` sees to it that they are unlocked.
 //!
 //! The C library tells of every fork, also where C code forks that knows nothing of Python. What is to be done in
 //! Python is done there by `python/mainspring/schedulers/_fork.py`, at the latest when a scheduler is next used.
@@ -16,7 +16,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(unix)]
-use mainspring_core::fork;
+use mainspring_core::engine::fork;
 use pyo3::prelude::*;
 
 #[cfg(unix)]

@@ -10,7 +10,7 @@
 //! that has stored of it: see [`plain_datetime`].
 
 use mainspring_core::UtcMicros;
-use mainspring_core::trigger::{CivilDate, CivilMicros};
+use mainspring_core::time::{CivilDate, CivilMicros};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};

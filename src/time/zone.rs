@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mainspring_core::UtcMicros;
 use mainspring_core::error::Error;
-use mainspring_core::trigger::zone::Resolution;
-use mainspring_core::trigger::{CivilMicros, HostZone, Zone};
+use mainspring_core::time::{CivilMicros, HostZone, Resolution, Zone};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 

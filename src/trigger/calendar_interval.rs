@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mainspring_core::trigger::{self as core, CalendarStep, CivilDate, TimeOfDay, Trigger};
+use mainspring_core::time::CivilDate;
+use mainspring_core::trigger::{self as core, CalendarStep, TimeOfDay, Trigger};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};

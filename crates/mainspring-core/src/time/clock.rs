@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::time::UtcMicros;
+use super::UtcMicros;
 
 /// What time it is, by the wall and since some fixed moment.
 pub trait Clock: Send + Sync {

@@ -1,12 +1,14 @@
-//! What is done to the store, and when the model's jobs fire.
+//! The random calls that the model makes on a store, and when its jobs must fire.
 
 use std::sync::Arc;
 
-use mainspring_core::job::RunPolicy;
-use mainspring_core::policy::MAX_RUN_TIMES;
-use mainspring_core::trigger::{HostTrigger, IntervalTrigger, Trigger};
-use mainspring_core::{Error, UtcMicros};
 use proptest::prelude::*;
+
+use super::samples::host;
+use crate::job::RunPolicy;
+use crate::job::due::MAX_RUN_TIMES;
+use crate::time::UtcMicros;
+use crate::trigger::{IntervalTrigger, Trigger};
 
 pub const IDS: usize = 8;
 
@@ -37,7 +39,7 @@ pub enum Op {
         passes: i64,
         limit: usize,
     },
-    /// The `n`th thing that is owed to the store: see [`Owed`].
+    /// Gives back, or answers, the `n`th thing that is owed to the store.
     Pay(usize),
     Park(usize),
     /// Something with a key that was valid some time ago, or still is.
@@ -54,19 +56,10 @@ pub enum NewTrigger {
     Other(Schedule),
 }
 
-#[derive(Debug)]
-struct Unasked;
-
-impl HostTrigger for Unasked {
-    fn next_fire_time(&self, _: Option<UtcMicros>, _: UtcMicros) -> Result<Option<UtcMicros>, Error> {
-        unreachable!("the store never asks a trigger of the host")
-    }
-}
-
 impl Schedule {
     pub fn trigger(self) -> Arc<Trigger> {
         if self.host {
-            return Arc::new(Trigger::Host(Arc::new(Unasked)));
+            return host();
         }
         let trigger = IntervalTrigger::new(self.interval, at(0), Some(at(self.end)), 0);
         Arc::new(Trigger::Interval(trigger.unwrap()))

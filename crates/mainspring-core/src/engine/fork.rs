@@ -1,12 +1,12 @@
-//! A fork of the process and the locks of the job stores.
+//! Keeps the process from being forked in the midst of a sweep, whose locks the child could never release.
 //!
 //! A fork copies every lock as it is and no thread but the caller's, so a lock that another thread holds in
 //! that moment is never released in the child. Sweeps are what locks stores without the host's knowledge, so
 //! the host calls [`before`] to keep new sweeps from beginning and to wait for those under way, and
 //! [`in_parent`] and [`in_child`] to let them go on.
 //!
-//! Ground rules: there are two counters and no lock, since that could be copied while it is held. Whoever
-//! waits for a sweep must hold no lock of a store. A sweep that waits for a fork holds none.
+//! Ground rules: there are two counters and no lock, since that could be copied while it is held. A thread
+//! that waits for a sweep must hold no lock of a store. A sweep that waits for a fork holds none.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub fn in_child() {
 pub(crate) struct Sweeping(());
 
 impl Sweeping {
-    /// Begins when nobody forks.
+    /// Begins when no thread forks.
     pub(crate) fn begin() -> Self {
         loop {
             // Announced before the look: of a sweep and a fork that begin at once, one sees the other.

@@ -38,12 +38,12 @@ mod tests {
 
     #[test]
     fn draws_cover_their_range_and_nothing_else() {
-        let mut rng = SplitMix64::new(1);
+        let mut random = SplitMix64::new(1);
         let mut seen = [false; 4];
         for _ in 0..200 {
-            seen[usize::try_from(rng.draw(3)).unwrap()] = true;
+            seen[usize::try_from(random.draw(3)).unwrap()] = true;
         }
         assert_eq!(seen, [true; 4]);
-        assert_eq!((rng.draw(0), rng.draw(-5)), (0, 0));
+        assert_eq!((random.draw(0), random.draw(-5)), (0, 0));
     }
 }

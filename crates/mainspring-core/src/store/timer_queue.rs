@@ -1,4 +1,4 @@
-//! The timer queue: which job is due next.
+//! The timer queue: which of the jobs in memory is due next.
 //!
 //! A four-ary heap that knows where each slot's entry stands, so that cancelling and rescheduling are
 //! exact and leave nothing behind. Equal deadlines come out in the order of their sequence numbers.
@@ -28,7 +28,7 @@ impl Entry {
     }
 }
 
-/// Puts negative numbers before the others when they are compared as unsigned ones.
+/// Puts negative numbers before positive ones when they are compared as unsigned ones.
 const SIGN: u64 = 1 << 63;
 
 /// Deadlines of slots, earliest first.

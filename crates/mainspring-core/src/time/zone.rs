@@ -11,10 +11,10 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use super::calendar::{CivilMicros, date_of};
+use super::{MICROS_PER_SECOND, UtcMicros};
 use crate::error::{Error, ErrorKind};
-use crate::time::{MICROS_PER_SECOND, UtcMicros};
 
-/// A time zone that only the host language knows, such as a user-written Python `tzinfo`.
+/// A time zone that only the host language knows, such as one that a user has written.
 ///
 /// Offsets are microseconds to add to UTC.
 pub trait HostZone: Send + Sync + Debug {
@@ -48,7 +48,7 @@ pub enum Zone {
     Host(Arc<dyn HostZone>),
 }
 
-/// Zones of the host are equal where they are one and the same.
+/// Zones of the host are equal where they are one object.
 impl PartialEq for Zone {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -107,7 +107,7 @@ impl Zone {
     ///
     /// # Errors
     ///
-    /// What a host zone raised; the others never fail.
+    /// What a host zone raised; zones of other kinds never fail.
     pub fn offset_at(&self, t: UtcMicros) -> Result<i64, Error> {
         match self {
             Self::Fixed(seconds) => Ok(i64::from(*seconds) * MICROS_PER_SECOND),

@@ -5,8 +5,8 @@
 //! `run_job`): every fire time from the due one up to now is a run; coalescing keeps the last; the next
 //! fire time follows the last of them; a run that starts more than its grace time late is missed.
 
+use super::RunPolicy;
 use crate::error::Error;
-use crate::job::RunPolicy;
 use crate::time::{MICROS_PER_SECOND, UtcMicros};
 use crate::trigger::{JitterSource, Trigger};
 
@@ -134,9 +134,10 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
+    use crate::time::{CivilDate, Zone};
     use crate::trigger::{
-        CalendarIntervalTrigger, CalendarStep, CivilDate, CronFields, CronTrigger, DateTrigger, HostTrigger,
-        IntervalTrigger, TimeOfDay, Zone,
+        CalendarIntervalTrigger, CalendarStep, CronFields, CronTrigger, DateTrigger, HostTrigger,
+        IntervalTrigger, TimeOfDay,
     };
 
     /// Counts how often a trigger with jitter is asked for its next fire time.

@@ -1,25 +1,21 @@
 //! Triggers: when does a job fire next?
 
-pub mod calendar;
 pub mod calendar_interval;
 pub mod combining;
 pub mod cron;
 pub mod date;
 pub mod interval;
 pub mod jitter;
-pub mod zone;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
-pub use self::calendar::{CivilDate, CivilMicros};
 pub use self::calendar_interval::{CalendarIntervalTrigger, CalendarStep, TimeOfDay};
 pub use self::combining::{Combination, Place};
 pub use self::cron::{CronFields, CronTrigger};
 pub use self::date::DateTrigger;
 pub use self::interval::IntervalTrigger;
 pub use self::jitter::{JitterSource, NoJitter};
-pub use self::zone::{HostZone, Zone};
 
 use self::combining::Rounds;
 use crate::error::Error;

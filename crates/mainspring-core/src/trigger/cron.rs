@@ -10,9 +10,8 @@ use self::expr::Expr;
 use self::field::{Field, FieldName};
 use self::sets::FieldSets;
 use super::jitter::{self, JitterSource};
-use super::zone::Zone;
 use crate::error::Error;
-use crate::time::UtcMicros;
+use crate::time::{UtcMicros, Zone};
 
 /// The eight fields of a cron trigger, the most significant first.
 #[derive(Clone, Debug, PartialEq, Eq)]

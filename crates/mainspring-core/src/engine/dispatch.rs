@@ -1,18 +1,20 @@
 //! What a sweep hands over: the runs that are due, and what else the host must be told.
+//!
+//! `finish`, `release` and `settle_host` are methods of the store that the message names, as of
+//! [`MemoryStore`](crate::store::MemoryStore).
 
 use crate::error::Error;
 use crate::job::JobKey;
-use crate::policy::RunTimes;
+use crate::job::due::RunTimes;
 use crate::time::UtcMicros;
 
-/// Which of a scheduler's stores a message is about; numbers are given by whoever attaches the store.
+/// Which of a scheduler's stores a message is about; the number is given where the store is attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StoreId(pub u32);
 
 /// A submission: one instance of a job, admitted, with the run times it is for.
 ///
-/// Whoever receives it owns one instance slot of the job and gives it back with
-/// [`MemoryStore::finish`](crate::store::MemoryStore::finish).
+/// Its receiver owns one instance slot of the job, and gives it back with `finish`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firing {
     /// The store that holds the job.
@@ -44,15 +46,14 @@ pub enum Item {
         run_times: RunTimes,
     },
     /// The job's trigger has ended and the job has left its store; not said by itself of a job that
-    /// [runs](Item::Run) once more. Whoever receives it gives the key back with [`MemoryStore::release`](crate::store::MemoryStore::release).
+    /// [runs](Item::Run) once more. Its receiver gives the key back with `release`.
     Ended {
         /// The store that held the job.
         store: StoreId,
         /// The job.
         key: JobKey,
     },
-    /// The job is due, but only the host can evaluate its trigger: see
-    /// [`MemoryStore::settle_host`](crate::store::MemoryStore::settle_host).
+    /// The job is due, but only the host can evaluate its trigger, and tells `settle_host` what comes of it.
     HostDue {
         /// The store that holds the job.
         store: StoreId,
@@ -75,7 +76,7 @@ pub enum Item {
 }
 
 impl Item {
-    /// Parts a job's last run from the word that the job has ended, for those who send them to different places.
+    /// Parts a job's last run from the word that the job has ended, where they are sent to different places.
     pub fn part_end(&mut self) -> Option<Self> {
         let Self::Run(firing) = self else { return None };
         let Firing { store, key, ref mut last, .. } = *firing;

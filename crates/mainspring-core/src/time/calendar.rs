@@ -1,9 +1,9 @@
-//! The proleptic Gregorian calendar in integers: what the searches need and no more.
+//! Dates and civil times as numbers, in the proleptic Gregorian calendar: what the searches need and no more.
 //!
 //! Days are counted from 1970-01-01. Weekdays are counted from Monday = 0, as Python and APScheduler do.
 
+use super::{MICROS_PER_SECOND, UtcMicros};
 use crate::error::{Error, ErrorKind};
-use crate::time::{MICROS_PER_SECOND, UtcMicros};
 
 /// Microseconds in a civil day.
 pub(crate) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
