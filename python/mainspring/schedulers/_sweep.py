@@ -30,6 +30,7 @@ from mainspring.events import (
 )
 from mainspring.jobstores.base import JobLookupError
 from mainspring.schedulers._native import batches_updates, parks_jobs
+from mainspring.schedulers._parts import STATE_RUNNING
 from mainspring.schedulers._plans import HandedOver
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class StoreSweeper:
 
     def _sweep_safely(self) -> float | None:
         scheduler = self._scheduler
-        if scheduler._is_paused():
+        if scheduler._state != STATE_RUNNING:
             return None
         try:
             return self.sweep()
