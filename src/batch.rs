@@ -13,9 +13,9 @@ use mainspring_core::engine::{Firing, Item, StoreId};
 use mainspring_core::job::JobKey;
 use mainspring_core::store::GivenBack;
 
-use crate::fields::Seen;
 use crate::hub::{Attached, Hub};
 use crate::inbox::Work;
+use crate::job::fields::Seen;
 
 #[derive(Default)]
 pub struct Batch {

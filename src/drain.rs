@@ -14,9 +14,9 @@ use pyo3::prelude::*;
 
 use crate::hub::{Hub, Place};
 use crate::inbox::{Inbox, Work};
+use crate::job::record::Route;
 use crate::loop_inbox::{LoopInbox, SHUT_DOWN};
 use crate::process::fork::Origin;
-use crate::record::Route;
 use crate::report::Env;
 use crate::runner::{self, Run};
 use crate::tasks::TaskStarter;

@@ -13,6 +13,7 @@ use pyo3::types::PyString;
 
 use crate::current_run::runs_in_this_thread;
 use crate::hub::{Executor, Hub, HubDispatch, wait_none};
+use crate::job::record::executor_number;
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
 use crate::process::fork::keep_for_ever;
@@ -20,7 +21,6 @@ use crate::py::awaitable::awaitable;
 use crate::py::error::to_py;
 use crate::py::imports;
 use crate::py::text::{self, Text};
-use crate::record::executor_number;
 use crate::run_log::Logbook;
 use crate::store::NativeStore;
 use crate::time::datetime::instant;

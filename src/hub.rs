@@ -15,11 +15,11 @@ use pyo3::types::PyString;
 
 use crate::aside::Aside;
 use crate::inbox::{Inbox, Work};
+use crate::job::record::{Route, Store};
 use crate::pool::{Pool, Task, WorkerPool};
 use crate::process::exit;
 use crate::process::fork::Origin;
 use crate::py::once::intern;
-use crate::record::{Route, Store};
 use crate::run_log::RunLog;
 use crate::virtual_time::Drive;
 

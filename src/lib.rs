@@ -2,23 +2,18 @@
 
 mod aside;
 mod batch;
-mod changes;
 mod current_run;
 mod drain;
-mod due;
 mod engine;
-mod fields;
 mod hub;
 mod inbox;
 mod job;
 mod job_coroutine;
 mod loop_inbox;
 mod native_jobs;
-mod pickled;
 mod pool;
 mod process;
 mod py;
-mod record;
 mod report;
 mod run_log;
 mod runner;
@@ -42,11 +37,11 @@ mod _mainspring {
     #[pymodule_export]
     use crate::current_run::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]
-    use crate::due::{coalesced_run, same_fire_times};
-    #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]
-    use crate::job::Job;
+    use crate::job::due::{coalesced_run, same_fire_times};
+    #[pymodule_export]
+    use crate::job::handle::Job;
     #[pymodule_export]
     use crate::job_coroutine::JobCoroutine;
     #[pymodule_export]

@@ -14,9 +14,9 @@ use pyo3_async_runtimes::TaskLocals;
 
 use crate::drain;
 use crate::engine::Engine;
-use crate::fields::{self, Seen};
 use crate::hub::Hub;
 use crate::inbox::{Binding, Inbox, Suspended};
+use crate::job::fields::{self, Seen};
 use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;

@@ -8,7 +8,6 @@
 //! Ground rules: everything here runs attached to Python. `open` is locked for the length of one assignment.
 
 mod call;
-mod callables;
 mod crons;
 mod ids;
 mod spec;
@@ -26,13 +25,13 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use self::call::Call;
 use self::spec::Spec;
-use crate::changes::Changes;
 use crate::engine::Engine;
-use crate::fields::Seen;
-use crate::job::Job;
+use crate::job::changes::Changes;
+use crate::job::fields::Seen;
+use crate::job::handle::Job;
+use crate::job::record::{Record, Store};
 use crate::py::once::intern;
 use crate::py::text;
-use crate::record::{Record, Store};
 use crate::report::{INFO, code};
 use crate::store::NativeStore;
 use crate::time::zone::TimeZone;

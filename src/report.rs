@@ -14,14 +14,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::batch::Batch;
-use crate::fields::{self, Seen};
 use crate::hub::Hub;
 use crate::inbox::{Inbox, Work};
-use crate::job::Job;
+use crate::job::fields::{self, Seen};
+use crate::job::handle::Job;
+use crate::job::record::Route;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Arguments, Caller};
-use crate::record::Route;
 use crate::runner::Run;
 
 /// APScheduler's event codes, as far as runs produce them.

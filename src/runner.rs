@@ -15,15 +15,15 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::current_run::InThisThread;
-use crate::fields::Seen;
 use crate::hub::Attached;
 use crate::inbox::{Inbox, Work};
+use crate::job::fields::Seen;
+use crate::job::record::Route;
 use crate::loop_inbox::SHUT_DOWN;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Caller};
 use crate::py::text;
-use crate::record::Route;
 use crate::report::{self, Env, Outcome, code};
 use crate::run_log::Logged;
 use crate::thread_loop::ThreadLoop;

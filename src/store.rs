@@ -11,11 +11,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::fields::{self, Seen};
-use crate::job::{Job, Origin};
+use crate::job::fields::{self, Seen};
+use crate::job::handle::{Job, Origin};
+use crate::job::record::Store;
 use crate::py::imports;
 use crate::py::text::{self, Text};
-use crate::record::Store;
 use crate::time::datetime;
 use crate::trigger::{core_trigger, trigger_zone};
 

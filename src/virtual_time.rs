@@ -30,12 +30,12 @@ use mainspring_core::trigger::JitterSource;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::fields::Seen;
 use crate::hub::{Hub, Place};
+use crate::job::fields::Seen;
+use crate::job::record::Route;
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
 use crate::py::text;
-use crate::record::Route;
 use crate::time::datetime::instant;
 
 /// What is due at the present instant of a clock, and where the clock goes next.

@@ -11,12 +11,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString, PyTuple};
 
 use super::call::{Call, Kind};
-use super::callables::Function;
 use super::{ids, trigger};
+use crate::job::function::Function;
+use crate::job::record::{FuncRef, Record, Route, executor_number};
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::text;
-use crate::record::{FuncRef, Record, Route, executor_number};
 use crate::time::datetime::{count, instant, is_datetime};
 use crate::time::zone::TimeZone;
 use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};

@@ -19,10 +19,10 @@ use pyo3::types::{PyString, PyType};
 use super::combining::{BaseCombiningTrigger, members_of};
 use super::{AndTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};
 use super::{OrTrigger, core_trigger, trigger_zone};
-use crate::fields::{Seen, scheduler_zone};
+use crate::job::fields::{Seen, scheduler_zone};
+use crate::job::record::{Record, Store};
 use crate::py::imports;
 use crate::py::once::{Once, intern};
-use crate::record::{Record, Store};
 use crate::store;
 use crate::time::zone::TimeZone;
 

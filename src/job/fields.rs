@@ -10,9 +10,9 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::job::record::{self, FuncRef, Record, Route, Store};
 use crate::py::once::intern;
 use crate::py::text;
-use crate::record::{self, FuncRef, Record, Route, Store};
 use crate::time::datetime;
 use crate::time::zone::TimeZone;
 use crate::trigger;

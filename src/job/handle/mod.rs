@@ -18,11 +18,11 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 pub use self::apply::Origin;
-use crate::changes::Changes;
-use crate::fields::{Fields, Seen, new_job, unset, zone_of};
+use crate::job::changes::Changes;
+use crate::job::fields::{Fields, Seen, new_job, unset, zone_of};
+use crate::job::record::{Record, Store};
 use crate::py::imports;
 use crate::py::text;
-use crate::record::{Record, Store};
 use crate::time::datetime;
 use crate::time::zone::TimeZone;
 

@@ -3,8 +3,8 @@
 use mainspring_core::job::due;
 use pyo3::prelude::*;
 
-use crate::fields::scheduler_zone;
-use crate::job::Job;
+use crate::job::fields::scheduler_zone;
+use crate::job::handle::Job;
 use crate::time::datetime;
 use crate::trigger::{PythonJitter, core_trigger, trigger_zone};
 

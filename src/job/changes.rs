@@ -6,12 +6,12 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
 
-use crate::fields::Fields;
-use crate::job::Job;
+use crate::job::fields::Fields;
+use crate::job::handle::Job;
+use crate::job::record::{FuncRef, Record, Route, executor_number, is_async_generator_function};
 use crate::py::error::with_note;
 use crate::py::imports;
 use crate::py::text;
-use crate::record::{FuncRef, Record, Route, executor_number, is_async_generator_function};
 use crate::time::datetime;
 
 /// Changes to put in force. A field that is `None` stays as it is.

@@ -11,9 +11,9 @@ use mainspring_core::{Error, UtcMicros};
 use pyo3::prelude::*;
 
 use super::Job;
-use crate::changes::Changes;
-use crate::fields::{Seen, new_job};
-use crate::record::{Record, Store};
+use crate::job::changes::Changes;
+use crate::job::fields::{Seen, new_job};
+use crate::job::record::{Record, Store};
 use crate::time::datetime;
 
 /// Where the fire time of a change comes from.

@@ -3,9 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
 
+use crate::job::record::{is_async_generator_function, is_coroutine_function};
 use crate::py::imports;
 use crate::py::once::intern;
-use crate::record::{is_async_generator_function, is_coroutine_function};
 
 /// `inspect.CO_VARARGS` and the like.
 mod flag {

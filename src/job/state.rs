@@ -4,10 +4,10 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
-use crate::fields::{Fields, unset};
+use crate::job::fields::{Fields, unset};
+use crate::job::record::FuncRef;
 use crate::py::imports;
 use crate::py::text;
-use crate::record::FuncRef;
 use crate::time::datetime;
 
 impl Fields {
