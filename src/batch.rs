@@ -13,8 +13,8 @@ use mainspring_core::engine::{Firing, Item, StoreId};
 use mainspring_core::job::JobKey;
 use mainspring_core::store::GivenBack;
 
-use crate::hub::{Attached, Hub};
-use crate::inbox::Work;
+use crate::dispatch::hub::{Attached, Hub};
+use crate::dispatch::loop_queue::Work;
 use crate::job::fields::Seen;
 
 #[derive(Default)]

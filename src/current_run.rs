@@ -9,8 +9,8 @@ use mainspring_core::job::JobId;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::dispatch::hub::Hub;
 use crate::engine::Engine;
-use crate::hub::Hub;
 use crate::py::text::{self, Text};
 use crate::unawaited;
 

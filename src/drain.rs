@@ -12,8 +12,8 @@ use mainspring_core::UtcMicros;
 use mainspring_core::engine::Item;
 use pyo3::prelude::*;
 
-use crate::hub::{Hub, Place};
-use crate::inbox::{Inbox, Work};
+use crate::dispatch::hub::{Hub, Place};
+use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::job::record::Route;
 use crate::loop_inbox::{LoopInbox, SHUT_DOWN};
 use crate::process::fork::Origin;

@@ -12,7 +12,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::current_run::runs_in_this_thread;
-use crate::hub::{Executor, Hub, HubDispatch, wait_none};
+use crate::dispatch::hub::{Executor, Hub, HubDispatch, wait_none};
+use crate::dispatch::run_log::Logbook;
 use crate::job::record::executor_number;
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
@@ -21,7 +22,6 @@ use crate::py::awaitable::awaitable;
 use crate::py::error::to_py;
 use crate::py::imports;
 use crate::py::text::{self, Text};
-use crate::run_log::Logbook;
 use crate::store::NativeStore;
 use crate::time::datetime::instant;
 use crate::virtual_time::VirtualTime;

@@ -1,12 +1,10 @@
 //! The Python binding of mainspring: `mainspring._mainspring`. No scheduling rule lives here.
 
-mod aside;
 mod batch;
 mod current_run;
+mod dispatch;
 mod drain;
 mod engine;
-mod hub;
-mod inbox;
 mod job;
 mod job_coroutine;
 mod loop_inbox;
@@ -15,17 +13,14 @@ mod pool;
 mod process;
 mod py;
 mod report;
-mod run_log;
 mod runner;
 mod store;
 mod tasks;
 mod thread_loop;
 mod time;
 mod trigger;
-mod turn;
 mod unawaited;
 mod virtual_time;
-mod wake;
 
 use pyo3::prelude::*;
 

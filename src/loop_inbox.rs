@@ -12,10 +12,13 @@ use pyo3::types::PyCFunction;
 use pyo3::types::{PyDict, PyString};
 use pyo3_async_runtimes::TaskLocals;
 
+use crate::dispatch::hub::Hub;
+use crate::dispatch::loop_queue::{Binding, Inbox, Suspended};
+#[cfg(unix)]
+use crate::dispatch::wake::WakeFd;
+use crate::dispatch::wake::{WakeThread, Waker};
 use crate::drain;
 use crate::engine::Engine;
-use crate::hub::Hub;
-use crate::inbox::{Binding, Inbox, Suspended};
 use crate::job::fields::{self, Seen};
 use crate::process::exit::Inside;
 use crate::py::imports;
@@ -25,9 +28,6 @@ use crate::report::Env;
 use crate::runner;
 use crate::tasks::Resume;
 use crate::virtual_time::VirtualTime;
-#[cfg(unix)]
-use crate::wake::WakeFd;
-use crate::wake::{WakeThread, Waker};
 
 /// Why runs are cancelled that have lost their loop.
 const LOOP_CLOSED: &str = "the event loop was closed";

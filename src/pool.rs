@@ -18,7 +18,8 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::hub::{Hub, Place};
+use crate::dispatch::hub::{Hub, Place};
+use crate::dispatch::turn::Turn;
 use crate::process::exit;
 use crate::process::fork::Origin;
 use crate::py::imports;
@@ -27,7 +28,6 @@ use crate::report;
 use crate::report::Env;
 use crate::runner;
 use crate::thread_loop::ThreadLoop;
-use crate::turn::Turn;
 use crate::virtual_time::Segment;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);

@@ -14,8 +14,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::batch::Batch;
-use crate::hub::Hub;
-use crate::inbox::{Inbox, Work};
+use crate::dispatch::hub::Hub;
+use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::job::fields::{self, Seen};
 use crate::job::handle::Job;
 use crate::job::record::Route;

@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::inbox::Suspended;
+use crate::dispatch::loop_queue::Suspended;
 use crate::job_coroutine::JobCoroutine;
 use crate::loop_inbox::LoopInbox;
 use crate::process::exit::Inside;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::hub::Hub;
+use crate::dispatch::hub::Hub;
 use crate::py::imports;
 use crate::py::once::{Once, intern};
 use crate::report::Env;

@@ -30,7 +30,7 @@ use mainspring_core::trigger::JitterSource;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::hub::{Hub, Place};
+use crate::dispatch::hub::{Hub, Place};
 use crate::job::fields::Seen;
 use crate::job::record::Route;
 use crate::loop_inbox::LoopInbox;

@@ -20,9 +20,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 
+use crate::dispatch::wake::Waker;
 use crate::runner::Run;
 use crate::tasks::Resume;
-use crate::wake::Waker;
 
 /// How many pieces of work are taken from the queue at a time.
 const CHUNK: usize = 64;

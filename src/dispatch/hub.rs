@@ -13,14 +13,14 @@ use mainspring_core::time::Clock;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::aside::Aside;
-use crate::inbox::{Inbox, Work};
+use crate::dispatch::aside::Aside;
+use crate::dispatch::loop_queue::{Inbox, Work};
+use crate::dispatch::run_log::RunLog;
 use crate::job::record::{Route, Store};
 use crate::pool::{Pool, Task, WorkerPool};
 use crate::process::exit;
 use crate::process::fork::Origin;
 use crate::py::once::intern;
-use crate::run_log::RunLog;
 use crate::virtual_time::Drive;
 
 /// How long a loop may leave its inbox alone before it is looked after.

@@ -1,0 +1,8 @@
+//! What is due, on its way to the place where it runs.
+
+pub mod aside;
+pub mod hub;
+pub mod loop_queue;
+pub mod run_log;
+pub mod turn;
+pub mod wake;
