@@ -3,11 +3,9 @@
 mod batch;
 mod current_run;
 mod dispatch;
-mod drain;
 mod engine;
+mod event_loop;
 mod job;
-mod job_coroutine;
-mod loop_inbox;
 mod native_jobs;
 mod pool;
 mod process;
@@ -15,7 +13,6 @@ mod py;
 mod report;
 mod runner;
 mod store;
-mod tasks;
 mod thread_loop;
 mod time;
 mod trigger;
@@ -34,13 +31,13 @@ mod _mainspring {
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]
+    use crate::event_loop::coroutine::JobCoroutine;
+    #[pymodule_export]
+    use crate::event_loop::inbox::LoopInbox;
+    #[pymodule_export]
     use crate::job::due::{coalesced_run, same_fire_times};
     #[pymodule_export]
     use crate::job::handle::Job;
-    #[pymodule_export]
-    use crate::job_coroutine::JobCoroutine;
-    #[pymodule_export]
-    use crate::loop_inbox::LoopInbox;
     #[pymodule_export]
     use crate::native_jobs::NativeJobs;
     #[pymodule_export]

@@ -31,9 +31,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::dispatch::hub::{Hub, Place};
+use crate::event_loop::inbox::LoopInbox;
 use crate::job::fields::Seen;
 use crate::job::record::Route;
-use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
 use crate::py::text;
 use crate::time::datetime::instant;

@@ -21,8 +21,8 @@ use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 
 use crate::dispatch::wake::Waker;
+use crate::event_loop::task::Resume;
 use crate::runner::Run;
-use crate::tasks::Resume;
 
 /// How many pieces of work are taken from the queue at a time.
 const CHUNK: usize = 64;

@@ -14,7 +14,7 @@ use once_cell::race::OnceBox;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyFunction, PyString, PyTuple};
 
-use crate::tasks::Resume;
+use crate::event_loop::task::Resume;
 use crate::unawaited::WarnUnawaited;
 
 /// A value that is made on first use.

@@ -14,12 +14,12 @@ use pyo3::prelude::*;
 
 use crate::dispatch::hub::{Hub, Place};
 use crate::dispatch::loop_queue::{Inbox, Work};
+use crate::event_loop::inbox::{LoopInbox, SHUT_DOWN};
+use crate::event_loop::task::TaskStarter;
 use crate::job::record::Route;
-use crate::loop_inbox::{LoopInbox, SHUT_DOWN};
 use crate::process::fork::Origin;
 use crate::report::Env;
 use crate::runner::{self, Run};
-use crate::tasks::TaskStarter;
 use crate::virtual_time::Drive;
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.

@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::dispatch::loop_queue::Suspended;
-use crate::job_coroutine::JobCoroutine;
-use crate::loop_inbox::LoopInbox;
+use crate::event_loop::coroutine::JobCoroutine;
+use crate::event_loop::inbox::LoopInbox;
 use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;

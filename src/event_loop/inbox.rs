@@ -17,8 +17,9 @@ use crate::dispatch::loop_queue::{Binding, Inbox, Suspended};
 #[cfg(unix)]
 use crate::dispatch::wake::WakeFd;
 use crate::dispatch::wake::{WakeThread, Waker};
-use crate::drain;
 use crate::engine::Engine;
+use crate::event_loop::drain;
+use crate::event_loop::task::Resume;
 use crate::job::fields::{self, Seen};
 use crate::process::exit::Inside;
 use crate::py::imports;
@@ -26,7 +27,6 @@ use crate::py::once::intern;
 use crate::py::text;
 use crate::report::Env;
 use crate::runner;
-use crate::tasks::Resume;
 use crate::virtual_time::VirtualTime;
 
 /// Why runs are cancelled that have lost their loop.

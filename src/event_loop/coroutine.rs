@@ -16,11 +16,11 @@ use pyo3::types::iterator::PySendResult;
 use pyo3::types::{PyIterator, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::event_loop::task::Resume;
 use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::report::is_exit;
-use crate::tasks::Resume;
 
 /// A job's coroutine on its way through a task.
 #[pyclass(module = "mainspring._mainspring", frozen)]
