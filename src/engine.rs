@@ -16,7 +16,6 @@ use crate::dispatch::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::dispatch::run_log::Logbook;
 use crate::event_loop::inbox::LoopInbox;
 use crate::job::record::executor_number;
-use crate::pool::WorkerPool;
 use crate::process::fork::keep_for_ever;
 use crate::py::awaitable::awaitable;
 use crate::py::error::to_py;
@@ -25,6 +24,7 @@ use crate::py::text::{self, Text};
 use crate::store::NativeStore;
 use crate::time::datetime::instant;
 use crate::virtual_time::VirtualTime;
+use crate::worker::pool::WorkerPool;
 
 /// Timer thread and dispatch of one scheduler.
 #[pyclass(module = "mainspring._mainspring", frozen, weakref)]

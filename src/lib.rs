@@ -7,17 +7,16 @@ mod engine;
 mod event_loop;
 mod job;
 mod native_jobs;
-mod pool;
 mod process;
 mod py;
 mod report;
 mod runner;
 mod store;
-mod thread_loop;
 mod time;
 mod trigger;
 mod unawaited;
 mod virtual_time;
+mod worker;
 
 use pyo3::prelude::*;
 
@@ -41,8 +40,6 @@ mod _mainspring {
     #[pymodule_export]
     use crate::native_jobs::NativeJobs;
     #[pymodule_export]
-    use crate::pool::{WorkerPool, join_pools};
-    #[pymodule_export]
     use crate::process::exit::wait_for_loops;
     #[pymodule_export]
     use crate::process::fork::{forks, keep_for_ever};
@@ -52,6 +49,8 @@ mod _mainspring {
     use crate::time::datetime::plain_datetime;
     #[pymodule_export]
     use crate::virtual_time::VirtualTime;
+    #[pymodule_export]
+    use crate::worker::pool::{WorkerPool, join_pools};
 
     #[pymodule_export]
     use crate::trigger::{

@@ -26,9 +26,9 @@ use crate::py::once::intern;
 use crate::py::tell::{self, Caller};
 use crate::py::text;
 use crate::report::{self, Env, Outcome, code};
-use crate::thread_loop::ThreadLoop;
 use crate::trigger::PythonJitter;
 use crate::virtual_time::OnBehalf;
+use crate::worker::thread_loop::ThreadLoop;
 
 /// A firing on its way through its run times.
 pub struct Run {

@@ -34,9 +34,9 @@ use crate::dispatch::hub::{Hub, Place};
 use crate::event_loop::inbox::LoopInbox;
 use crate::job::fields::Seen;
 use crate::job::record::Route;
-use crate::pool::WorkerPool;
 use crate::py::text;
 use crate::time::datetime::instant;
+use crate::worker::pool::WorkerPool;
 
 /// What is due at the present instant of a clock, and where the clock goes next.
 pub struct Drive {

@@ -17,11 +17,11 @@ use crate::dispatch::aside::Aside;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run_log::RunLog;
 use crate::job::record::{Route, Store};
-use crate::pool::{Pool, Task, WorkerPool};
 use crate::process::exit;
 use crate::process::fork::Origin;
 use crate::py::once::intern;
 use crate::virtual_time::Drive;
+use crate::worker::pool::{Pool, Task, WorkerPool};
 
 /// How long a loop may leave its inbox alone before it is looked after.
 const SILENCE: Duration = Duration::from_secs(1);

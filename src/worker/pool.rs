@@ -27,8 +27,8 @@ use crate::py::tell::Caller;
 use crate::report;
 use crate::report::Env;
 use crate::runner;
-use crate::thread_loop::ThreadLoop;
 use crate::virtual_time::Segment;
+use crate::worker::thread_loop::ThreadLoop;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);
 

@@ -1,0 +1,4 @@
+//! The threads that run plain functions.
+
+pub mod pool;
+pub mod thread_loop;
