@@ -11,7 +11,6 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::current_run::runs_in_this_thread;
 use crate::dispatch::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::dispatch::run_log::Logbook;
 use crate::event_loop::inbox::LoopInbox;
@@ -21,6 +20,7 @@ use crate::py::awaitable::awaitable;
 use crate::py::error::to_py;
 use crate::py::imports;
 use crate::py::text::{self, Text};
+use crate::run::current::runs_in_this_thread;
 use crate::store::NativeStore;
 use crate::time::datetime::instant;
 use crate::virtual_time::VirtualTime;

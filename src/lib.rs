@@ -1,7 +1,5 @@
 //! The Python binding of mainspring: `mainspring._mainspring`. No scheduling rule lives here.
 
-mod batch;
-mod current_run;
 mod dispatch;
 mod engine;
 mod event_loop;
@@ -9,12 +7,10 @@ mod job;
 mod native_jobs;
 mod process;
 mod py;
-mod report;
-mod runner;
+mod run;
 mod store;
 mod time;
 mod trigger;
-mod unawaited;
 mod virtual_time;
 mod worker;
 
@@ -25,8 +21,6 @@ mod _mainspring {
     use pyo3::prelude::*;
     use pyo3::types::PyType;
 
-    #[pymodule_export]
-    use crate::current_run::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]
@@ -43,6 +37,8 @@ mod _mainspring {
     use crate::process::exit::wait_for_loops;
     #[pymodule_export]
     use crate::process::fork::{forks, keep_for_ever};
+    #[pymodule_export]
+    use crate::run::current::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]
     use crate::store::NativeStore;
     #[pymodule_export]

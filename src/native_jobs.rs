@@ -32,7 +32,7 @@ use crate::job::handle::Job;
 use crate::job::record::{Record, Store};
 use crate::py::once::intern;
 use crate::py::text;
-use crate::report::{INFO, code};
+use crate::run::report::{INFO, code};
 use crate::store::NativeStore;
 use crate::time::zone::TimeZone;
 use crate::trigger;

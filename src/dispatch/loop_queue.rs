@@ -22,7 +22,7 @@ use pyo3_async_runtimes::TaskLocals;
 
 use crate::dispatch::wake::Waker;
 use crate::event_loop::task::Resume;
-use crate::runner::Run;
+use crate::run::steps::Run;
 
 /// How many pieces of work are taken from the queue at a time.
 const CHUNK: usize = 64;

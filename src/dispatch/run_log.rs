@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::py::text;
-use crate::report::Outcome;
+use crate::run::report::Outcome;
 
 const RUNNING: u32 = 0;
 const EXECUTED: u32 = 1;

@@ -20,7 +20,7 @@ use crate::event_loop::task::Resume;
 use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
-use crate::report::is_exit;
+use crate::run::report::is_exit;
 
 /// A job's coroutine on its way through a task.
 #[pyclass(module = "mainspring._mainspring", frozen)]

@@ -18,8 +18,8 @@ use crate::event_loop::inbox::{LoopInbox, SHUT_DOWN};
 use crate::event_loop::task::TaskStarter;
 use crate::job::record::Route;
 use crate::process::fork::Origin;
-use crate::report::Env;
-use crate::runner::{self, Run};
+use crate::run::report::Env;
+use crate::run::steps::{self, Run};
 use crate::virtual_time::Drive;
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
@@ -85,7 +85,7 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
         // The scheduler is gone, and with it whoever could run this.
         for work in inbox.take_all() {
             if let Work::Await(_, awaitable) = work {
-                runner::close(awaitable.bind(py))?;
+                steps::close(awaitable.bind(py))?;
             }
         }
         return Ok(());
@@ -106,7 +106,7 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
                 // The loop was taken away meanwhile, by a thread that has looked into the queue already.
                 chunk.work.push_front(work);
                 drop(chunk);
-                runner::abandon_queued(&env, inbox, SHUT_DOWN);
+                steps::abandon_queued(&env, inbox, SHUT_DOWN);
                 return env.interrupted();
             }
             handle(&env, &tasks, inbox, work)?;
@@ -166,20 +166,20 @@ fn handle<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, work
         Work::Item(Item::Run(firing)) if Route::unpack(firing.route).coroutine => {
             let executor = env.executor(Route::unpack(firing.route).executor);
             if !executor.is_ok_and(|executor| executor.native) {
-                runner::handle_item(env, Item::Run(firing));
+                steps::handle_item(env, Item::Run(firing));
             } else if let Some(mut run) = Run::begin(env, firing) {
                 if run.firing.last {
                     // Before its submission is told, as APScheduler does.
-                    runner::tell_end(env, &run.store, run.firing.key, &run.seen.id);
+                    steps::tell_end(env, &run.store, run.firing.key, &run.seen.id);
                 }
                 inbox.take_in_hand(&run.firing);
                 env.never_fails(run.tell_submitted(env));
                 tasks.run(run)?;
             }
         }
-        Work::Item(item) => runner::handle_item(env, item),
-        Work::NoticesDropped(count) => env.never_fails(runner::notices_dropped(env, count)),
-        Work::Event(event, context) => env.never_fails(runner::told(env, &event, context.as_ref())),
+        Work::Item(item) => steps::handle_item(env, item),
+        Work::NoticesDropped(count) => env.never_fails(steps::notices_dropped(env, count)),
+        Work::Event(event, context) => env.never_fails(steps::told(env, &event, context.as_ref())),
         Work::Await(run, awaitable) => {
             inbox.take_in_hand(&run.firing);
             tasks.go_on(*run, Ok(awaitable.into_bound(env.py)))?;

@@ -25,8 +25,8 @@ use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::text;
-use crate::report::Env;
-use crate::runner;
+use crate::run::report::Env;
+use crate::run::steps;
 use crate::virtual_time::VirtualTime;
 
 /// Why runs are cancelled that have lost their loop.
@@ -162,7 +162,7 @@ impl LoopInbox {
         let released = Self::release(slf);
         let LoopInbox { inbox, hub } = slf.get();
         if let Some(env) = Env::new(slf.py(), hub) {
-            runner::abandon_queued(&env, inbox, SHUT_DOWN);
+            steps::abandon_queued(&env, inbox, SHUT_DOWN);
         }
         released
     }
@@ -258,7 +258,7 @@ impl LoopInbox {
     fn abandon_running(&self, py: Python<'_>) -> PyResult<()> {
         let runs: Vec<Suspended> = self.inbox.lock_tasks().drain().map(|(_, run)| run).collect();
         let Some(env) = Env::new(py, &self.hub).map(Env::after_its_loop) else { return Ok(()) };
-        runner::abandon_queued(&env, &self.inbox, LOOP_CLOSED);
+        steps::abandon_queued(&env, &self.inbox, LOOP_CLOSED);
         for suspended in runs {
             let run = suspended.resume.get().run.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut run) = run {

@@ -12,8 +12,8 @@ use crate::event_loop::inbox::LoopInbox;
 use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
-use crate::report::{self, Env, INFO, Outcome, code};
-use crate::runner::{self, Run};
+use crate::run::report::{self, Env, INFO, Outcome, code};
+use crate::run::steps::{self, Run};
 
 /// Starts the tasks of runs on one loop.
 pub struct TaskStarter<'a, 'py> {
@@ -63,7 +63,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         loop {
             if let Ok(value) = &result {
                 let is_coroutine = is_coroutine(value)?;
-                if is_coroutine || self.env.despite_interrupt(|| runner::is_awaitable(value)).unwrap_or(false)
+                if is_coroutine || self.env.despite_interrupt(|| steps::is_awaitable(value)).unwrap_or(false)
                 {
                     match self.start(value, is_coroutine, &mut run) {
                         Ok(started) if started.has_ended(py)? => {
@@ -72,7 +72,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                         }
                         Ok(started) => return self.suspend(run, &started, value),
                         Err(error) => {
-                            self.env.never_fails(runner::close(value));
+                            self.env.never_fails(steps::close(value));
                             result = Err(error);
                         }
                     }
@@ -143,7 +143,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let task = self.start_task(&coroutine, run).map(only);
         if task.is_err() {
             // A task factory may raise; the run is reported with that, and nothing is left unawaited.
-            self.env.never_fails(runner::close(&coroutine));
+            self.env.never_fails(steps::close(&coroutine));
         }
         task
     }

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyFunction, PyString, PyTuple};
 
 use crate::event_loop::task::Resume;
-use crate::unawaited::WarnUnawaited;
+use crate::run::unawaited::WarnUnawaited;
 
 /// A value that is made on first use.
 pub struct Once<T>(OnceBox<T>);

@@ -24,9 +24,9 @@ use crate::process::exit;
 use crate::process::fork::Origin;
 use crate::py::imports;
 use crate::py::tell::Caller;
-use crate::report;
-use crate::report::Env;
-use crate::runner;
+use crate::run::report;
+use crate::run::report::Env;
+use crate::run::steps;
 use crate::virtual_time::Segment;
 use crate::worker::thread_loop::ThreadLoop;
 
@@ -383,7 +383,7 @@ impl WorkerPool {
                         env = Env::in_worker(py, &hub);
                     }
                     match &env {
-                        Some(env) => runner::run_in_worker(env, firing, &mut thread_loop),
+                        Some(env) => steps::run_in_worker(env, firing, &mut thread_loop),
                         None => hub.finish(&firing),
                     }
                 }
@@ -394,7 +394,7 @@ impl WorkerPool {
                             env = Env::in_worker(py, &hub);
                         }
                         match &env {
-                            Some(env) => runner::run_in_worker(env, firing, &mut thread_loop),
+                            Some(env) => steps::run_in_worker(env, firing, &mut thread_loop),
                             None => hub.finish(&firing),
                         }
                         if !pool.origin.is_here() || hub.has_work_for_loops() {

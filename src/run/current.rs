@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use crate::dispatch::hub::Hub;
 use crate::engine::Engine;
 use crate::py::text::{self, Text};
-use crate::unawaited;
+use crate::run::unawaited;
 
 struct Current {
     /// `None` in a process that does not have the scheduler.

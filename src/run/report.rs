@@ -13,7 +13,6 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::batch::Batch;
 use crate::dispatch::hub::Hub;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::job::fields::{self, Seen};
@@ -22,7 +21,8 @@ use crate::job::record::Route;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Arguments, Caller};
-use crate::runner::Run;
+use crate::run::batch::Batch;
+use crate::run::steps::Run;
 
 /// APScheduler's event codes, as far as runs produce them.
 pub mod code {

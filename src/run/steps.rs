@@ -14,7 +14,6 @@ use mainspring_core::store::HostVerdict;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::current_run::InThisThread;
 use crate::dispatch::hub::Attached;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run_log::Logged;
@@ -25,7 +24,8 @@ use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Caller};
 use crate::py::text;
-use crate::report::{self, Env, Outcome, code};
+use crate::run::current::InThisThread;
+use crate::run::report::{self, Env, Outcome, code};
 use crate::trigger::PythonJitter;
 use crate::virtual_time::OnBehalf;
 use crate::worker::thread_loop::ThreadLoop;

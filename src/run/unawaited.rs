@@ -10,9 +10,9 @@
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::current_run;
 use crate::py::once::{Once, intern};
 use crate::py::text;
+use crate::run::current;
 
 const FUNCTION: &str = "_warn_unawaited_coroutine";
 
@@ -28,7 +28,7 @@ impl WarnUnawaited {
         let py = coroutine.py();
         // A name that cannot be read is no reason not to warn.
         if let Ok(name) = coroutine.getattr(intern!(py, "__qualname__")).and_then(|name| name.str()) {
-            current_run::note_unawaited(name.unbind());
+            current::note_unawaited(name.unbind());
         }
         self.function.bind(py).call1((coroutine,))
     }
