@@ -21,7 +21,7 @@ use crate::py::error::to_py;
 use crate::py::imports;
 use crate::py::text::{self, Text};
 use crate::run::current::runs_in_this_thread;
-use crate::store::NativeStore;
+use crate::store::native::NativeStore;
 use crate::time::datetime::instant;
 use crate::virtual_time::VirtualTime;
 use crate::worker::pool::WorkerPool;

@@ -40,7 +40,7 @@ mod _mainspring {
     #[pymodule_export]
     use crate::run::current::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]
-    use crate::store::NativeStore;
+    use crate::store::native::NativeStore;
     #[pymodule_export]
     use crate::time::datetime::plain_datetime;
     #[pymodule_export]

@@ -33,7 +33,7 @@ use crate::job::record::{Record, Store};
 use crate::py::once::intern;
 use crate::py::text;
 use crate::run::report::{INFO, code};
-use crate::store::NativeStore;
+use crate::store::native::NativeStore;
 use crate::time::zone::TimeZone;
 use crate::trigger;
 

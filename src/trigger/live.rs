@@ -23,7 +23,7 @@ use crate::job::fields::{Seen, scheduler_zone};
 use crate::job::record::{Record, Store};
 use crate::py::imports;
 use crate::py::once::{Once, intern};
-use crate::store;
+use crate::store::native;
 use crate::time::zone::TimeZone;
 
 /// What the engine does in the place of these methods.
@@ -253,7 +253,7 @@ fn read_again(
     may_concern: impl Fn(&Record, &Trigger) -> bool,
     concerns: impl Fn(&Bound<'_, PyAny>) -> PyResult<bool>,
 ) -> PyResult<()> {
-    for (store, scheduler) in store::all(py) {
+    for (store, scheduler) in native::all(py) {
         let jobs: Vec<JobKey> = store.read(|s| {
             s.jobs().filter(|job| may_concern(job.payload, job.trigger)).map(|job| job.key).collect()
         });

@@ -1,0 +1,3 @@
+//! The stores of jobs that a scheduler uses.
+
+pub mod native;
