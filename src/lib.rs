@@ -1,17 +1,15 @@
 //! The Python binding of mainspring: `mainspring._mainspring`. No scheduling rule lives here.
 
 mod dispatch;
-mod engine;
 mod event_loop;
 mod job;
-mod native_jobs;
 mod process;
 mod py;
 mod run;
+mod scheduler;
 mod store;
 mod time;
 mod trigger;
-mod virtual_time;
 mod worker;
 
 use pyo3::prelude::*;
@@ -22,8 +20,6 @@ mod _mainspring {
     use pyo3::types::PyType;
 
     #[pymodule_export]
-    use crate::engine::Engine;
-    #[pymodule_export]
     use crate::event_loop::coroutine::JobCoroutine;
     #[pymodule_export]
     use crate::event_loop::inbox::LoopInbox;
@@ -32,19 +28,21 @@ mod _mainspring {
     #[pymodule_export]
     use crate::job::handle::Job;
     #[pymodule_export]
-    use crate::native_jobs::NativeJobs;
-    #[pymodule_export]
     use crate::process::exit::wait_for_loops;
     #[pymodule_export]
     use crate::process::fork::{forks, keep_for_ever};
     #[pymodule_export]
     use crate::run::current::{current_run, noted, runs_in_this_thread};
     #[pymodule_export]
+    use crate::scheduler::engine::Engine;
+    #[pymodule_export]
+    use crate::scheduler::jobs::NativeJobs;
+    #[pymodule_export]
+    use crate::scheduler::virtual_time::VirtualTime;
+    #[pymodule_export]
     use crate::store::native::NativeStore;
     #[pymodule_export]
     use crate::time::datetime::plain_datetime;
-    #[pymodule_export]
-    use crate::virtual_time::VirtualTime;
     #[pymodule_export]
     use crate::worker::pool::{WorkerPool, join_pools};
 

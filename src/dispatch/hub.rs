@@ -20,7 +20,7 @@ use crate::job::record::{Route, Store};
 use crate::process::exit;
 use crate::process::fork::Origin;
 use crate::py::once::intern;
-use crate::virtual_time::Drive;
+use crate::scheduler::virtual_time::Drive;
 use crate::worker::pool::{Pool, Task, WorkerPool};
 
 /// How long a loop may leave its inbox alone before it is looked after.

@@ -20,7 +20,7 @@ use crate::job::record::Route;
 use crate::process::fork::Origin;
 use crate::run::report::Env;
 use crate::run::steps::{self, Run};
-use crate::virtual_time::Drive;
+use crate::scheduler::virtual_time::Drive;
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
 const BUDGET: Duration = Duration::from_millis(1);

@@ -17,7 +17,6 @@ use crate::dispatch::loop_queue::{Binding, Inbox, Suspended};
 #[cfg(unix)]
 use crate::dispatch::wake::WakeFd;
 use crate::dispatch::wake::{WakeThread, Waker};
-use crate::engine::Engine;
 use crate::event_loop::drain;
 use crate::event_loop::task::Resume;
 use crate::job::fields::{self, Seen};
@@ -27,7 +26,8 @@ use crate::py::once::intern;
 use crate::py::text;
 use crate::run::report::Env;
 use crate::run::steps;
-use crate::virtual_time::VirtualTime;
+use crate::scheduler::engine::Engine;
+use crate::scheduler::virtual_time::VirtualTime;
 
 /// Why runs are cancelled that have lost their loop.
 const LOOP_CLOSED: &str = "the event loop was closed";

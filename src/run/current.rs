@@ -10,9 +10,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::dispatch::hub::Hub;
-use crate::engine::Engine;
 use crate::py::text::{self, Text};
 use crate::run::unawaited;
+use crate::scheduler::engine::Engine;
 
 struct Current {
     /// `None` in a process that does not have the scheduler.

@@ -26,8 +26,8 @@ use crate::py::tell::{self, Caller};
 use crate::py::text;
 use crate::run::current::InThisThread;
 use crate::run::report::{self, Env, Outcome, code};
+use crate::scheduler::virtual_time::OnBehalf;
 use crate::trigger::PythonJitter;
-use crate::virtual_time::OnBehalf;
 use crate::worker::thread_loop::ThreadLoop;
 
 /// A firing on its way through its run times.

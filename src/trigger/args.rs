@@ -9,9 +9,9 @@ use pyo3::types::{PyDict, PyModule, PyTuple};
 
 use crate::py::error::with_note;
 use crate::py::once::{Once, intern};
+use crate::scheduler::virtual_time;
 use crate::time::datetime::{Std, is_datetime, tzinfo_of, wrong_type};
 use crate::time::zone::TimeZone;
-use crate::virtual_time;
 
 /// A trigger's Python module, where it looks up `get_localzone` and `datetime`: so that whoever replaces
 /// those names there, as tools that freeze time do, is obeyed as in APScheduler.

@@ -6,8 +6,8 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::live;
 use crate::py::once::intern;
+use crate::scheduler::virtual_time;
 use crate::time::datetime::Std;
-use crate::virtual_time;
 
 /// Base class of all triggers, and the one to derive your own from.
 ///

@@ -27,7 +27,7 @@ use crate::py::tell::Caller;
 use crate::run::report;
 use crate::run::report::Env;
 use crate::run::steps;
-use crate::virtual_time::Segment;
+use crate::scheduler::virtual_time::Segment;
 use crate::worker::thread_loop::ThreadLoop;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);

@@ -21,9 +21,9 @@ use crate::py::error::to_py;
 use crate::py::imports;
 use crate::py::text::{self, Text};
 use crate::run::current::runs_in_this_thread;
+use crate::scheduler::virtual_time::VirtualTime;
 use crate::store::native::NativeStore;
 use crate::time::datetime::instant;
-use crate::virtual_time::VirtualTime;
 use crate::worker::pool::WorkerPool;
 
 /// Timer thread and dispatch of one scheduler.

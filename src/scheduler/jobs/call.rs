@@ -13,8 +13,8 @@ use pyo3::types::PyString;
 
 use super::Open;
 use super::spec::Argument;
-use crate::engine::Engine;
 use crate::py::once::intern;
+use crate::scheduler::engine::Engine;
 use crate::time::datetime::Std;
 use crate::trigger::{
     CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger, PythonJitter, WallClock,

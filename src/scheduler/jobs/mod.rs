@@ -25,7 +25,6 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use self::call::Call;
 use self::spec::Spec;
-use crate::engine::Engine;
 use crate::job::changes::Changes;
 use crate::job::fields::Seen;
 use crate::job::handle::Job;
@@ -33,6 +32,7 @@ use crate::job::record::{Record, Store};
 use crate::py::once::intern;
 use crate::py::text;
 use crate::run::report::{INFO, code};
+use crate::scheduler::engine::Engine;
 use crate::store::native::NativeStore;
 use crate::time::zone::TimeZone;
 use crate::trigger;
