@@ -14,13 +14,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::dispatch::aside::Aside;
+use crate::dispatch::drive::Drive;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run_log::RunLog;
 use crate::job::record::{Route, Store};
 use crate::process::exit;
 use crate::process::fork::Origin;
 use crate::py::once::intern;
-use crate::scheduler::virtual_time::Drive;
 use crate::worker::pool::{Pool, Task, WorkerPool};
 
 /// How long a loop may leave its inbox alone before it is looked after.

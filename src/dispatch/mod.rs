@@ -1,6 +1,7 @@
 //! What is due, on its way to the place where it runs.
 
 pub mod aside;
+pub mod drive;
 pub mod hub;
 pub mod loop_queue;
 pub mod run_log;

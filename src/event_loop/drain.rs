@@ -12,6 +12,7 @@ use mainspring_core::UtcMicros;
 use mainspring_core::engine::Item;
 use pyo3::prelude::*;
 
+use crate::dispatch::drive::Drive;
 use crate::dispatch::hub::{Hub, Place};
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::event_loop::inbox::{LoopInbox, SHUT_DOWN};
@@ -20,7 +21,6 @@ use crate::job::record::Route;
 use crate::process::fork::Origin;
 use crate::run::report::Env;
 use crate::run::steps::{self, Run};
-use crate::scheduler::virtual_time::Drive;
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
 const BUDGET: Duration = Duration::from_millis(1);

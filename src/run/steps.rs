@@ -26,7 +26,6 @@ use crate::py::tell::{self, Caller};
 use crate::py::text;
 use crate::run::current::InThisThread;
 use crate::run::report::{self, Env, Outcome, code};
-use crate::scheduler::virtual_time::OnBehalf;
 use crate::trigger::PythonJitter;
 use crate::worker::thread_loop::ThreadLoop;
 
@@ -346,7 +345,7 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
     let Some(seen) = Seen::read(shared, key) else { return };
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
-    let answers = env.hub.virtual_time.as_ref().map(|(drive, _)| OnBehalf::of(drive));
+    let answers = env.hub.virtual_time.as_ref().map(|(drive, _)| drive.on_behalf());
     let answer = due::due(&seen.trigger, seen.policy, due, now, &mut jitter);
     drop(answers);
     match jitter.or_raised(answer) {

@@ -18,6 +18,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::dispatch::drive::Segment;
 use crate::dispatch::hub::{Hub, Place};
 use crate::dispatch::turn::Turn;
 use crate::process::exit;
@@ -27,7 +28,6 @@ use crate::py::tell::Caller;
 use crate::run::report;
 use crate::run::report::Env;
 use crate::run::steps;
-use crate::scheduler::virtual_time::Segment;
 use crate::worker::thread_loop::ThreadLoop;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);
@@ -407,7 +407,8 @@ impl WorkerPool {
                         }
                     }
                     if pool.origin.is_here() {
-                        segment.end(py, &place)?;
+                        segment.end(&place);
+                        segment.done.bind(py).call0()?;
                     }
                 }
                 Task::Call(function, args) => {
