@@ -20,9 +20,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 
+use crate::dispatch::run::Run;
 use crate::dispatch::wake::Waker;
 use crate::event_loop::task::Resume;
-use crate::run::steps::Run;
 
 /// How many pieces of work are taken from the queue at a time.
 const CHUNK: usize = 64;

@@ -4,6 +4,7 @@ pub mod aside;
 pub mod drive;
 pub mod hub;
 pub mod loop_queue;
+pub mod run;
 pub mod run_log;
 pub mod turn;
 pub mod wake;

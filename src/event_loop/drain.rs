@@ -15,12 +15,13 @@ use pyo3::prelude::*;
 use crate::dispatch::drive::Drive;
 use crate::dispatch::hub::{Hub, Place};
 use crate::dispatch::loop_queue::{Inbox, Work};
-use crate::event_loop::inbox::{LoopInbox, SHUT_DOWN};
+use crate::dispatch::run::Run;
+use crate::event_loop::inbox::LoopInbox;
 use crate::event_loop::task::TaskStarter;
 use crate::job::record::Route;
 use crate::process::fork::Origin;
 use crate::run::report::Env;
-use crate::run::steps::{self, Run};
+use crate::run::steps;
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
 const BUDGET: Duration = Duration::from_millis(1);
@@ -106,7 +107,7 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
                 // The loop was taken away meanwhile, by a thread that has looked into the queue already.
                 chunk.work.push_front(work);
                 drop(chunk);
-                steps::abandon_queued(&env, inbox, SHUT_DOWN);
+                steps::abandon_queued(&env, inbox, steps::SHUT_DOWN);
                 return env.interrupted();
             }
             handle(&env, &tasks, inbox, work)?;

@@ -31,7 +31,6 @@ use crate::scheduler::virtual_time::VirtualTime;
 
 /// Why runs are cancelled that have lost their loop.
 const LOOP_CLOSED: &str = "the event loop was closed";
-pub const SHUT_DOWN: &str = "the scheduler has been shut down";
 
 /// Task, job id, store alias and run times of a suspended run.
 type SuspendedRun<'py> =
@@ -162,7 +161,7 @@ impl LoopInbox {
         let released = Self::release(slf);
         let LoopInbox { inbox, hub } = slf.get();
         if let Some(env) = Env::new(slf.py(), hub) {
-            steps::abandon_queued(&env, inbox, SHUT_DOWN);
+            steps::abandon_queued(&env, inbox, steps::SHUT_DOWN);
         }
         released
     }

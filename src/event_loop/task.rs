@@ -7,13 +7,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::dispatch::loop_queue::Suspended;
+use crate::dispatch::run::{Outcome, Run};
 use crate::event_loop::coroutine::JobCoroutine;
 use crate::event_loop::inbox::LoopInbox;
 use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
-use crate::run::report::{self, Env, INFO, Outcome, code};
-use crate::run::steps::{self, Run};
+use crate::run::report::{self, Env, INFO, code};
+use crate::run::steps;
 
 /// Starts the tasks of runs on one loop.
 pub struct TaskStarter<'a, 'py> {

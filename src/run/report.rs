@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::dispatch::hub::Hub;
 use crate::dispatch::loop_queue::{Inbox, Work};
+use crate::dispatch::run::{Outcome, Run};
 use crate::job::fields::{self, Seen};
 use crate::job::handle::Job;
 use crate::job::record::Route;
@@ -22,7 +23,6 @@ use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Arguments, Caller};
 use crate::run::batch::Batch;
-use crate::run::steps::Run;
 
 /// APScheduler's event codes, as far as runs produce them.
 pub mod code {
@@ -83,13 +83,6 @@ impl<'py> Logger<'py> {
         })?;
         Ok(Self { logger, info })
     }
-}
-
-/// How a run ended.
-pub enum Outcome<'py> {
-    Missed(i64),
-    Returned(Bound<'py, PyAny>),
-    Raised(PyErr),
 }
 
 impl<'py> Env<'py> {

@@ -1,4 +1,4 @@
-//! Running one firing: on the event loop or in a worker thread.
+//! The steps of a run, whoever calls its function, and what is told of a job that is due.
 //!
 //! A run goes through its run times in order: each is judged for misfire when it starts, called, awaited
 //! if what it returns can be awaited, and reported. The instance slot is given back with the last of them,
@@ -16,31 +16,14 @@ use pyo3::types::PyString;
 
 use crate::dispatch::hub::Attached;
 use crate::dispatch::loop_queue::{Inbox, Work};
-use crate::dispatch::run_log::Logged;
-use crate::event_loop::inbox::SHUT_DOWN;
+use crate::dispatch::run::{Outcome, Run};
 use crate::job::fields::Seen;
-use crate::job::record::Route;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Caller};
 use crate::py::text;
-use crate::run::current::InThisThread;
-use crate::run::report::{self, Env, Outcome, code};
+use crate::run::report::{self, Env, code};
 use crate::trigger::PythonJitter;
-use crate::worker::thread_loop::ThreadLoop;
-
-/// A firing on its way through its run times.
-pub struct Run {
-    pub firing: Firing,
-    pub store: Arc<Attached>,
-    /// The job as it was when the run began.
-    pub seen: Seen,
-    index: usize,
-    /// That of the current run time, see [`Run::context`].
-    pub context: Option<Py<PyAny>>,
-    /// Its place among the runs that a test may look at.
-    logged: Option<Logged>,
-}
 
 impl Run {
     /// Takes a firing over. `None`, with its instance slot given back, when its store is gone.
@@ -51,23 +34,6 @@ impl Run {
         }
         let (store, seen) = run?;
         Some(Self::new(firing, store, seen))
-    }
-
-    fn new(firing: Firing, store: Arc<Attached>, seen: Seen) -> Self {
-        Self { firing, store, seen, index: 0, context: None, logged: None }
-    }
-
-    pub fn run_times(&self) -> &[UtcMicros] {
-        self.firing.run_times.as_slice()
-    }
-
-    /// The run times that have not come to their end.
-    pub fn times_left(&self) -> &[UtcMicros] {
-        self.run_times().get(self.index..).unwrap_or_default()
-    }
-
-    pub fn executor(&self) -> u32 {
-        Route::unpack(self.firing.route).executor
     }
 
     pub fn id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
@@ -130,15 +96,6 @@ impl Run {
     }
 }
 
-impl Outcome<'_> {
-    pub fn of(result: PyResult<Bound<'_, PyAny>>) -> Outcome<'_> {
-        match result {
-            Ok(value) => Outcome::Returned(value),
-            Err(error) => Outcome::Raised(error),
-        }
-    }
-}
-
 /// Whether `value` can be awaited: a coroutine, or an object with `__await__` or of a generator-based coroutine.
 pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = value.py();
@@ -150,6 +107,9 @@ pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     }
     imports::isawaitable(py)?.call1((value,))?.is_truthy()
 }
+
+/// Why runs are cancelled that have lost their loop.
+pub const SHUT_DOWN: &str = "the scheduler has been shut down";
 
 /// Ends the runs whose awaitables wait for a loop that does not come, as cancelled for this reason, and tells
 /// of those that have ended before.
@@ -174,38 +134,6 @@ pub fn close(awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
     match awaitable.is_instance(imports::coroutine_type(py)?)? {
         true => awaitable.call_method0(intern!(py, "close")).map(drop),
         false => Ok(()),
-    }
-}
-
-/// Runs a firing in a worker thread. An awaitable result goes on to the event loop, run and all.
-pub fn run_in_worker(env: &Env<'_>, firing: Firing, thread_loop: &mut ThreadLoop) {
-    let (py, hub) = (env.py, &env.hub);
-    let Some(mut run) = Run::begin(env, firing) else { return };
-    let here = InThisThread::enter(py, hub, &run.seen.id);
-    env.never_fails(run.tell_submitted(env));
-    while run.next_in_time(env).is_some() {
-        let context = run.context(env);
-        env.never_fails(thread_loop.before_run(env));
-        let result = context.and_then(|context| run.seen.record.call_in(&context));
-        env.never_fails(thread_loop.after_run(py));
-        here.tell_unawaited();
-        match result {
-            Ok(value) if is_awaitable(&value).unwrap_or(false) => {
-                if !hub.origin.is_here() {
-                    // It has forked, and this is the child: here is no loop to await it on.
-                    env.never_fails(close(&value));
-                    return;
-                }
-                let coroutines = hub.coroutines();
-                coroutines.push(vec![Work::Await(Box::new(run), value.unbind())]);
-                if !coroutines.has_loop() {
-                    // Asked only now: whoever takes the loop away looks into the queue after that.
-                    abandon_queued(env, &coroutines, SHUT_DOWN);
-                }
-                return;
-            }
-            result => run.settle(env, Outcome::of(result)),
-        }
     }
 }
 

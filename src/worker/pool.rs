@@ -27,7 +27,7 @@ use crate::py::imports;
 use crate::py::tell::Caller;
 use crate::run::report;
 use crate::run::report::Env;
-use crate::run::steps;
+use crate::worker::run;
 use crate::worker::thread_loop::ThreadLoop;
 
 const LONGEST_HOLD: Duration = Duration::from_millis(1);
@@ -383,7 +383,7 @@ impl WorkerPool {
                         env = Env::in_worker(py, &hub);
                     }
                     match &env {
-                        Some(env) => steps::run_in_worker(env, firing, &mut thread_loop),
+                        Some(env) => run::run_in_worker(env, firing, &mut thread_loop),
                         None => hub.finish(&firing),
                     }
                 }
@@ -394,7 +394,7 @@ impl WorkerPool {
                             env = Env::in_worker(py, &hub);
                         }
                         match &env {
-                            Some(env) => steps::run_in_worker(env, firing, &mut thread_loop),
+                            Some(env) => run::run_in_worker(env, firing, &mut thread_loop),
                             None => hub.finish(&firing),
                         }
                         if !pool.origin.is_here() || hub.has_work_for_loops() {
