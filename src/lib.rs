@@ -32,9 +32,9 @@ mod _mainspring {
     #[pymodule_export]
     use crate::process::fork::{forks, keep_for_ever};
     #[pymodule_export]
-    use crate::run::current::{current_run, noted, runs_in_this_thread};
+    use crate::run::current::{current_run, runs_in_this_thread};
     #[pymodule_export]
-    use crate::scheduler::engine::Engine;
+    use crate::scheduler::engine::{Engine, noted};
     #[pymodule_export]
     use crate::scheduler::jobs::NativeJobs;
     #[pymodule_export]
@@ -55,7 +55,7 @@ mod _mainspring {
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::process::thread_end::wait_for_ever_instead_of_unwinding();
-        crate::py::once::fill_cells_of_pyo3(m.py())?;
+        crate::fill_cells_of_pyo3(m.py())?;
         crate::process::fork::watch_for_forks()?;
         for (_, value) in m.dict() {
             if let Ok(class) = value.cast::<PyType>() {
@@ -71,4 +71,18 @@ mod _mainspring {
         crate::trigger::watch_classes(m.py())?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
+}
+
+/// Has pyo3 make what it makes once and this package needs later (see `py/once.rs`).
+fn fill_cells_of_pyo3(py: Python<'_>) -> PyResult<()> {
+    let function = py.get_type::<pyo3::types::PyFunction>();
+    py.get_type::<pyo3::types::PyCFunction>();
+    function.name()?;
+    function.qualname()?;
+    // Asked for the length of an iterator, as `collect` does.
+    pyo3::types::PyTuple::new(py, [0])?.try_iter()?.size_hint();
+    // The classes that are not in the module.
+    py.get_type::<event_loop::task::Resume>();
+    py.get_type::<run::unawaited::WarnUnawaited>();
+    Ok(())
 }

@@ -17,11 +17,10 @@ use crate::dispatch::aside::Aside;
 use crate::dispatch::drive::Drive;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run_log::RunLog;
+use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
 use crate::process::exit;
 use crate::process::fork::Origin;
-use crate::py::once::intern;
-use crate::worker::pool::{Pool, Task, WorkerPool};
 
 /// How long a loop may leave its inbox alone before it is looked after.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -48,6 +47,8 @@ pub struct Hub {
     /// Whether listeners are called at `control` also for runs in worker threads.
     pub events_on_loop: AtomicBool,
     pub runs: Runs,
+    /// Has the scheduler look after its loops.
+    look_at_loops: LookAtLoops,
     /// Who looks after silent loops.
     pub loop_check: Aside,
     /// Who starts the first workers of pools.
@@ -87,9 +88,17 @@ struct Scheduler {
     strong: Option<Py<PyAny>>,
 }
 
+/// Asks a scheduler what has become of its loops, in a thread that is attached to Python.
+pub type LookAtLoops = fn(&Bound<'_, PyAny>) -> PyResult<()>;
+
 impl Hub {
     /// A hub for the scheduler that the weak reference `scheduler` leads to.
-    pub fn new(scheduler: Py<PyAny>, clock: Arc<dyn Clock>, drive: Option<Arc<Drive>>) -> Self {
+    pub fn new(
+        scheduler: Py<PyAny>,
+        clock: Arc<dyn Clock>,
+        drive: Option<Arc<Drive>>,
+        look_at_loops: LookAtLoops,
+    ) -> Self {
         Self {
             stores: RwLock::default(),
             executors: RwLock::default(),
@@ -99,6 +108,7 @@ impl Hub {
             listener_mask: AtomicU32::new(0),
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
+            look_at_loops,
             loop_check: Aside::default(),
             worker_start: Aside::default(),
             clock,
@@ -313,7 +323,7 @@ impl Hub {
         let hub = Arc::clone(self);
         self.loop_check.start("mainspring-check", move |py| {
             let Some(scheduler) = hub.scheduler(py) else { return };
-            if let Err(error) = scheduler.call_method0(intern!(py, "_check_loops")) {
+            if let Err(error) = (hub.look_at_loops)(&scheduler) {
                 error.write_unraisable(py, Some(&scheduler));
             }
         });
@@ -322,7 +332,7 @@ impl Hub {
     /// Has the first worker of a pool started, which starts the others.
     fn start_worker(&self, pool: &Arc<Pool>) {
         let pool = Arc::clone(pool);
-        self.worker_start.start("mainspring-work", move |py| match WorkerPool::begin(py, pool) {
+        self.worker_start.start("mainspring-work", move |py| match (pool.begin)(py, Arc::clone(&pool)) {
             Err(error) if !exit::is_of_exit(py, &error) => error.write_unraisable(py, None),
             _ => {}
         });

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
@@ -22,7 +22,6 @@ use pyo3_async_runtimes::TaskLocals;
 
 use crate::dispatch::run::Run;
 use crate::dispatch::wake::Waker;
-use crate::event_loop::task::Resume;
 
 /// How many pieces of work are taken from the queue at a time.
 const CHUNK: usize = 64;
@@ -146,7 +145,16 @@ pub struct Inbox {
 /// A run that waits for its task.
 pub struct Suspended {
     pub task: Py<PyAny>,
-    pub resume: Py<Resume>,
+    /// Whether the task was made for the run; else the job's function returned it.
+    pub task_is_ours: bool,
+    /// Taken by whoever ends it.
+    pub run: Arc<Mutex<Option<Run>>>,
+}
+
+impl Suspended {
+    pub fn take_run(&self) -> Option<Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// The loop an inbox is bound to.

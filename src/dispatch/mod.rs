@@ -8,3 +8,4 @@ pub mod run;
 pub mod run_log;
 pub mod turn;
 pub mod wake;
+pub mod worker_queue;

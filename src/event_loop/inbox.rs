@@ -4,7 +4,6 @@
 use std::sync::Mutex;
 use std::sync::{Arc, PoisonError};
 
-use mainspring_core::UtcMicros;
 use pyo3::exceptions::{PyAttributeError, PyNotImplementedError, PyRuntimeError};
 use pyo3::prelude::*;
 #[cfg(unix)]
@@ -18,7 +17,7 @@ use crate::dispatch::loop_queue::{Binding, Inbox, Suspended};
 use crate::dispatch::wake::WakeFd;
 use crate::dispatch::wake::{WakeThread, Waker};
 use crate::event_loop::drain;
-use crate::event_loop::task::Resume;
+use crate::event_loop::task;
 use crate::job::fields::{self, Seen};
 use crate::process::exit::Inside;
 use crate::py::imports;
@@ -26,8 +25,6 @@ use crate::py::once::intern;
 use crate::py::text;
 use crate::run::report::Env;
 use crate::run::steps;
-use crate::scheduler::engine::Engine;
-use crate::scheduler::virtual_time::VirtualTime;
 
 /// Why runs are cancelled that have lost their loop.
 const LOOP_CLOSED: &str = "the event loop was closed";
@@ -127,12 +124,6 @@ fn unwatch(event_loop: &Bound<'_, PyAny>, fd: WakeFd) -> PyResult<()> {
 
 #[pymethods]
 impl LoopInbox {
-    /// A further inbox of `engine`, for another loop than that of `engine.control`.
-    #[new]
-    fn new(engine: &Bound<'_, Engine>) -> Self {
-        Self { inbox: Arc::default(), hub: Arc::clone(engine.get().hub()) }
-    }
-
     /// Binds the inbox to `event_loop`; jobs run in copies of `context`. From any thread.
     fn bind(slf: &Bound<'_, Self>, event_loop: Bound<'_, PyAny>, context: Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
@@ -207,15 +198,18 @@ impl LoopInbox {
     /// The runs that are suspended on the loop: the task of each, its job's id and store, and the run times
     /// that it has not come to the end of.
     fn running<'py>(&self, py: Python<'py>) -> PyResult<Vec<SuspendedRun<'py>>> {
-        let runs: Vec<(Py<PyAny>, Py<Resume>)> = {
+        let runs: Vec<_> = {
             let tasks = self.inbox.lock_tasks();
-            tasks.values().map(|run| (run.task.clone_ref(py), run.resume.clone_ref(py))).collect()
+            tasks
+                .values()
+                .map(|suspended| (suspended.task.clone_ref(py), Arc::clone(&suspended.run)))
+                .collect()
         };
         let Some(env) = Env::new(py, &self.hub) else { return Ok(Vec::new()) };
         let mut running = Vec::with_capacity(runs.len());
-        for (task, resume) in runs {
+        for (task, run) in runs {
             let about = {
-                let run = resume.get().run.lock().unwrap_or_else(PoisonError::into_inner);
+                let run = run.lock().unwrap_or_else(PoisonError::into_inner);
                 run.as_ref().map(|run| (run.seen.clone(), run.store.clone(), run.times_left().to_vec()))
             };
             if let Some((seen, store, times)) = about {
@@ -259,10 +253,9 @@ impl LoopInbox {
         let Some(env) = Env::new(py, &self.hub).map(Env::after_its_loop) else { return Ok(()) };
         steps::abandon_queued(&env, &self.inbox, LOOP_CLOSED);
         for suspended in runs {
-            let run = suspended.resume.get().run.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(mut run) = run {
+            if let Some(mut run) = suspended.take_run() {
                 // Whatever the coroutine raises on its way out, the other runs are to be ended, too.
-                env.never_fails(suspended.resume.get().end_task(suspended.task.bind(py)));
+                env.never_fails(task::end_task(py, &suspended));
                 run.abandon(&env, &imports::cancelled(py, LOOP_CLOSED)?);
             }
         }
@@ -312,12 +305,6 @@ impl LoopInbox {
             drain::drain(slf, || true)?;
         }
         Ok(())
-    }
-
-    /// Drives a manual clock up to the wall-clock time `until`, in microseconds since the epoch, for as long as
-    /// what is due belongs to this loop and ends at once. On the loop's thread only.
-    fn drive(slf: &Bound<'_, Self>, time: &Bound<'_, VirtualTime>, until: i64) -> PyResult<()> {
-        drain::drive(slf, &time.get().drive, UtcMicros::clamped(until))
     }
 
     /// Whether no work is queued.

@@ -1,6 +1,6 @@
 //! The tasks of runs: starting one on a loop, eagerly where that is possible, and going on when it is done.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -202,15 +202,17 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let inbox = self.inbox.get();
         let Started { task, coroutine } = started;
         let address = task.as_ptr() as usize;
+        let task_is_ours = !task.is(awaitable);
+        let run = Arc::new(Mutex::new(Some(run)));
         let resume = Resume {
             inbox: self.inbox.clone().unbind(),
             address,
-            task_is_ours: !task.is(awaitable),
+            task_is_ours,
             interrupt: Mutex::default(),
-            run: Mutex::new(Some(run)),
+            run: Arc::clone(&run),
         };
         let resume = Bound::new(py, resume)?;
-        let suspended = Suspended { task: task.clone().unbind(), resume: resume.clone().unbind() };
+        let suspended = Suspended { task: task.clone().unbind(), task_is_ours, run };
         let old = inbox.inbox.lock_tasks().insert(address, suspended);
         drop(old);
         if let Some(coroutine) = coroutine {
@@ -252,7 +254,7 @@ pub struct Resume {
     task_is_ours: bool,
     /// What arrived in the last step and is to end the program.
     interrupt: Mutex<Option<PyErr>>,
-    pub run: Mutex<Option<Run>>,
+    run: Arc<Mutex<Option<Run>>>,
 }
 
 impl Resume {
@@ -335,23 +337,23 @@ impl Resume {
     fn take_run(&self) -> Option<Run> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
 
-    /// Ends a task whose loop is closed, without the words that asyncio has for a task that is lost: the
-    /// end of the run is reported, and that of the loop.
-    pub fn end_task(&self, task: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = task.py();
-        if self.task_is_ours {
-            // A task factory's own tasks need not have it.
-            let silenced = task.setattr(intern!(py, "_log_destroy_pending"), false);
-            let closed = task.call_method0(intern!(py, "get_coro"))?.call_method0(intern!(py, "close"));
-            silenced.or_else(|error| match error.is_instance_of::<PyAttributeError>(py) {
-                true => Ok(()),
-                false => Err(error),
-            })?;
-            closed?;
-        }
-        Ok(())
+/// Ends the task of a run whose loop is closed, without the words that asyncio has for a task that is lost: the end of the
+/// run is reported, and that of the loop.
+pub fn end_task(py: Python<'_>, suspended: &Suspended) -> PyResult<()> {
+    if suspended.task_is_ours {
+        let task = suspended.task.bind(py);
+        // A task factory's own tasks need not have it.
+        let silenced = task.setattr(intern!(py, "_log_destroy_pending"), false);
+        let closed = task.call_method0(intern!(py, "get_coro"))?.call_method0(intern!(py, "close"));
+        silenced.or_else(|error| match error.is_instance_of::<PyAttributeError>(py) {
+            true => Ok(()),
+            false => Err(error),
+        })?;
+        closed?;
     }
+    Ok(())
 }
 
 #[pymethods]

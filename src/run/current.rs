@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use mainspring_core::job::JobId;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::PyString;
 
 use crate::dispatch::hub::Hub;
-use crate::py::text::{self, Text};
+use crate::py::text;
 use crate::run::unawaited;
-use crate::scheduler::engine::Engine;
 
 struct Current {
     /// `None` in a process that does not have the scheduler.
@@ -36,6 +35,11 @@ impl<'py> InThisThread<'py> {
     /// A run of the hub's own.
     pub fn enter(py: Python<'py>, hub: &Arc<Hub>, job_id: &JobId) -> Self {
         Self::push(py, Some(Arc::clone(hub)), Arc::clone(job_id), true)
+    }
+
+    /// A run of an executor written in Python, which counts it itself.
+    pub fn enter_uncounted(py: Python<'py>, hub: Option<Arc<Hub>>, job_id: JobId) -> Self {
+        Self::push(py, hub, job_id, false)
     }
 
     fn push(py: Python<'py>, hub: Option<Arc<Hub>>, job_id: JobId, counted: bool) -> Self {
@@ -88,22 +92,4 @@ pub fn current_run(py: Python<'_>) -> Option<(Bound<'_, PyAny>, Bound<'_, PyStri
         .with_borrow(|here| here.last().map(|current| (current.hub.clone(), Arc::clone(&current.job_id))));
     let (hub, job_id) = current?;
     Some((hub?.scheduler(py)?, text::string(py, &job_id)))
-}
-
-/// Calls a job's function for an executor written in Python, noted as this thread's current run. Without an engine,
-/// as in another process, it is noted for what is told of the run only.
-#[pyfunction]
-#[pyo3(signature = (engine, job_id, func, *args, **kwargs))]
-pub fn noted<'py>(
-    engine: Option<&Bound<'py, Engine>>,
-    job_id: Text<'_>,
-    func: &Bound<'py, PyAny>,
-    args: &Bound<'py, PyTuple>,
-    kwargs: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let hub = engine.map(|engine| Arc::clone(engine.get().hub()));
-    let here = InThisThread::push(func.py(), hub, Arc::from(job_id.as_str()), false);
-    let result = func.call(args, kwargs);
-    here.tell_unawaited();
-    result
 }

@@ -9,7 +9,7 @@ use mainspring_core::job::JobId;
 use mainspring_core::time::{Clock, SystemClock};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::dispatch::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::dispatch::run_log::Logbook;
@@ -19,8 +19,9 @@ use crate::process::fork::keep_for_ever;
 use crate::py::awaitable::awaitable;
 use crate::py::error::to_py;
 use crate::py::imports;
+use crate::py::once::intern;
 use crate::py::text::{self, Text};
-use crate::run::current::runs_in_this_thread;
+use crate::run::current::{InThisThread, runs_in_this_thread};
 use crate::scheduler::virtual_time::VirtualTime;
 use crate::store::native::NativeStore;
 use crate::time::datetime::instant;
@@ -67,7 +68,7 @@ impl Engine {
             Some(drive) => Arc::clone(&drive.clock) as Arc<dyn Clock>,
             None => Arc::new(SystemClock::new()),
         };
-        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock), drive));
+        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock), drive, look_at_loops));
         let handle = Arc::new(EngineHandle::new(clock, Arc::new(HubDispatch(Arc::clone(&hub)))));
         let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
         Ok(Self {
@@ -78,6 +79,11 @@ impl Engine {
             coro: Mutex::default(),
             stores: Mutex::default(),
         })
+    }
+
+    /// A further inbox, for another loop than that of `control`.
+    fn new_inbox(&self) -> LoopInbox {
+        LoopInbox { inbox: Arc::default(), hub: Arc::clone(&self.hub) }
     }
 
     /// The inbox on which listeners, notices, Python triggers and Python executors are handled.
@@ -280,4 +286,26 @@ impl Engine {
     fn idle<'py>(&self, py: Python<'py>, but: usize) -> PyResult<Bound<'py, PyAny>> {
         awaitable(py, wait_none(Arc::clone(&self.hub), but))
     }
+}
+
+fn look_at_loops(scheduler: &Bound<'_, PyAny>) -> PyResult<()> {
+    scheduler.call_method0(intern!(scheduler.py(), "_check_loops")).map(drop)
+}
+
+/// Calls a job's function for an executor written in Python, noted as this thread's current run. Without an engine,
+/// as in another process, it is noted for what is told of the run only.
+#[pyfunction]
+#[pyo3(signature = (engine, job_id, func, *args, **kwargs))]
+pub fn noted<'py>(
+    engine: Option<&Bound<'py, Engine>>,
+    job_id: Text<'_>,
+    func: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let hub = engine.map(|engine| Arc::clone(engine.get().hub()));
+    let here = InThisThread::enter_uncounted(func.py(), hub, Arc::from(job_id.as_str()));
+    let result = func.call(args, kwargs);
+    here.tell_unawaited();
+    result
 }

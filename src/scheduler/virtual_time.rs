@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::dispatch::drive::Drive;
 use crate::dispatch::hub::Place;
+use crate::event_loop::drain;
 use crate::event_loop::inbox::LoopInbox;
 use crate::job::fields::Seen;
 use crate::py::text;
@@ -66,6 +67,12 @@ impl VirtualTime {
             Some((_, Place::Pool(pool))) => Some(Bound::new(py, WorkerPool::of(pool))?.into_any()),
             None => None,
         })
+    }
+
+    /// Goes on up to the wall-clock time `until`, in microseconds since the epoch, for as long as what is due belongs to
+    /// the loop of `inbox` and ends at once. On that loop's thread only.
+    fn drive(&self, inbox: &Bound<'_, LoopInbox>, until: i64) -> PyResult<()> {
+        drain::drive(inbox, &self.drive, UtcMicros::clamped(until))
     }
 
     /// Sends the item that is next, and those after it that belong to the same place, where they are handled,

@@ -7,22 +7,17 @@
 //! takes the last spare one's place starts the next. The first is started when there is something to do, in a
 //! thread that may wait.
 
-use std::cell::Cell;
-use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use mainspring_core::engine::Firing;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::dispatch::drive::Segment;
-use crate::dispatch::hub::{Hub, Place};
-use crate::dispatch::turn::Turn;
+use crate::dispatch::hub::Place;
+use crate::dispatch::worker_queue::{Pool, Task};
 use crate::process::exit;
-use crate::process::fork::Origin;
 use crate::py::imports;
 use crate::py::tell::Caller;
 use crate::run::report;
@@ -35,159 +30,6 @@ const LONGEST_HOLD: Duration = Duration::from_millis(1);
 /// How long a thread that waits for workers to end leaves signals alone.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
-/// Something for a worker to do.
-pub enum Task {
-    /// Run a job of a native store.
-    Run(Arc<Hub>, Firing),
-    /// Call a function with arguments.
-    Call(Py<PyAny>, Py<PyTuple>),
-    /// Drive the engines of a manual clock, for as long as their runs are this pool's.
-    Drive(Segment),
-}
-
-#[derive(Default)]
-struct State {
-    queue: VecDeque<Task>,
-    threads: Vec<Py<PyAny>>,
-    /// The numbers of the workers that live, or are being started.
-    workers: HashSet<usize>,
-    idle: usize,
-    started: usize,
-    closed: bool,
-    /// Whether threads that are started in a worker are daemons; by default as in the thread that starts the worker.
-    daemon: Option<bool>,
-}
-
-/// The pool's queue and its workers.
-pub struct Pool {
-    state: Mutex<State>,
-    ready: Condvar,
-    /// Told whenever a worker has ended.
-    ended: Condvar,
-    max_workers: usize,
-    prefix: String,
-    /// The process in which the workers live.
-    origin: Origin,
-    initializer: Option<(Py<PyAny>, Py<PyTuple>)>,
-    turn: Turn,
-    /// Whether there has ever been a worker.
-    has_begun: AtomicBool,
-    /// How many workers are kept by runs that a manual clock does not wait for.
-    pub stuck: AtomicUsize,
-}
-
-impl Pool {
-    pub fn max_workers(&self) -> usize {
-        self.max_workers
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether a worker has ever been started, which sees to it that there is one to spare.
-    pub fn has_begun(&self) -> bool {
-        self.has_begun.load(Ordering::Relaxed)
-    }
-
-    /// Queues tasks; gives them back when the pool is shut down.
-    pub fn push(&self, tasks: Vec<Task>) -> Vec<Task> {
-        let mut state = self.lock();
-        if state.closed {
-            return tasks;
-        }
-        state.queue.extend(tasks);
-        drop(state);
-        // One worker is enough to begin with: it wakes the next when there is more to do.
-        self.ready.notify_one();
-        Vec::new()
-    }
-
-    /// Calls `wait` detached from Python, and comes back when it is this worker's turn.
-    fn detached<T: Send>(&self, py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
-        let waited = py.detach(|| {
-            let waited = wait();
-            self.turn.take();
-            waited
-        });
-        self.turn.give();
-        waited
-    }
-
-    /// The next task, if there is one.
-    fn try_pop(&self) -> Option<Task> {
-        let mut state = self.lock();
-        let task = state.queue.pop_front();
-        if !state.queue.is_empty() && state.idle > 0 {
-            self.ready.notify_one();
-        }
-        task
-    }
-
-    /// The next task; waits for it. `None` when the pool is shut down and its queue is empty.
-    fn pop(&self) -> Option<Task> {
-        let mut state = self.lock();
-        state.idle += 1;
-        while state.queue.is_empty() && !state.closed {
-            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.idle -= 1;
-        let task = state.queue.pop_front();
-        if !state.queue.is_empty() && state.idle > 0 {
-            self.ready.notify_one();
-        }
-        task
-    }
-
-    /// Waits until no worker is left, but for the calling thread if it is one, for [`SIGNAL_CHECK`] at most; says
-    /// whether that is so.
-    fn wait_ended(&self) -> bool {
-        let own = usize::from(WORKS_FOR.get() == std::ptr::from_ref(self));
-        let state = self.lock();
-        let alive = |state: &mut State| state.workers.len() > own;
-        match self.ended.wait_timeout_while(state, SIGNAL_CHECK, alive) {
-            Ok((_, waited)) => !waited.timed_out(),
-            Err(poisoned) => !poisoned.into_inner().1.timed_out(),
-        }
-    }
-
-    /// How many workers have something to do, and how much waits for them.
-    pub fn load(&self) -> (usize, usize) {
-        let state = self.lock();
-        (state.workers.len().saturating_sub(state.idle), state.queue.len())
-    }
-
-    fn close(&self) {
-        self.lock().closed = true;
-        self.ready.notify_all();
-    }
-
-    /// Counts a worker as ended; returns how many are left.
-    fn end_worker(&self, number: usize) -> usize {
-        let mut state = self.lock();
-        state.workers.remove(&number);
-        self.ended.notify_all();
-        state.workers.len()
-    }
-
-    /// Whether another worker should be started, so that one is to spare; counts it as started.
-    fn claim_worker(&self) -> Option<usize> {
-        let mut state = self.lock();
-        if state.closed || state.idle > 0 || state.workers.len() >= self.max_workers {
-            return None;
-        }
-        let number = state.started;
-        state.started += 1;
-        state.workers.insert(number);
-        Some(number)
-    }
-}
-
-thread_local! {
-    /// The pool that the current thread is a worker of.
-    static WORKS_FOR: Cell<*const Pool> = const { Cell::new(std::ptr::null()) };
-}
-
 /// A worker thread, from its beginning to its end however it comes.
 struct Worker<'a> {
     pool: &'a Pool,
@@ -196,17 +38,14 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn begin(pool: &'a Pool, number: usize) -> Self {
-        WORKS_FOR.set(pool);
-        // Counted already, unless whoever started it was interrupted in that.
-        pool.lock().workers.insert(number);
-        pool.has_begun.store(true, Ordering::Relaxed);
+        pool.begin_worker(number);
         Self { pool, number }
     }
 }
 
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
-        WORKS_FOR.set(std::ptr::null());
+        Pool::leave();
         if self.pool.origin.is_here() {
             self.pool.end_worker(self.number);
         }
@@ -229,7 +68,7 @@ impl WorkerPool {
     }
 
     /// Starts the first worker of a pool that has been given tasks.
-    pub fn begin(py: Python<'_>, pool: Arc<Pool>) -> PyResult<()> {
+    fn begin(py: Python<'_>, pool: Arc<Pool>) -> PyResult<()> {
         Self::ensure_spare(&Bound::new(py, Self::of(pool))?)
     }
 
@@ -301,25 +140,15 @@ impl WorkerPool {
             .filter(|&number| number > 0)
             .ok_or_else(|| PyValueError::new_err("max_workers must be greater than 0"))?;
         let initargs = initargs.unwrap_or_else(|| PyTuple::empty(py).unbind());
-        let pool = Arc::new(Pool {
-            state: Mutex::default(),
-            ready: Condvar::new(),
-            ended: Condvar::new(),
-            max_workers,
-            prefix: thread_name_prefix.to_owned(),
-            origin: Origin::here(),
-            initializer: initializer.map(|f| (f, initargs)),
-            turn: Turn::default(),
-            has_begun: AtomicBool::new(false),
-            stuck: AtomicUsize::new(0),
-        });
+        let initializer = initializer.map(|function| (function, initargs));
+        let pool = Arc::new(Pool::new(max_workers, thread_name_prefix, initializer, Self::begin));
         remember(&pool);
         Ok(Self { pool })
     }
 
     #[getter]
     fn max_workers(&self) -> usize {
-        self.pool.max_workers
+        self.pool.max_workers()
     }
 
     /// Whether threads that are started in a worker are daemons; `None`: if the thread that starts the worker is one.
@@ -438,7 +267,7 @@ fn give_way() {
 
 /// Waits for the workers to end, but for the calling one. Fails when a signal handler raises meanwhile.
 fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
-    while !py.detach(|| pool.wait_ended()) {
+    while !py.detach(|| pool.wait_ended(SIGNAL_CHECK)) {
         py.check_signals()?;
     }
     let threads = std::mem::take(&mut pool.lock().threads);

@@ -117,7 +117,7 @@ class DrivenScheduler(BaseScheduler):
         self._engine.control.bind(control, self._context)
         self._engine.coro = None
         if coroutines is not None:
-            self._engine.coro = LoopInbox(self._engine)
+            self._engine.coro = self._engine.new_inbox()
             self._engine.coro.bind(coroutines, self._context)
         if (
             self._clock is not None
