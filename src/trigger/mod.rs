@@ -11,7 +11,7 @@ mod cron;
 mod date;
 mod host;
 mod interval;
-mod live;
+pub mod live;
 
 use std::sync::Arc;
 
