@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 
@@ -31,6 +31,19 @@ def threads_are_greenlets() -> bool:
 def eventlet_has_patched_threads() -> bool:
     """Tell whether locks are eventlet's, which unlike gevent's are for the greenlets of one thread alone."""
     return _eventlets_originals() is not None
+
+
+def native_rlock() -> AbstractContextManager[Any]:
+    """Return a re-entrant lock of threads, not of greenlets, whatever has been patched.
+
+    It is for what a thread does without waiting for anything, in which no other greenlet comes to run.
+    A signal cannot leave it locked, as it can a greenlets' lock, which is written in Python: what its
+    handler raises there comes between the lock's taking and its owner's note of it.
+    """
+    get_original = _gevents_originals()
+    made = threading.RLock if get_original is None else get_original("_thread", "RLock")
+    lock: AbstractContextManager[Any] = made()
+    return lock
 
 
 def join_thread(thread: threading.Thread) -> None:

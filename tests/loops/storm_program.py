@@ -179,7 +179,7 @@ elif kind == "gevent":
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 ran = threading.Event()
-warm = BackgroundScheduler(timezone="UTC")
+warm = busy(BackgroundScheduler(timezone="UTC"))
 warm.start()
 for warmed in (plain, coroutine, ran.set):
     warm.add_job(warmed)

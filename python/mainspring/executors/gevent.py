@@ -11,6 +11,7 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mainspring._native_threads import native_rlock
 from mainspring.executors.base import (
     LOOP_CHECK_INTERVAL,
     BaseExecutor,
@@ -47,6 +48,7 @@ class GeventExecutor(BaseExecutor):
 
     def start(self, scheduler: BaseScheduler, alias: str) -> None:
         super().start(scheduler, alias)
+        self._lock = native_rlock()
         self._hub: Any = getattr(scheduler, "_hub", None) or gevent.get_hub()
         self._greenlets: set[Any] = set()
 

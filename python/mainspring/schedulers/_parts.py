@@ -233,12 +233,16 @@ class SchedulerParts(metaclass=ABCMeta):
     def _make_locks(self) -> None:
         self._executors_lock = self._create_lock()
         self._jobstores_lock = self._create_lock()
-        self._listeners_lock = self._create_lock()
+        self._listeners_lock = self._create_brief_lock()
         self._store_locks: dict[str, AbstractContextManager[Any]] = {}
 
     def _create_lock(self) -> AbstractContextManager[Any]:
         """Make a re-entrant lock of the kind that suits the scheduler."""
         return RLock()
+
+    def _create_brief_lock(self) -> AbstractContextManager[Any]:
+        """Make such a lock under which nothing is waited for."""
+        return self._create_lock()
 
     def _create_plugin_instance(
         self, type_: str, alias: str, constructor_kwargs: Mapping[str, Any]

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from mainspring._native_threads import native_rlock
 from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
 from mainspring.schedulers._loops import new_own_loop
 
@@ -120,6 +121,9 @@ class GeventScheduler(LoopThreadScheduler):
 
     def _create_lock(self) -> AbstractContextManager[Any]:
         return RLock()  # type: ignore[no-any-return]
+
+    def _create_brief_lock(self) -> AbstractContextManager[Any]:
+        return native_rlock()
 
     def _create_default_executor(self) -> BaseExecutor:
         from mainspring.executors.gevent import GeventExecutor
