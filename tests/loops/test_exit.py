@@ -351,7 +351,7 @@ def go_on():
         runs.acquire()
     print("still runs")
 
-often = dict(seconds=0.01, max_instances=1_000, misfire_grace_time=None)
+often = dict(seconds=0.01, max_instances=1_000_000, misfire_grace_time=None)
 scheduler.add_job(runs.release, "interval", **often)
 scheduler.start()
 threading.Thread(target=go_on).start()

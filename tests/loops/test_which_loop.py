@@ -44,7 +44,8 @@ def main():
         assert asyncio.get_running_loop() is loop
         print("ran")
         loop.stop()
-    scheduler = AsyncIOScheduler(timezone="UTC")
+    times = dict(max_instances=1_000_000, misfire_grace_time=None)
+    scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=times)
     scheduler.add_job(job, "interval", seconds=0.05)
     scheduler.start()
     loop = asyncio.get_event_loop()
@@ -72,7 +73,8 @@ async def job():
     await asyncio.sleep(0)
     ran.set_result(asyncio.get_running_loop()) if not ran.done() else None
 
-scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=dict(max_instances=1_000_000))
+times = dict(max_instances=1_000_000, misfire_grace_time=None)
+scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=times)
 scheduler.add_job(job, "interval", seconds=0.05)
 scheduler.add_job(lambda: job(), "interval", seconds=0.05)
 scheduler.start()
@@ -117,7 +119,8 @@ async def job():
     assert asyncio.get_running_loop() is loop
     loop.stop()
 
-scheduler = AsyncIOScheduler(timezone="UTC")
+times = dict(max_instances=1_000_000, misfire_grace_time=None)
+scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=times)
 scheduler.add_job(job, "interval", seconds=0.05)
 scheduler.start()
 loop = new_event_loop()
@@ -196,7 +199,7 @@ async def other(go_on):
 go_on = threading.Event()
 thread = threading.Thread(target=run, args=[other(go_on)])
 thread.start()
-scheduler.add_job(job, "interval", seconds=0.02, id="a")
+scheduler.add_job(job, "interval", seconds=0.02, id="a", max_instances=1_000_000, misfire_grace_time=None)
 scheduler.start()
 # A loop runs in another thread, which does not make it the scheduler's.
 guess = scheduler._eventloop
@@ -492,7 +495,8 @@ async def job(name):
     both[name] = asyncio.get_running_loop()
 
 for scheduler, name in ((one, "one"), (other, "other")):
-    scheduler.add_job(job, "interval", seconds=0.05, args=[name], max_instances=9, misfire_grace_time=None)
+    times = dict(max_instances=1_000_000, misfire_grace_time=None)
+    scheduler.add_job(job, "interval", seconds=0.05, args=[name], **times)
     scheduler.start()
 
 async def main():
