@@ -24,10 +24,10 @@ from threading import Event, current_thread
 from typing import Protocol
 from weakref import WeakSet
 
+from mainspring._loops.find import close_made_loops
 from mainspring._mainspring import join_pools, wait_for_loops
 from mainspring._native_threads import join_thread, program_threads
 from mainspring.schedulers._fork import note_fork
-from mainspring.schedulers._loops import close_made_loops
 
 
 class Stoppable(Protocol):

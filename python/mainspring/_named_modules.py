@@ -30,8 +30,8 @@ def _by_rust() -> None:
     import weakref
     import zoneinfo
 
-    import mainspring._coroutines
     import mainspring._logs
+    import mainspring._loops.coroutines
     import mainspring._native_threads
     import mainspring._pickles
     import mainspring._trigger_class

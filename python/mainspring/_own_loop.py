@@ -14,13 +14,13 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._logs import get_logger
-from mainspring._thread_futures import log_unretrieved
-from mainspring.executors.base import _call, _contain
-from mainspring.schedulers._loops import (
+from mainspring._loops.find import (
     belongs_to_parent,
     current_loop,
     finish_loop,
 )
+from mainspring._thread_futures import log_unretrieved
+from mainspring.executors.base import _call, _contain
 
 if TYPE_CHECKING:
     from mainspring.job import Job

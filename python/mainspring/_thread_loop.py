@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from mainspring._exit import is_exiting
 from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
+from mainspring._loops.find import current_loop, running_loop
 from mainspring._mainspring import Engine, runs_in_this_thread
 from mainspring._own_loop import call_with_own_loop, run_aside
 from mainspring._thread_futures import (
@@ -38,7 +39,6 @@ from mainspring._thread_futures import (
 )
 from mainspring._thread_tornado import STANDS_FOR, TornadosLoop, refuse
 from mainspring.executors.base import _call
-from mainspring.schedulers._loops import current_loop, running_loop
 
 if TYPE_CHECKING:
     from mainspring.job import Job

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import pytest
 
-from mainspring.schedulers._frugal_loop import MOST_POLLED, new_frugal_loop
+from mainspring._loops.frugal import MOST_POLLED, new_frugal_loop
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asyncio's own loop is used there")
 

@@ -17,9 +17,9 @@ from inspect import isawaitable
 from threading import main_thread
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
 
-from mainspring._coroutines import explain, is_exit_of_program, loop_is_ending
 from mainspring._lazy import asyncio
 from mainspring._logs import get_logger, names_caller
+from mainspring._loops.coroutines import explain, is_exit_of_program, loop_is_ending
 from mainspring._mainspring import Engine, keep_for_ever, noted
 from mainspring.events import (
     EVENT_JOB_ERROR,

@@ -25,8 +25,8 @@ import threading
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from mainspring._loops.find import leave_loops_to_parent
 from mainspring._mainspring import forks
-from mainspring.schedulers._loops import leave_loops_to_parent
 
 if TYPE_CHECKING:
     from mainspring.schedulers.base import BaseScheduler

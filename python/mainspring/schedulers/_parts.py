@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._coroutines import is_exit_of_program
 from mainspring._logs import message, names_caller
+from mainspring._loops.coroutines import is_exit_of_program
 from mainspring.events import (
     EVENT_ALL,
     EVENT_EXECUTOR_ADDED,

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from mainspring._lazy import asyncio
-from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
-from mainspring.schedulers import CancelledRun
-from mainspring.schedulers._driven import WORKER_CHECK_INTERVAL, DrivenScheduler
-from mainspring.schedulers._guess import LoopGuess
-from mainspring.schedulers._loop_end import LoopEnd
-from mainspring.schedulers._loops import (
+from mainspring._loops.end import LoopEnd
+from mainspring._loops.find import (
     belongs_to_parent,
     current_loop,
     new_loop,
     running_loop,
 )
-from mainspring.schedulers._signals import on_signals
+from mainspring._loops.guess import LoopGuess
+from mainspring._loops.signals import on_signals
+from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
+from mainspring.schedulers import CancelledRun
+from mainspring.schedulers._driven import WORKER_CHECK_INTERVAL, DrivenScheduler
 from mainspring.schedulers.base import STATE_STOPPED
 from mainspring.util import maybe_ref
 

@@ -6,8 +6,8 @@ from threading import Thread, current_thread
 from typing import Any
 
 from mainspring._exit import unheard_at_exit
+from mainspring._loops.find import running_loop
 from mainspring._native_threads import join_thread
-from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers.blocking import BlockingScheduler
 from mainspring.util import asbool
 

@@ -12,8 +12,8 @@ from functools import partial
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from mainspring._coroutines import is_exit_of_program
 from mainspring._logs import get_logger, message, names_caller
+from mainspring._loops.coroutines import is_exit_of_program
 from mainspring._mainspring import Engine, NativeJobs
 from mainspring.events import (
     EVENT_JOB_MAX_INSTANCES,

@@ -7,15 +7,15 @@ from threading import Event, get_ident
 from typing import Any
 
 from mainspring._lazy import asyncio
-from mainspring.schedulers._driven import LOOP_CHECK_INTERVAL, DrivenScheduler
-from mainspring.schedulers._loops import (
+from mainspring._loops.find import (
     belongs_to_parent,
     finish_loop,
     hidden_loop,
     new_own_loop,
     running_loop,
 )
-from mainspring.schedulers._signals import BetweenTurns
+from mainspring._loops.signals import BetweenTurns
+from mainspring.schedulers._driven import LOOP_CHECK_INTERVAL, DrivenScheduler
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)

@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from mainspring._loops.find import new_own_loop
 from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
-from mainspring.schedulers._loops import new_own_loop
 
 try:
     import gevent

@@ -13,13 +13,13 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from mainspring.schedulers._loops import running_loop
+from mainspring._loops.find import running_loop
 from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.schedulers.base import STATE_STOPPED
 
 if TYPE_CHECKING:
+    from mainspring._loops.guess import LoopGuess
     from mainspring.schedulers._driven import DrivenScheduler
-    from mainspring.schedulers._guess import LoopGuess
     from mainspring.testing._clock import ManualClock
 
 _HOOK = "_warn_unawaited_coroutine"
