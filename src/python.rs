@@ -56,7 +56,7 @@ imports! {
     copy_context = "contextvars"."copy_context";
     format_tb = "traceback"."format_tb";
     clear_frames = "traceback"."clear_frames";
-    new_thread = "mainspring._native_threads"."new_thread";
+    new_thread = "mainspring._process.threads"."new_thread";
     timedelta = "datetime"."timedelta";
     iterable = "collections.abc"."Iterable";
     mapping = "collections.abc"."Mapping";

@@ -32,8 +32,8 @@ def _by_rust() -> None:
 
     import mainspring._logs
     import mainspring._loops.coroutines
-    import mainspring._native_threads
     import mainspring._pickles
+    import mainspring._process.threads
     import mainspring._trigger_class
     import mainspring.events
     import mainspring.executors.base

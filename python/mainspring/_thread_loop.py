@@ -20,11 +20,11 @@ from contextvars import Context, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from mainspring._exit import is_exiting
 from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
 from mainspring._loops.find import current_loop, running_loop
 from mainspring._mainspring import Engine, runs_in_this_thread
 from mainspring._own_loop import call_with_own_loop, run_aside
+from mainspring._process.exit import is_exiting
 from mainspring._thread_futures import (
     Held,
     ThreadFuture,

@@ -12,8 +12,8 @@ from weakref import WeakSet
 
 from mainspring._lazy import asyncio
 from mainspring._loops.coroutines import is_task_of_run
+from mainspring._loops.greenlets import threads_are_greenlets
 from mainspring._mainspring import keep_for_ever
-from mainspring._native_threads import threads_are_greenlets
 
 #: The loops made here, so that none is left unclosed when the interpreter exits.
 _made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()

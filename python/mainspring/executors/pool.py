@@ -10,8 +10,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._logs import names_caller
+from mainspring._loops.greenlets import eventlet_has_patched_threads
 from mainspring._mainspring import WorkerPool, keep_for_ever
-from mainspring._native_threads import eventlet_has_patched_threads
 from mainspring.executors._submissions import exception_of
 from mainspring.executors.base import BaseExecutor, clock_of, run_job, run_job_at
 

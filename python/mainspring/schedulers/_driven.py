@@ -10,13 +10,13 @@ from contextvars import Context, copy_context
 from threading import Event, RLock, current_thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
 from mainspring._lazy import asyncio
 from mainspring._logs import names_caller
 from mainspring._loops.find import leave_to_parent, running_loop
+from mainspring._loops.greenlets import threads_are_greenlets
 from mainspring._loops.guess import LoopGuess
 from mainspring._mainspring import LoopInbox, WorkerPool, runs_in_this_thread
-from mainspring._native_threads import threads_are_greenlets
+from mainspring._process.exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers import CancelledRun
 from mainspring.schedulers._native import looks_up_natively, native_pool, native_store

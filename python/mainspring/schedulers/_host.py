@@ -20,7 +20,7 @@ from threading import current_thread, get_ident
 from typing import Any, cast
 
 from mainspring._loops.find import new_own_loop, running_loop
-from mainspring._native_threads import OwnThread
+from mainspring._process.threads import OwnThread
 from mainspring.schedulers._driven import WORKER_CHECK_INTERVAL
 from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
 from mainspring.schedulers.base import STATE_STOPPED

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._logs import message, names_caller
 from mainspring._loops.coroutines import is_exit_of_program
+from mainspring._process.fork import note_fork
 from mainspring.events import (
     EVENT_ALL,
     EVENT_EXECUTOR_ADDED,
@@ -21,7 +22,6 @@ from mainspring.events import (
 )
 from mainspring.executors.base import BaseExecutor
 from mainspring.jobstores.base import BaseJobStore
-from mainspring.schedulers._fork import note_fork
 from mainspring.schedulers._native import native_store
 from mainspring.schedulers._plugins import EXECUTORS, JOBSTORES, TRIGGERS, Plugin
 from mainspring.triggers.base import BaseTrigger

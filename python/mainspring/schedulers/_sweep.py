@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from mainspring._logs import names_caller
 from mainspring._mainspring import Job, coalesced_run, plain_datetime
-from mainspring._native_threads import OwnThread
+from mainspring._process.threads import OwnThread
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_REMOVED,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from mainspring._logs import get_logger, message, names_caller
 from mainspring._loops.coroutines import is_exit_of_program
 from mainspring._mainspring import Engine, NativeJobs
+from mainspring._process.fork import note_fork, prepare_for_forks
 from mainspring.events import (
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_SUBMITTED,
@@ -32,7 +33,6 @@ from mainspring.jobstores.base import BaseJobStore, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
-from mainspring.schedulers._fork import note_fork, prepare_for_forks
 from mainspring.schedulers._frozen import warn_of_frozen_time
 from mainspring.schedulers._jobs import SchedulerJobs
 from mainspring.schedulers._native import native_store
@@ -386,7 +386,7 @@ class BaseScheduler(SchedulerJobs):
     # In the child of a fork
 
     def _forget_parent(self) -> None:
-        """Become a stopped scheduler with the same jobs; see :mod:`mainspring.schedulers._fork`."""
+        """Become a stopped scheduler with the same jobs; see :mod:`mainspring._process.fork`."""
         if self._state != STATE_STOPPED:
             self._state = STATE_STOPPED
             self._stopped_by_itself = True

@@ -26,8 +26,8 @@ from weakref import WeakSet
 
 from mainspring._loops.find import close_made_loops
 from mainspring._mainspring import join_pools, wait_for_loops
-from mainspring._native_threads import join_thread, program_threads
-from mainspring.schedulers._fork import note_fork
+from mainspring._process.fork import note_fork
+from mainspring._process.threads import join_thread, program_threads
 
 
 class Stoppable(Protocol):
