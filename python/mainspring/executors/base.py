@@ -21,6 +21,7 @@ from mainspring._lazy import asyncio
 from mainspring._logs import get_logger, names_caller
 from mainspring._loops.coroutines import explain, is_exit_of_program, loop_is_ending
 from mainspring._mainspring import Engine, keep_for_ever, noted
+from mainspring._threads.calls import call_function, value_or_exit
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -300,7 +301,7 @@ class BaseExecutor(metaclass=ABCMeta):
 
         def call(job: Job) -> Any:
             with scheduler._calling_out():
-                return _call(job)
+                return call_function(job)
 
         runs = _runs(job, call, job._jobstore_alias, run_times, self._logger)
         try:
@@ -484,7 +485,7 @@ def run_job(
     :param logger_name: name of the logger that is told
     :return: one event for each time: executed, error or missed
     """
-    from mainspring._thread_loop import call_here
+    from mainspring._threads.loop import call_here
 
     runs = _runs(job, call_here, jobstore_alias, run_times, logging.getLogger(logger_name))
     return noted_run(job, _finish, runs, lambda awaitable: _wait_for(awaitable, job))
@@ -510,7 +511,7 @@ async def run_coroutine_job(
 ) -> list[JobExecutionEvent]:
     """Do what :func:`run_job` does, and await what the function returns in the calling task."""
     logger = logging.getLogger(logger_name)
-    runs = _runs(job, _call, jobstore_alias, run_times, logger, Tells.run_coroutine_job)
+    runs = _runs(job, call_function, jobstore_alias, run_times, logger, Tells.run_coroutine_job)
     try:
         awaitable = next(runs)
     except StopIteration as end:
@@ -530,10 +531,6 @@ async def _go_on(runs: _Runs, awaitable: Awaitable[Any]) -> list[JobExecutionEve
                 awaitable = runs.send(value)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
-
-
-def _call(job: Job) -> Any:
-    return job.func(*job.args, **job.kwargs)
 
 
 def noted_run(job: Job, func: Callable[..., T], *args: Any) -> T:
@@ -677,10 +674,10 @@ def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
     scheduler = job._scheduler
     loop = None if scheduler is None else scheduler._coroutine_loop()
     if loop is None:
-        value, exception = asyncio.run(_contain(awaitable))
+        value, exception = asyncio.run(value_or_exit(awaitable))
     else:
         try:
-            run = CoroutineRun(_contain(awaitable), loop)
+            run = CoroutineRun(value_or_exit(awaitable), loop)
         except RuntimeError:
             if isinstance(awaitable, Coroutine):
                 awaitable.close()
@@ -692,14 +689,6 @@ def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
     if exception is not None:
         raise exception
     return value
-
-
-async def _contain(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
-    """Await, and return the exceptions that would stop the loop if the task raised them."""
-    try:
-        return await awaitable, None
-    except (SystemExit, KeyboardInterrupt) as exc:
-        return None, exc
 
 
 names_caller(globals(), "executors.base")

@@ -11,12 +11,11 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mainspring._threads.calls import call_function, value_or_exit
 from mainspring.executors.base import (
     LOOP_CHECK_INTERVAL,
     BaseExecutor,
     CoroutineRun,
-    _call,
-    _contain,
     _finish,
     _raise_exit_of_program,
     _runs,
@@ -83,7 +82,7 @@ class GeventExecutor(BaseExecutor):
         def wait_for(awaitable: Awaitable[Any]) -> Any:
             return self._wait_for(awaitable, job)
 
-        runs = _runs(job, _call, job._jobstore_alias, run_times, self._logger)
+        runs = _runs(job, call_function, job._jobstore_alias, run_times, self._logger)
         try:
             events = _finish(runs, wait_for)
         except BaseException as exc:
@@ -106,7 +105,7 @@ class GeventExecutor(BaseExecutor):
         loop = None if self._scheduler is None else self._scheduler._coroutine_loop()
         if loop is None:
             return _wait_for(awaitable, job)
-        run = CoroutineRun(_contain(awaitable), loop)
+        run = CoroutineRun(value_or_exit(awaitable), loop)
         is_done = Event()
         run.ended.add_done_callback(lambda ended: self._at_hub(is_done.set))
         while not is_done.wait(LOOP_CHECK_INTERVAL):

@@ -15,13 +15,13 @@ from functools import partial
 from threading import main_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from mainspring._thread_loop import call_here
+from mainspring._threads.calls import value_or_exit
+from mainspring._threads.loop import call_here
 from mainspring.executors.base import (
     LOOP_CHECK_INTERVAL,
     BaseExecutor,
     CoroutineRun,
     _cancelled_run,
-    _contain,
     _finish,
     _runs,
     noted_run,
@@ -100,7 +100,7 @@ class TwistedExecutor(BaseExecutor):
 
     def _wait_for(self, awaitable: Awaitable[T]) -> T:
         """Return what an awaitable gives on the reactor; in a thread of its pool."""
-        run = self._run_on_reactor(_contain(awaitable))
+        run = self._run_on_reactor(value_or_exit(awaitable))
         while not wait((run.ended,), LOOP_CHECK_INTERVAL).done:
             if not (self._reactor.running and main_thread().is_alive()):
                 raise RuntimeError(

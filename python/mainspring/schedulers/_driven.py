@@ -24,7 +24,7 @@ from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
 from mainspring.util import asbool
 
 if TYPE_CHECKING:
-    from mainspring._thread_loop import ThreadLoop
+    from mainspring._threads.loop import ThreadLoop
     from mainspring.executors.base import BaseExecutor, CoroutineRun
     from mainspring.job import Job
     from mainspring.jobstores.base import BaseJobStore
@@ -88,7 +88,7 @@ class DrivenScheduler(BaseScheduler):
     _timer_is_due = False
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
-        from mainspring._thread_loop import ThreadLoops
+        from mainspring._threads.loop import ThreadLoops
 
         self._thread_loops = ThreadLoops(self)
         #: The worker threads that wait for a loop, and for which.
@@ -516,7 +516,7 @@ class DrivenScheduler(BaseScheduler):
 
     async def _runs_ended(self, but: set[object]) -> None:
         """Wait until all runs have ended, but for those of some tasks, or that wait for one of them."""
-        from mainspring._thread_loop import waits_in_run
+        from mainspring._threads.loop import waits_in_run
 
         def own() -> int:
             in_threads = sum(waits_in_run(task, self) for task in but)

@@ -275,7 +275,7 @@ class AsyncIOScheduler(DrivenScheduler):
 
     def _choose_loop(self) -> tuple[asyncio.AbstractEventLoop, LoopGuess | None]:
         """Return the loop to use, also as a guess if it may turn out to be the wrong one."""
-        from mainspring._thread_loop import ThreadLoop
+        from mainspring._threads.loop import ThreadLoop
 
         loop: asyncio.AbstractEventLoop | None
         running = running_loop()

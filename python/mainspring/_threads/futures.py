@@ -29,7 +29,7 @@ from mainspring._mainspring import current_run
 from mainspring._process.exit import do_last
 
 if TYPE_CHECKING:
-    from mainspring._thread_loop import ThreadLoop
+    from mainspring._threads.loop import ThreadLoop
 
 T = TypeVar("T")
 

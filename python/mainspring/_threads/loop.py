@@ -20,12 +20,11 @@ from contextvars import Context, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
 from mainspring._loops.find import current_loop, running_loop
 from mainspring._mainspring import Engine, runs_in_this_thread
-from mainspring._own_loop import call_with_own_loop, run_aside
 from mainspring._process.exit import is_exiting
-from mainspring._thread_futures import (
+from mainspring._threads.calls import call_function
+from mainspring._threads.futures import (
     Held,
     ThreadFuture,
     ThreadHandle,
@@ -37,8 +36,9 @@ from mainspring._thread_futures import (
     log_unretrieved,
     open_tasks,
 )
-from mainspring._thread_tornado import STANDS_FOR, TornadosLoop, refuse
-from mainspring.executors.base import _call
+from mainspring._threads.guard import CHECK_INTERVAL, wait_for_loop
+from mainspring._threads.own_loop import call_with_own_loop, run_aside
+from mainspring._threads.tornado import STANDS_FOR, TornadosLoop, refuse
 
 if TYPE_CHECKING:
     from mainspring.job import Job
@@ -453,7 +453,7 @@ def call_here(job: Job) -> Any:
     """
     scheduler = job._scheduler
     if running_loop() is not None:
-        return _call(job)
+        return call_function(job)
     if scheduler is None:
         return call_with_own_loop(job)
     is_one = isinstance(getattr(scheduler, "_engine", None), Engine)
@@ -463,10 +463,10 @@ def call_here(job: Job) -> Any:
         is_main = threading.current_thread() is threading.main_thread()
         if is_one and not is_main and scheduler._coroutine_loop() is None:
             return call_with_own_loop(job)
-        return _call(job)
+        return call_function(job)
     previous = current_loop()
     asyncio.set_event_loop(loop)
     try:
-        return _call(job)
+        return call_function(job)
     finally:
         asyncio.set_event_loop(previous)
