@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from mainspring import AsyncIOScheduler, BackgroundScheduler, from_thread
+from mainspring._scheduler import driven as _driven
 from mainspring.events import EVENT_JOB_MAX_INSTANCES
-from mainspring.schedulers import SchedulerNotRunningError, _driven
+from mainspring.schedulers import SchedulerNotRunningError
 from mainspring.schedulers.base import STATE_STOPPED
 from tests.loops.programs import LOOPS, interrupt_at_line, run_program
 from tests.support import PATIENCE

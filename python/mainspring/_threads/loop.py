@@ -41,8 +41,8 @@ from mainspring._threads.own_loop import call_with_own_loop, run_aside
 from mainspring._threads.tornado import STANDS_FOR, TornadosLoop, refuse
 
 if TYPE_CHECKING:
+    from mainspring._scheduler.driven import DrivenScheduler
     from mainspring.job import Job
-    from mainspring.schedulers._driven import DrivenScheduler
 
 T = TypeVar("T")
 

@@ -20,10 +20,10 @@ from mainspring._loops.find import (
 )
 from mainspring._loops.guess import LoopGuess
 from mainspring._loops.signals import on_signals
+from mainspring._scheduler.driven import WORKER_CHECK_INTERVAL, DrivenScheduler
+from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import CancelledRun
-from mainspring.schedulers._driven import WORKER_CHECK_INTERVAL, DrivenScheduler
-from mainspring.schedulers.base import STATE_STOPPED
 from mainspring.util import maybe_ref
 
 if TYPE_CHECKING:

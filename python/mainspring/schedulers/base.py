@@ -16,6 +16,13 @@ from mainspring._logs import get_logger, message, names_caller
 from mainspring._loops.coroutines import is_exit_of_program
 from mainspring._mainspring import Engine, NativeJobs
 from mainspring._process.fork import note_fork, prepare_for_forks
+from mainspring._scheduler.configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
+from mainspring._scheduler.frozen import warn_of_frozen_time
+from mainspring._scheduler.jobs import SchedulerJobs
+from mainspring._scheduler.plans import first_fire_time
+from mainspring._scheduler.replaced import native_store
+from mainspring._scheduler.state import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
+from mainspring._scheduler.sweep import StoreSweeper
 from mainspring.events import (
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_SUBMITTED,
@@ -32,13 +39,6 @@ from mainspring.executors.pool import ThreadPoolExecutor
 from mainspring.jobstores.base import BaseJobStore, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
-from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
-from mainspring.schedulers._frozen import warn_of_frozen_time
-from mainspring.schedulers._jobs import SchedulerJobs
-from mainspring.schedulers._native import native_store
-from mainspring.schedulers._parts import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
-from mainspring.schedulers._plans import first_fire_time
-from mainspring.schedulers._sweep import StoreSweeper
 from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
 
 if TYPE_CHECKING:

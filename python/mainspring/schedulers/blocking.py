@@ -15,7 +15,7 @@ from mainspring._loops.find import (
     running_loop,
 )
 from mainspring._loops.signals import BetweenTurns
-from mainspring.schedulers._driven import LOOP_CHECK_INTERVAL, DrivenScheduler
+from mainspring._scheduler.driven import LOOP_CHECK_INTERVAL, DrivenScheduler
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)

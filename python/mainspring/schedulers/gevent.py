@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from mainspring._loops.find import new_own_loop
-from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
+from mainspring._scheduler.loop_thread import LoopThread, LoopThreadScheduler
 
 try:
     import gevent

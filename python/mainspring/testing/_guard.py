@@ -14,12 +14,12 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from mainspring._loops.find import running_loop
+from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.schedulers.asyncio import AsyncIOScheduler
-from mainspring.schedulers.base import STATE_STOPPED
 
 if TYPE_CHECKING:
     from mainspring._loops.guess import LoopGuess
-    from mainspring.schedulers._driven import DrivenScheduler
+    from mainspring._scheduler.driven import DrivenScheduler
     from mainspring.testing._clock import ManualClock
 
 _HOOK = "_warn_unawaited_coroutine"

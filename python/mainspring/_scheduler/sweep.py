@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from mainspring._logs import names_caller
 from mainspring._mainspring import Job, coalesced_run, plain_datetime
 from mainspring._process.threads import OwnThread
+from mainspring._scheduler.plans import HandedOver
+from mainspring._scheduler.replaced import batches_updates, parks_jobs
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_REMOVED,
@@ -29,8 +31,6 @@ from mainspring.events import (
     SchedulerEvent,
 )
 from mainspring.jobstores.base import JobLookupError
-from mainspring.schedulers._native import batches_updates, parks_jobs
-from mainspring.schedulers._plans import HandedOver
 
 if TYPE_CHECKING:
     from mainspring.jobstores.base import BaseJobStore

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from mainspring._lazy import asyncio
 from mainspring._loops.find import finish_loop
-from mainspring.schedulers._driven import DrivenScheduler
+from mainspring._scheduler.driven import DrivenScheduler
 
 
 class LoopThread(metaclass=ABCMeta):

@@ -2,7 +2,7 @@
 
 The engine's inbox for listeners and executors needs little of a loop: that it calls something on its own
 thread, and that it watches a file descriptor. :class:`HostLoop` gives it just that. Coroutines need an
-asyncio loop; theirs runs in a thread of its own, see :mod:`mainspring.schedulers._loop_thread`.
+asyncio loop; theirs runs in a thread of its own, see :mod:`mainspring._scheduler.loop_thread`.
 
 Ground rules: a :class:`HostLoop` may be called from any thread, and calls back on its host's alone. Nobody
 waits for anything on the host's thread but for the end of the loop's thread, which never waits for the host.
@@ -21,9 +21,9 @@ from typing import Any, cast
 
 from mainspring._loops.find import new_own_loop, running_loop
 from mainspring._process.threads import OwnThread
-from mainspring.schedulers._driven import WORKER_CHECK_INTERVAL
-from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
-from mainspring.schedulers.base import STATE_STOPPED
+from mainspring._scheduler.driven import WORKER_CHECK_INTERVAL
+from mainspring._scheduler.loop_thread import LoopThread, LoopThreadScheduler
+from mainspring._scheduler.state import STATE_STOPPED
 
 
 class HostLoop(metaclass=ABCMeta):

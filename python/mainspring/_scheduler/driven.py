@@ -17,10 +17,11 @@ from mainspring._loops.greenlets import threads_are_greenlets
 from mainspring._loops.guess import LoopGuess
 from mainspring._mainspring import LoopInbox, WorkerPool, runs_in_this_thread
 from mainspring._process.exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
+from mainspring._scheduler.replaced import looks_up_natively, native_pool, native_store
+from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
 from mainspring.schedulers import CancelledRun
-from mainspring.schedulers._native import looks_up_natively, native_pool, native_store
-from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
+from mainspring.schedulers.base import BaseScheduler
 from mainspring.util import asbool
 
 if TYPE_CHECKING:
