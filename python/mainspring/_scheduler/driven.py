@@ -25,8 +25,9 @@ from mainspring.schedulers.base import BaseScheduler
 from mainspring.util import asbool
 
 if TYPE_CHECKING:
+    from mainspring._runs.coroutine_run import CoroutineRun
     from mainspring._threads.loop import ThreadLoop
-    from mainspring.executors.base import BaseExecutor, CoroutineRun
+    from mainspring.executors.base import BaseExecutor
     from mainspring.job import Job
     from mainspring.jobstores.base import BaseJobStore
 

@@ -11,16 +11,15 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mainspring._threads.calls import call_function, value_or_exit
-from mainspring.executors.base import (
+from mainspring._runs.coroutine_run import (
     LOOP_CHECK_INTERVAL,
-    BaseExecutor,
     CoroutineRun,
-    _finish,
-    _raise_exit_of_program,
-    _runs,
-    _wait_for,
+    raise_exit_of_program,
+    wait_for,
 )
+from mainspring._runs.run import finish
+from mainspring._threads.calls import call_function, value_or_exit
+from mainspring.executors.base import BaseExecutor, _runs
 
 try:
     import gevent
@@ -84,13 +83,13 @@ class GeventExecutor(BaseExecutor):
 
         runs = _runs(job, call_function, job._jobstore_alias, run_times, self._logger)
         try:
-            events = _finish(runs, wait_for)
+            events = finish(runs, wait_for)
         except BaseException as exc:
             self._fail(job, run_times, exc)
         else:
             self._run_job_success(job.id, events)
             try:
-                _raise_exit_of_program(events)
+                raise_exit_of_program(events)
             except BaseException as exc:  # a Ctrl-C, for instance: it is the main greenlet's
                 self._hub.handle_system_error(type(exc), exc)
 
@@ -104,7 +103,7 @@ class GeventExecutor(BaseExecutor):
         """Return what an awaitable gives on the scheduler's loop, while other greenlets run."""
         loop = None if self._scheduler is None else self._scheduler._coroutine_loop()
         if loop is None:
-            return _wait_for(awaitable, job)
+            return wait_for(awaitable, job)
         run = CoroutineRun(value_or_exit(awaitable), loop)
         is_done = Event()
         run.ended.add_done_callback(lambda ended: self._at_hub(is_done.set))

@@ -15,19 +15,11 @@ from functools import partial
 from threading import main_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from mainspring._runs.coroutine_run import LOOP_CHECK_INTERVAL, CoroutineRun
+from mainspring._runs.run import finish, noted_run, returns_awaitable
 from mainspring._threads.calls import value_or_exit
 from mainspring._threads.loop import call_here
-from mainspring.executors.base import (
-    LOOP_CHECK_INTERVAL,
-    BaseExecutor,
-    CoroutineRun,
-    _cancelled_run,
-    _finish,
-    _runs,
-    noted_run,
-    returns_awaitable,
-    run_coroutine_job,
-)
+from mainspring.executors.base import BaseExecutor, _cancelled_run, _runs, run_coroutine_job
 
 try:
     from twisted.internet.defer import Deferred
@@ -71,7 +63,7 @@ class TwistedExecutor(BaseExecutor):
     def _run_here(self, job: Job, run_times: Sequence[datetime]) -> None:
         runs = _runs(job, call_here, job._jobstore_alias, run_times, self._logger)
         try:
-            events = noted_run(job, _finish, runs, self._wait_for)
+            events = noted_run(job, finish, runs, self._wait_for)
         except BaseException as exc:
             self._at_reactor(self._fail, job, run_times, exc)
         else:

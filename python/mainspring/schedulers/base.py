@@ -16,6 +16,7 @@ from mainspring._logs import get_logger, message, names_caller
 from mainspring._loops.coroutines import is_exit_of_program
 from mainspring._mainspring import Engine, NativeJobs
 from mainspring._process.fork import note_fork, prepare_for_forks
+from mainspring._runs.submissions import Submission
 from mainspring._scheduler.configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
 from mainspring._scheduler.frozen import warn_of_frozen_time
 from mainspring._scheduler.jobs import SchedulerJobs
@@ -33,7 +34,6 @@ from mainspring.events import (
     JobSubmissionEvent,
     SchedulerEvent,
 )
-from mainspring.executors._submissions import Submission
 from mainspring.executors.base import BaseExecutor, MaxInstancesReachedError
 from mainspring.executors.pool import ThreadPoolExecutor
 from mainspring.jobstores.base import BaseJobStore, JobLookupError

@@ -16,7 +16,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from mainspring._mainspring import current_run
-from mainspring.executors.base import CoroutineRun
+from mainspring._runs.coroutine_run import CoroutineRun
 from mainspring.testing._rest import Waits, waits_for
 from mainspring.testing._sweeper import ManualSweeper
 
