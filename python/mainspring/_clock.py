@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mainspring.schedulers.base import BaseScheduler
-    from mainspring.testing import ManualClock
+    from mainspring._contract import Clock, Scheduler
 
 
-def clock_of(scheduler: BaseScheduler | None) -> ManualClock | None:
+def clock_of(scheduler: Scheduler | None) -> Clock | None:
     """Return the manual clock of a scheduler, or of what stands for one in a test of an executor."""
-    clock: ManualClock | None = getattr(scheduler, "__dict__", {}).get("_clock")
+    clock: Clock | None = getattr(scheduler, "__dict__", {}).get("_clock")
     return clock

@@ -31,10 +31,10 @@ from mainspring.triggers.base import BaseTrigger
 from mainspring.util import undefined
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring._mainspring import NativeStore
     from mainspring._scheduler.sweep import StoreSweeper
     from mainspring.jobstores.base import BaseJobStore
-    from mainspring.schedulers.base import BaseScheduler
     from mainspring.util import _Undefined
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -147,7 +147,7 @@ class SchedulerJobs(SchedulerParts):
         if context is not None:
             options["context"] = context
         job = Job(
-            cast("BaseScheduler", self), **{k: v for k, v in options.items() if v is not undefined}
+            cast("Scheduler", self), **{k: v for k, v in options.items() if v is not undefined}
         )
         self._note_running_loop()
         with self._jobstores_lock:
@@ -472,7 +472,7 @@ class SchedulerJobs(SchedulerParts):
             jobs = load(file)
         with self._store_lock(jobstore):
             for job in jobs:
-                job._scheduler = cast("BaseScheduler", self)
+                job._scheduler = cast("Scheduler", self)
                 job._jobstore_alias = jobstore
                 store.add_job(job)
         self._store_has_changed(jobstore)

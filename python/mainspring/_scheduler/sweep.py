@@ -33,9 +33,9 @@ from mainspring.events import (
 from mainspring.jobstores.base import JobLookupError
 
 if TYPE_CHECKING:
+    from mainspring._contract import SweptScheduler
     from mainspring.jobstores.base import BaseJobStore
     from mainspring.jobstores.persistent import PersistentJobStore
-    from mainspring.schedulers.base import BaseScheduler
 
 #: How soon a step of the wall clock is noticed, in seconds.
 CLOCK_CHECK_INTERVAL = 1.0
@@ -47,7 +47,7 @@ class StoreSweeper:
     :param scheduler: the scheduler
     """
 
-    def __init__(self, scheduler: BaseScheduler) -> None:
+    def __init__(self, scheduler: SweptScheduler) -> None:
         self._scheduler = scheduler
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None

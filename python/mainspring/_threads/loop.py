@@ -41,7 +41,7 @@ from mainspring._threads.own_loop import call_with_own_loop, run_aside
 from mainspring._threads.tornado import STANDS_FOR, TornadosLoop, refuse
 
 if TYPE_CHECKING:
-    from mainspring._scheduler.driven import DrivenScheduler
+    from mainspring._contract import LoopHolder
     from mainspring.job import Job
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class ThreadLoop(TornadosLoop):
     #: neither patch nor finds patched. This loop needs no patch to be entered again.
     _nest_patched = True
 
-    def __init__(self, scheduler: DrivenScheduler) -> None:
+    def __init__(self, scheduler: LoopHolder) -> None:
         self._scheduler = scheduler
         self._seen: asyncio.AbstractEventLoop | None = None
         self._held: Held | None = None
@@ -424,7 +424,7 @@ for _name, _why in _REFUSED.items():
     setattr(ThreadLoop, _name, _refused(_name, _why))
 
 
-def waits_in_run(task: object, scheduler: DrivenScheduler) -> bool:
+def waits_in_run(task: object, scheduler: LoopHolder) -> bool:
     """Tell whether a run of the scheduler in a worker thread cannot end before a task of the loop does."""
     for handed_over in tuple(open_tasks):
         proxy = handed_over._proxy
@@ -439,7 +439,7 @@ class ThreadLoops(threading.local):
     :param scheduler: the scheduler
     """
 
-    def __init__(self, scheduler: DrivenScheduler) -> None:
+    def __init__(self, scheduler: LoopHolder) -> None:
         self.loop = ThreadLoop(scheduler)  # type: ignore[abstract]
 
 

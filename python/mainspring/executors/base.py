@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from mainspring._contract import Scheduler
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
 
@@ -86,7 +86,7 @@ class BaseExecutor(metaclass=ABCMeta):
     :meth:`_run_job_success`, or an exception of theirs to :meth:`_run_job_error`.
     """
 
-    _scheduler: BaseScheduler | None = None
+    _scheduler: Scheduler | None = None
     _lock: AbstractContextManager[Any] | None = None
     _logger: logging.Logger = get_logger("executors")
     #: The methods in whose place the engine may run the jobs; ``None`` where it may not. It does not where
@@ -124,7 +124,7 @@ class BaseExecutor(metaclass=ABCMeta):
         if tell is not None:
             tell(self)
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         """Take note of the scheduler; it calls this when it starts or is given the executor later.
 
         :param scheduler: the scheduler that the executor now belongs to

@@ -30,9 +30,9 @@ except ImportError as exc:
     ) from exc
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("GeventExecutor",)
 
@@ -43,7 +43,7 @@ class GeventExecutor(BaseExecutor):
     The listeners are told of every run in greenlets of the hub. Plugin alias: ``gevent``.
     """
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         self._hub: Any = getattr(scheduler, "_hub", None) or gevent.get_hub()
         self._greenlets: set[Any] = set()

@@ -17,9 +17,9 @@ from mainspring._runs.submissions import exception_of
 from mainspring.executors.base import BaseExecutor, run_job, run_job_at
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("BasePoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor")
 
@@ -88,7 +88,7 @@ class RestartablePoolExecutor(BasePoolExecutor):
         self._make_pool = make_pool
         self._pool_is_shut_down = False
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         if self._pool_is_shut_down or self._pool is None:
             self._pool = self._make_pool()
             self._pool_is_shut_down = False

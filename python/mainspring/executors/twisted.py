@@ -29,9 +29,9 @@ except ImportError as exc:
     ) from exc
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("TwistedExecutor",)
 
@@ -45,7 +45,7 @@ class TwistedExecutor(BaseExecutor):
     on the reactor. The listeners are told of every run there. Plugin alias: ``twisted``.
     """
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         self._reactor: Any = scheduler._reactor  # type: ignore[attr-defined]
 

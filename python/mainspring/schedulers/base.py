@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from contextvars import Context
 
+    from mainspring._contract import Clock
     from mainspring._mainspring import WorkerPool
     from mainspring.job import Job
-    from mainspring.testing import ManualClock
     from mainspring.triggers.base import BaseTrigger
 
 __all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
@@ -102,7 +102,7 @@ class BaseScheduler(SchedulerJobs):
         "clock",
     )
     #: A clock that is moved by hand, in place of the system's.
-    _clock: ManualClock | None = None
+    _clock: Clock | None = None
     #: The process that the scheduler was started in.
     _process: int
     #: Whether threads that jobs start are daemons, as those started in the scheduler's thread are.
@@ -336,7 +336,7 @@ class BaseScheduler(SchedulerJobs):
         ):
             self.add_jobstore(store, alias)
 
-    def _use_clock(self, clock: ManualClock) -> None:
+    def _use_clock(self, clock: Clock) -> None:
         """Go by a clock that is moved by hand from now on."""
         if isinstance(clock, type) or not hasattr(clock, "_make_engine"):
             raise TypeError(f"clock must be a mainspring.testing.ManualClock, not {clock!r}")
