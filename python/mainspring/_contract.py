@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from contextvars import Context
 from datetime import datetime, tzinfo
 from logging import Logger
+from threading import Event
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -128,6 +129,44 @@ class LoopHolder(Protocol):
 
     def _is_stopped(self) -> bool:
         """Tell whether a loop that does not run will not be run again."""
+
+
+class WatchedScheduler(Protocol):
+    """What a scheduler with a timer thread answers to what looks after its loops."""
+
+    _loop_response_timeout: float
+
+    @property
+    def _engine(self) -> Any:
+        """The engine."""
+
+    @property
+    def _guess(self) -> Any:
+        """Set while the loop is one that has not run yet and may turn out to be another."""
+
+    @property
+    def _logger(self) -> Logger:
+        """The scheduler's logger."""
+
+    @property
+    def _is_stopping(self) -> Event:
+        """Set when the scheduler is halted."""
+
+    def _take_running_loop(self, loop: AbstractEventLoop) -> None:
+        """Put the loop that runs in this thread in the place of a guessed one that never ran."""
+
+
+class ClosingScheduler(LoopHolder, Protocol):
+    """What a scheduler with a timer thread answers to what ends its runs."""
+
+    _executors: dict[str, Any]
+
+    @property
+    def _engine(self) -> Any:
+        """The engine."""
+
+    def _can_end_runs(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether the runs can still come to their end, on the loop of the coroutine jobs."""
 
 
 class SweptScheduler(Protocol):

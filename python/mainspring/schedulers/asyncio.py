@@ -20,7 +20,8 @@ from mainspring._loops.find import (
 )
 from mainspring._loops.guess import LoopGuess
 from mainspring._loops.signals import on_signals
-from mainspring._scheduler.driven import WORKER_CHECK_INTERVAL, DrivenScheduler
+from mainspring._scheduler.driven import DrivenScheduler
+from mainspring._scheduler.ending import WORKER_CHECK_INTERVAL
 from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import CancelledRun
@@ -206,9 +207,9 @@ class AsyncIOScheduler(DrivenScheduler):
             return []
         self._stop_processing()
         try:
-            return await self._end_runs(deadline, caller)
+            return await self._runs_at_end.end(deadline, caller)
         except BaseException:
-            self._cancel_runs()
+            self._runs_at_end.cancel()
             raise
         finally:
             self._shut_down_parts(wait=False)
@@ -360,7 +361,7 @@ class AsyncIOScheduler(DrivenScheduler):
 
     async def _release_loop_when_idle(self) -> None:
         try:
-            await self._idle()
+            await self._runs_at_end.idle()
         finally:
             if self._state == STATE_STOPPED:
                 self._release_loop()

@@ -115,7 +115,7 @@ class Guard:
         here = running_loop()
         for scheduler in self._own:
             if here is not None and scheduler._coroutine_loop() is here:
-                await scheduler._cancel_and_await_runs(set())
+                await scheduler._runs_at_end.cancel_and_await(set())
         self._clock._seen.update(run._key for run in self._clock.unexpected_errors())
 
     def shut_down(self) -> None:
