@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use pyo3::prelude::*;
 
-use crate::exit::Inside;
+use crate::process::exit::Inside;
 
 /// One purpose, and the thread that is at it.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::engine::{Firing, Item, StoreId};
 use mainspring_core::job::JobKey;
 use mainspring_core::store::GivenBack;
 

@@ -6,13 +6,13 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
 
-use crate::convert;
-use crate::error::with_note;
 use crate::fields::Fields;
 use crate::job::Job;
-use crate::python;
+use crate::py::error::with_note;
+use crate::py::imports;
+use crate::py::text;
 use crate::record::{FuncRef, Record, Route, executor_number, is_async_generator_function};
-use crate::text;
+use crate::time::datetime;
 
 /// Changes to put in force. A field that is `None` stays as it is.
 #[derive(Default)]
@@ -96,7 +96,7 @@ impl Changes {
         if call.0.is_some() || call.1.is_some() || call.2.is_some() {
             let call = Call::validate(job, call)?;
             if name.as_ref().is_none_or(|n| n.is_none()) && !job.as_any().hasattr("name")? {
-                name = Some(python::get_callable_name(py)?.call1((&call.func,))?);
+                name = Some(imports::get_callable_name(py)?.call1((&call.func,))?);
             }
             approved.func = Some(call.func);
             approved.func_ref = Some(call.func_ref);
@@ -124,7 +124,7 @@ impl Changes {
                 Some(positive(&max_instances, "max_instances must be a positive integer")?);
         }
         if let Some(trigger) = trigger {
-            if !trigger.is_instance(python::base_trigger(py)?)? {
+            if !trigger.is_instance(imports::base_trigger(py)?)? {
                 return Err(PyTypeError::new_err(format!(
                     "Expected a trigger instance, got {} instead",
                     trigger.get_type().name()?
@@ -143,8 +143,8 @@ impl Changes {
                 None
             } else {
                 let zone = job.getattr("_scheduler")?.getattr("timezone")?;
-                let next = python::convert_to_datetime(py)?.call1((next, zone, "next_run_time"))?;
-                Some(convert::plain_datetime(&next)?.unbind())
+                let next = imports::convert_to_datetime(py)?.call1((next, zone, "next_run_time"))?;
+                Some(datetime::plain_datetime(&next)?.unbind())
             };
             approved.next_run_time = Some(next);
         }
@@ -176,12 +176,12 @@ impl Changes {
             "args" => assigned.args = Some(given()),
             "kwargs" => assigned.kwargs = Some(given()),
             "name" => assigned.name = Some(string()?),
-            "misfire_grace_time" => assigned.misfire_grace_time = Some(convert::optional_count(value)?),
+            "misfire_grace_time" => assigned.misfire_grace_time = Some(datetime::optional_count(value)?),
             "coalesce" => assigned.coalesce = Some(value.is_truthy()?),
-            "max_instances" => assigned.max_instances = Some(convert::count(value)?),
+            "max_instances" => assigned.max_instances = Some(datetime::count(value)?),
             "trigger" => assigned.trigger = Some(given()),
             "executor" => assigned.executor = Some(string()?),
-            "next_run_time" => assigned.next_run_time = Some(convert::optional_datetime(value)?),
+            "next_run_time" => assigned.next_run_time = Some(datetime::optional_datetime(value)?),
             "context" => assigned.context = Some((!value.is_none()).then(given)),
             _ => return Ok(None),
         }
@@ -294,7 +294,7 @@ impl Call {
         let args = or_current(args, "args")?;
         let kwargs = or_current(kwargs, "kwargs")?;
         let (func, func_ref) = match func.cast_into::<PyString>() {
-            Ok(text) => (python::ref_to_obj(py)?.call1((&text,))?, FuncRef::Given(text.unbind())),
+            Ok(text) => (imports::ref_to_obj(py)?.call1((&text,))?, FuncRef::Given(text.unbind())),
             Err(e) => {
                 let func = e.into_inner();
                 if !func.is_callable() {
@@ -307,16 +307,16 @@ impl Call {
             return Err(PyTypeError::new_err(format!(
                 "{} is an async generator function, and nobody would take what it yields: give a coroutine \
                  function instead, with the loop in it (async for item in ...: ...)",
-                python::get_callable_name(py)?.call1((&func,))?
+                imports::get_callable_name(py)?.call1((&func,))?
             )));
         }
-        if args.is_instance_of::<PyString>() || !args.is_instance(python::iterable(py)?)? {
+        if args.is_instance_of::<PyString>() || !args.is_instance(imports::iterable(py)?)? {
             return Err(type_error("args must be a non-string iterable", &args));
         }
-        if !kwargs.is_instance_of::<PyDict>() && !kwargs.is_instance(python::mapping(py)?)? {
+        if !kwargs.is_instance_of::<PyDict>() && !kwargs.is_instance(imports::mapping(py)?)? {
             return Err(type_error("kwargs must be a dict-like object", &kwargs));
         }
-        python::check_callable_args(py)?.call1((&func, &args, &kwargs))?;
+        imports::check_callable_args(py)?.call1((&func, &args, &kwargs))?;
         Ok(Self { func: func.unbind(), func_ref, args: args.unbind(), kwargs: kwargs.unbind() })
     }
 }
@@ -328,18 +328,18 @@ fn own_context(given: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
         return Ok(None);
     }
     if given.eq("capture")? {
-        return Ok(Some(python::copy_context(py)?.call0()?.unbind()));
+        return Ok(Some(imports::copy_context(py)?.call0()?.unbind()));
     }
-    if !given.is_instance(python::context_type(py)?)? {
+    if !given.is_instance(imports::context_type(py)?)? {
         let message = "context must be a contextvars.Context, \"capture\" or None";
         return Err(type_error(message, &given));
     }
     Ok(Some(given.unbind()))
 }
 
-/// A positive whole number; see [`convert::count`] for great ones.
+/// A positive whole number; see [`datetime::count`] for great ones.
 fn positive(value: &Bound<'_, PyAny>, message: &'static str) -> PyResult<u32> {
-    match convert::count(value) {
+    match datetime::count(value) {
         Ok(number) if number > 0 && value.is_instance_of::<PyInt>() => Ok(number),
         _ => Err(type_error(message, value)),
     }

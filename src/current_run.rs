@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::engine::Engine;
 use crate::hub::Hub;
-use crate::text::{self, Text};
+use crate::py::text::{self, Text};
 use crate::unawaited;
 
 struct Current {

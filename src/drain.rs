@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::Item;
+use mainspring_core::engine::Item;
 use pyo3::prelude::*;
 
-use crate::fork::Origin;
 use crate::hub::{Hub, Place};
 use crate::inbox::{Inbox, Work};
 use crate::loop_inbox::{LoopInbox, SHUT_DOWN};
+use crate::process::fork::Origin;
 use crate::record::Route;
 use crate::report::Env;
 use crate::runner::{self, Run};

@@ -1,11 +1,11 @@
 //! When a due job of a store written in Python runs, by the core's rules.
 
-use mainspring_core::policy;
+use mainspring_core::job::due;
 use pyo3::prelude::*;
 
-use crate::convert;
 use crate::fields::scheduler_zone;
 use crate::job::Job;
+use crate::time::datetime;
 use crate::trigger::{PythonJitter, core_trigger, trigger_zone};
 
 /// Whether two triggers have the same fire times, as far as is known without running code of theirs.
@@ -33,7 +33,7 @@ pub fn coalesced_run<'py>(job: &Bound<'py, Job>, now: &Bound<'py, PyAny>) -> PyR
         return Ok(None);
     };
     let (due_at, trigger) = (due_at.into_bound(py), trigger.into_bound(py));
-    let (due, now) = (convert::instant(&due_at)?, convert::instant(now)?);
+    let (due, now) = (datetime::instant(&due_at)?, datetime::instant(now)?);
     let Some(zone) = trigger_zone(&trigger)?.filter(|_| policy.coalesce && due <= now) else {
         return Ok(None);
     };
@@ -42,7 +42,7 @@ pub fn coalesced_run<'py>(job: &Bound<'py, Job>, now: &Bound<'py, PyAny>) -> PyR
         return Ok(None);
     }
     let mut jitter = PythonJitter::new(py);
-    let answer = policy::due(&core, policy, due, now, &mut jitter);
+    let answer = due::due(&core, policy, due, now, &mut jitter);
     let answer = jitter.or_raised(answer)?;
     let run_time = match answer.run_times.as_slice() {
         [.., last] if *last != due => zone.datetime(py, *last)?,

@@ -4,27 +4,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mainspring_core::clock::{Clock, SystemClock};
-use mainspring_core::dispatch::StoreId;
-use mainspring_core::engine::EngineHandle;
+use mainspring_core::engine::{EngineHandle, StoreId};
 use mainspring_core::job::JobId;
+use mainspring_core::time::{Clock, SystemClock};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::awaitable::awaitable;
-use crate::convert::instant;
 use crate::current_run::runs_in_this_thread;
-use crate::error::to_py;
-use crate::fork::keep_for_ever;
 use crate::hub::{Executor, Hub, HubDispatch, wait_none};
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
-use crate::python;
+use crate::process::fork::keep_for_ever;
+use crate::py::awaitable::awaitable;
+use crate::py::error::to_py;
+use crate::py::imports;
+use crate::py::text::{self, Text};
 use crate::record::executor_number;
 use crate::run_log::Logbook;
 use crate::store::NativeStore;
-use crate::text::{self, Text};
+use crate::time::datetime::instant;
 use crate::virtual_time::VirtualTime;
 
 /// Timer thread and dispatch of one scheduler.
@@ -62,7 +61,7 @@ impl Engine {
     #[pyo3(signature = (scheduler, time=None))]
     fn new(scheduler: &Bound<'_, PyAny>, time: Option<&Bound<'_, VirtualTime>>) -> PyResult<Self> {
         let py = scheduler.py();
-        let weak = python::weak_reference(py)?.call1((scheduler,))?;
+        let weak = imports::weak_reference(py)?.call1((scheduler,))?;
         let drive = time.map(|time| Arc::clone(&time.get().drive));
         let clock: Arc<dyn Clock> = match &drive {
             Some(drive) => Arc::clone(&drive.clock) as Arc<dyn Clock>,

@@ -10,11 +10,11 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::convert;
-use crate::convert::zone::TimeZone;
-use crate::once::intern;
+use crate::py::once::intern;
+use crate::py::text;
 use crate::record::{self, FuncRef, Record, Route, Store};
-use crate::text;
+use crate::time::datetime;
+use crate::time::zone::TimeZone;
 use crate::trigger;
 
 /// The fields of a detached job; `None` where the attribute is not set.
@@ -145,7 +145,7 @@ pub fn new_job(
     let trigger = fields.trigger.ok_or_else(need("trigger"))?;
     let executor = fields.executor.ok_or_else(need("executor"))?;
     let next = match fields.next_run_time.ok_or_else(need("next_run_time"))? {
-        Some(at) => Some(convert::instant(at.bind(py))?),
+        Some(at) => Some(datetime::instant(at.bind(py))?),
         None => None,
     };
     let route = Route {
@@ -192,7 +192,7 @@ pub fn zone_of(
 pub fn scheduler_zone(py: Python<'_>, scheduler: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<TimeZone>> {
     match scheduler {
         Some(scheduler) => TimeZone::of(&scheduler.getattr(intern!(py, "timezone"))?),
-        None => TimeZone::of(convert::Std::get(py)?.utc.bind(py)),
+        None => TimeZone::of(datetime::Std::get(py)?.utc.bind(py)),
     }
 }
 

@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use mainspring_core::clock::Clock;
-use mainspring_core::dispatch::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::engine::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::time::Clock;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::aside::Aside;
-use crate::exit;
-use crate::fork::Origin;
 use crate::inbox::{Inbox, Work};
-use crate::once::intern;
 use crate::pool::{Pool, Task, WorkerPool};
+use crate::process::exit;
+use crate::process::fork::Origin;
+use crate::py::once::intern;
 use crate::record::{Route, Store};
 use crate::run_log::RunLog;
 use crate::virtual_time::Drive;

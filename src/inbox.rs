@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::engine::{Firing, Item, StoreId};
 use mainspring_core::job::JobKey;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -19,12 +19,12 @@ use pyo3::{PyTraverseError, PyVisit};
 
 pub use self::apply::Origin;
 use crate::changes::Changes;
-use crate::convert;
-use crate::convert::zone::TimeZone;
 use crate::fields::{Fields, Seen, new_job, unset, zone_of};
-use crate::python;
+use crate::py::imports;
+use crate::py::text;
 use crate::record::{Record, Store};
-use crate::text;
+use crate::time::datetime;
+use crate::time::zone::TimeZone;
 
 /// A handle on an entry of a native store, with what it last saw there.
 struct Link {
@@ -330,7 +330,7 @@ impl Job {
         };
         let id = match id {
             Some(id) if id.is_truthy()? => id,
-            _ => python::uuid4(py)?.call0()?.getattr("hex")?,
+            _ => imports::uuid4(py)?.call0()?.getattr("hex")?,
         };
         changes.set_item("id", id)?;
         slf.call_method("_modify", (), Some(&changes)).map(drop)
@@ -542,16 +542,16 @@ impl Job {
     fn _get_run_times<'py>(slf: &Bound<'py, Self>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let py = slf.py();
         let run_times = PyList::empty(py);
-        let end = convert::instant(now)?;
+        let end = datetime::instant(now)?;
         let trigger = slf.get().trigger(py)?;
         let mut next = slf.get().next_run_time(py)?;
         while let Some(at) = next {
-            if convert::instant(at.bind(py))? > end {
+            if datetime::instant(at.bind(py))? > end {
                 break;
             }
             run_times.append(&at)?;
             let answer = trigger.bind(py).call_method1("get_next_fire_time", (at, now))?;
-            next = if answer.is_truthy()? { convert::optional_datetime(&answer)? } else { None };
+            next = if answer.is_truthy()? { datetime::optional_datetime(&answer)? } else { None };
         }
         Ok(run_times)
     }
@@ -588,7 +588,7 @@ impl Job {
 
     fn __str__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         let status = match self.next_run_time(py) {
-            Ok(Some(at)) => format!("next run at: {}", python::datetime_repr(py)?.call1((at,))?),
+            Ok(Some(at)) => format!("next run at: {}", imports::datetime_repr(py)?.call1((at,))?),
             Ok(None) => "paused".to_owned(),
             Err(e) if e.is_instance_of::<PyAttributeError>(py) => "pending".to_owned(),
             Err(e) => return Err(e),

@@ -16,9 +16,9 @@ use pyo3::types::iterator::PySendResult;
 use pyo3::types::{PyIterator, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::exit::Inside;
-use crate::once::intern;
-use crate::python;
+use crate::process::exit::Inside;
+use crate::py::imports;
+use crate::py::once::intern;
 use crate::report::is_exit;
 use crate::tasks::Resume;
 
@@ -106,7 +106,7 @@ fn contain(py: Python<'_>, error: PyErr) -> PyResult<PyErr> {
     if !is_exit(py, &error) {
         return Ok(error);
     }
-    let contained = PyErr::from_value(python::job_exit_error(py)?.call1((error.value(py),))?);
+    let contained = PyErr::from_value(imports::job_exit_error(py)?.call1((error.value(py),))?);
     contained.set_cause(py, Some(error));
     Ok(contained)
 }

@@ -14,16 +14,16 @@ use pyo3_async_runtimes::TaskLocals;
 
 use crate::drain;
 use crate::engine::Engine;
-use crate::exit::Inside;
 use crate::fields::{self, Seen};
 use crate::hub::Hub;
 use crate::inbox::{Binding, Inbox, Suspended};
-use crate::once::intern;
-use crate::python;
+use crate::process::exit::Inside;
+use crate::py::imports;
+use crate::py::once::intern;
+use crate::py::text;
 use crate::report::Env;
 use crate::runner;
 use crate::tasks::Resume;
-use crate::text;
 use crate::virtual_time::VirtualTime;
 #[cfg(unix)]
 use crate::wake::WakeFd;
@@ -238,7 +238,7 @@ impl LoopInbox {
             return Ok(());
         }
         let here = is_running_here(&event_loop)?;
-        let current = if here { Some(python::current_task(py)?.call0()?) } else { None };
+        let current = if here { Some(imports::current_task(py)?.call0()?) } else { None };
         for task in &tasks {
             if current.as_ref().is_some_and(|current| task.bind(py).is(current)) {
                 continue;
@@ -264,7 +264,7 @@ impl LoopInbox {
             if let Some(mut run) = run {
                 // Whatever the coroutine raises on its way out, the other runs are to be ended, too.
                 env.never_fails(suspended.resume.get().end_task(suspended.task.bind(py)));
-                run.abandon(&env, &python::cancelled(py, LOOP_CLOSED)?);
+                run.abandon(&env, &imports::cancelled(py, LOOP_CLOSED)?);
             }
         }
         Ok(())
@@ -338,7 +338,7 @@ fn is_running_here(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     if let Some(is_here) = event_loop.getattr_opt(intern!(py, "_mainspring_is_here"))? {
         return is_here.call0()?.is_truthy();
     }
-    match python::get_running_loop(py)?.call0() {
+    match imports::get_running_loop(py)?.call0() {
         Ok(running) => Ok(running.is(event_loop)),
         Err(error) if error.is_instance_of::<PyRuntimeError>(py) => Ok(false),
         Err(error) => Err(error),

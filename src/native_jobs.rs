@@ -27,15 +27,15 @@ use pyo3::types::{PyDict, PyList, PyString};
 use self::call::Call;
 use self::spec::Spec;
 use crate::changes::Changes;
-use crate::convert::zone::TimeZone;
 use crate::engine::Engine;
 use crate::fields::Seen;
 use crate::job::Job;
-use crate::once::intern;
+use crate::py::once::intern;
+use crate::py::text;
 use crate::record::{Record, Store};
 use crate::report::{INFO, code};
 use crate::store::NativeStore;
-use crate::text;
+use crate::time::zone::TimeZone;
 use crate::trigger;
 
 /// The jobs in the native stores of one scheduler.

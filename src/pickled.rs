@@ -4,11 +4,11 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
-use crate::convert;
 use crate::fields::{Fields, unset};
-use crate::python;
+use crate::py::imports;
+use crate::py::text;
 use crate::record::FuncRef;
-use crate::text;
+use crate::time::datetime;
 
 impl Fields {
     /// What `Job.__getstate__` returns.
@@ -54,17 +54,17 @@ impl Fields {
         let reference = item("func")?;
         Ok(Self {
             id: Some(text::of(item("id")?.cast::<PyString>()?)?.into()),
-            func: Some(python::ref_to_obj(py)?.call1((&reference,))?.unbind()),
+            func: Some(imports::ref_to_obj(py)?.call1((&reference,))?.unbind()),
             func_ref: Some(FuncRef::Given(reference.cast_into::<PyString>()?.unbind())),
             trigger: Some(item("trigger")?.unbind()),
             executor: Some(item("executor")?.cast_into::<PyString>()?.unbind()),
             args: Some(item("args")?.unbind()),
             kwargs: Some(item("kwargs")?.unbind()),
             name: Some(item("name")?.cast_into::<PyString>()?.unbind()),
-            misfire_grace_time: Some(convert::optional_count(&item("misfire_grace_time")?)?),
+            misfire_grace_time: Some(datetime::optional_count(&item("misfire_grace_time")?)?),
             coalesce: Some(item("coalesce")?.is_truthy()?),
-            max_instances: Some(convert::count(&item("max_instances")?)?),
-            next_run_time: Some(convert::optional_datetime(&item("next_run_time")?)?),
+            max_instances: Some(datetime::count(&item("max_instances")?)?),
+            next_run_time: Some(datetime::optional_datetime(&item("next_run_time")?)?),
             context: None,
         })
     }
@@ -84,7 +84,7 @@ fn bound_args<'py>(
     }
     let owner = func.getattr("__self__")?;
     let is_class = owner.is_instance_of::<PyType>();
-    if is_class || !python::obj_to_ref(py)?.call1((func,))?.eq(reference)? {
+    if is_class || !imports::obj_to_ref(py)?.call1((func,))?.eq(reference)? {
         return Ok(args);
     }
     let mut all = vec![owner];

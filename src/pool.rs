@@ -13,19 +13,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use mainspring_core::dispatch::Firing;
+use mainspring_core::engine::Firing;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::exit;
-use crate::fork::Origin;
 use crate::hub::{Hub, Place};
-use crate::python;
+use crate::process::exit;
+use crate::process::fork::Origin;
+use crate::py::imports;
+use crate::py::tell::Caller;
 use crate::report;
 use crate::report::Env;
 use crate::runner;
-use crate::tell::Caller;
 use crate::thread_loop::ThreadLoop;
 use crate::turn::Turn;
 use crate::virtual_time::Segment;
@@ -279,7 +279,7 @@ impl WorkerPool {
         options.set_item("args", (number,))?;
         options.set_item("name", format!("{}_{number}", slf.get().pool.prefix))?;
         options.set_item("daemon", slf.get().pool.lock().daemon)?;
-        let thread = python::new_thread(slf.py())?.call((), Some(&options))?;
+        let thread = imports::new_thread(slf.py())?.call((), Some(&options))?;
         thread.call_method0("start")?;
         Ok(thread.unbind())
     }
@@ -452,7 +452,7 @@ fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
 }
 
 fn log_failure(py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
-    let logger = python::get_logger(py)?.call1(("executors",))?;
+    let logger = imports::get_logger(py)?.call1(("executors",))?;
     Caller::RunJob.log(None, &logger, "error", (message,), Some(error.value(py).as_any()))
 }
 

@@ -18,11 +18,11 @@ use crate::fields::{self, Seen};
 use crate::hub::Hub;
 use crate::inbox::{Inbox, Work};
 use crate::job::Job;
-use crate::once::intern;
-use crate::python;
+use crate::py::imports;
+use crate::py::once::intern;
+use crate::py::tell::{self, Arguments, Caller};
 use crate::record::Route;
 use crate::runner::Run;
-use crate::tell::{self, Arguments, Caller};
 
 /// APScheduler's event codes, as far as runs produce them.
 pub mod code {
@@ -160,7 +160,7 @@ impl<'py> Env<'py> {
         }
         let copy = match self.inbox.context(self.py) {
             Some(context) => context.getattr(intern!(self.py, "copy"))?,
-            None => python::copy_context(self.py)?.clone(),
+            None => imports::copy_context(self.py)?.clone(),
         };
         Ok(self.copy_context.get_or_init(|| copy))
     }
@@ -207,7 +207,7 @@ impl<'py> Env<'py> {
         }
         let (native, logger) = match self.hub.executor(number) {
             Some(executor) => (executor.pool.is_some(), executor.logger.bind(self.py).clone()),
-            None => (false, python::get_logger(self.py)?.call1(("executors",))?),
+            None => (false, imports::get_logger(self.py)?.call1(("executors",))?),
         };
         let executor = Rc::new(ExecutorHere { native, logger: Logger::new(self, logger)? });
         self.executors.borrow_mut().push((number, Rc::clone(&executor)));
@@ -291,7 +291,7 @@ pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
         return true;
     }
     error.is_instance_of::<PySystemExit>(py)
-        && python::is_exit_of_program(py)
+        && imports::is_exit_of_program(py)
             .and_then(|is_exit| is_exit.call1((error.value(py), error.traceback(py))))
             .and_then(|answer| answer.is_truthy())
             .unwrap_or(false)
@@ -339,7 +339,7 @@ impl Run {
             run_times.append(self.datetime(env, at)?)?;
         }
         let event =
-            python::job_submission_event(py)?.call1((code, self.id(py), self.alias(py), run_times))?;
+            imports::job_submission_event(py)?.call1((code, self.id(py), self.alias(py), run_times))?;
         env.dispatch(&event, context)
     }
 
@@ -387,7 +387,7 @@ impl Run {
                 Ok(())
             }
             Outcome::Missed(late_micros) => {
-                let late = python::timedelta(py)?.call1((0, 0, late_micros))?;
+                let late = imports::timedelta(py)?.call1((0, 0, late_micros))?;
                 let message = "Run time of job \"%s\" was missed by %s";
                 self.log(env, "warning", (message, self.job(env)?, late), None)?;
                 if env.wants(code::JOB_MISSED) {
@@ -403,9 +403,9 @@ impl Run {
         let py = env.py;
         let exception = error.value(py);
         let traceback = error.traceback(py);
-        if exception.is_instance(python::cancelled_error(py)?)? {
+        if exception.is_instance(imports::cancelled_error(py)?)? {
             // What ends with its loop is no news to whoever ends that.
-            let ends = env.after_its_loop || python::loop_is_ending(py)?.call0()?.is_truthy()?;
+            let ends = env.after_its_loop || imports::loop_is_ending(py)?.call0()?.is_truthy()?;
             let level = if ends { "debug" } else { "info" };
             let reason = exception.str()?;
             if reason.is_empty()? {
@@ -419,13 +419,13 @@ impl Run {
             self.log(env, "info", ("Run of job \"%s\" was interrupted", self.job(env)?), None)?;
         } else {
             if error.is_instance_of::<PyRuntimeError>(py) {
-                python::explain(py)?.call1((exception, &traceback))?;
+                imports::explain(py)?.call1((exception, &traceback))?;
             }
             let arguments = ("Job \"%s\" raised an exception", self.job(env)?);
             self.log(env, "error", arguments, Some(exception.as_any()))?;
         }
         if env.wants(code::JOB_ERROR) {
-            let lines = python::format_tb(py)?.call1((&traceback,))?;
+            let lines = imports::format_tb(py)?.call1((&traceback,))?;
             let text = PyString::new(py, "").call_method1("join", (lines,))?;
             self.execution_event(env, code::JOB_ERROR, at, |options| {
                 options.set_item("exception", exception)?;
@@ -434,7 +434,7 @@ impl Run {
         }
         if let Some(traceback) = traceback {
             // As APScheduler does: the frames of a failed job would keep its variables alive.
-            python::clear_frames(py)?.call1((traceback,))?;
+            imports::clear_frames(py)?.call1((traceback,))?;
         }
         Ok(())
     }
@@ -450,7 +450,7 @@ impl Run {
         let options = PyDict::new(py);
         fill(&options)?;
         let arguments = (code, self.id(py), self.alias(py), self.datetime(env, at)?);
-        let event = python::job_execution_event(py)?.call(arguments, Some(&options))?;
+        let event = imports::job_execution_event(py)?.call(arguments, Some(&options))?;
         env.dispatch(&event, Some(&self.context(env)?))
     }
 

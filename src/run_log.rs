@@ -13,8 +13,8 @@ use mainspring_core::job::JobId;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::py::text;
 use crate::report::Outcome;
-use crate::text;
 
 const RUNNING: u32 = 0;
 const EXECUTED: u32 = 1;

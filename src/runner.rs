@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Firing, Item, StoreId};
+use mainspring_core::engine::{Firing, Item, StoreId};
+use mainspring_core::job::due::{self, RunTimes};
 use mainspring_core::job::{JobId, JobKey};
-use mainspring_core::policy::{self, RunTimes};
 use mainspring_core::store::HostVerdict;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -19,13 +19,13 @@ use crate::fields::Seen;
 use crate::hub::Attached;
 use crate::inbox::{Inbox, Work};
 use crate::loop_inbox::SHUT_DOWN;
-use crate::once::intern;
-use crate::python;
+use crate::py::imports;
+use crate::py::once::intern;
+use crate::py::tell::{self, Caller};
+use crate::py::text;
 use crate::record::Route;
 use crate::report::{self, Env, Outcome, code};
 use crate::run_log::Logged;
-use crate::tell::{self, Caller};
-use crate::text;
 use crate::thread_loop::ThreadLoop;
 use crate::trigger::PythonJitter;
 use crate::virtual_time::OnBehalf;
@@ -88,7 +88,7 @@ impl Run {
         }
         while let Some(&at) = self.run_times().get(self.index) {
             let now = env.batch.now(&env.hub);
-            match policy::missed_by(at, now, self.firing.misfire_grace_seconds) {
+            match due::missed_by(at, now, self.firing.misfire_grace_seconds) {
                 Some(late) => {
                     if let Some((_, log)) = &env.hub.virtual_time {
                         log.missed(&self.seen.id, at, now);
@@ -149,7 +149,7 @@ pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     if value.get_type().hasattr(intern!(py, "__await__"))? {
         return Ok(true);
     }
-    python::isawaitable(py)?.call1((value,))?.is_truthy()
+    imports::isawaitable(py)?.call1((value,))?.is_truthy()
 }
 
 /// Ends the runs whose awaitables wait for a loop that does not come, as cancelled for this reason, and tells
@@ -159,7 +159,7 @@ pub fn abandon_queued(env: &Env<'_>, inbox: &Inbox, reason: &'static str) {
         match work {
             Work::Await(mut run, awaitable) => {
                 env.never_fails(close(awaitable.bind(env.py)));
-                env.never_fails(python::cancelled(env.py, reason).map(|error| run.abandon(env, &error)));
+                env.never_fails(imports::cancelled(env.py, reason).map(|error| run.abandon(env, &error)));
             }
             Work::Event(event, context) => env.never_fails(told(env, &event, context.as_ref())),
             Work::NoticesDropped(count) => env.never_fails(notices_dropped(env, count)),
@@ -172,7 +172,7 @@ pub fn abandon_queued(env: &Env<'_>, inbox: &Inbox, reason: &'static str) {
 pub fn close(awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = awaitable.py();
     // A task or another future goes on by itself, and whatever else has an `__await__` has not begun.
-    match awaitable.is_instance(python::coroutine_type(py)?)? {
+    match awaitable.is_instance(imports::coroutine_type(py)?)? {
         true => awaitable.call_method0(intern!(py, "close")).map(drop),
         false => Ok(()),
     }
@@ -305,7 +305,7 @@ pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
     let tell = || {
         if env.wants(code::JOB_REMOVED) {
             let alias = attached.alias.bind(env.py);
-            let event = python::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
+            let event = imports::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
             env.dispatch(&event, None)?;
         }
         env.log_info(Caller::RemoveJob, || Ok(("Removed job %s", id())))
@@ -315,7 +315,7 @@ pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
 
 fn clock_stepped(env: &Env<'_>, micros: i64) -> PyResult<()> {
     let direction = if micros > 0 { "forward" } else { "backward" };
-    let step = python::timedelta(env.py)?.call1((0, 0, micros.abs()))?;
+    let step = imports::timedelta(env.py)?.call1((0, 0, micros.abs()))?;
     env.log_info(Caller::ProcessJobs, || Ok(("The wall clock stepped %s by %s", direction, step)))
 }
 
@@ -347,7 +347,7 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
     let answers = env.hub.virtual_time.as_ref().map(|(drive, _)| OnBehalf::of(drive));
-    let answer = policy::due(&seen.trigger, seen.policy, due, now, &mut jitter);
+    let answer = due::due(&seen.trigger, seen.policy, due, now, &mut jitter);
     drop(answers);
     match jitter.or_raised(answer) {
         Ok(answer) => {

@@ -11,12 +11,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::convert;
 use crate::fields::{self, Seen};
 use crate::job::{Job, Origin};
-use crate::python;
+use crate::py::imports;
+use crate::py::text::{self, Text};
 use crate::record::Store;
-use crate::text::{self, Text};
+use crate::time::datetime;
 use crate::trigger::{core_trigger, trigger_zone};
 
 /// The scheduler that a store belongs to, and the alias it goes by there.
@@ -181,7 +181,7 @@ impl NativeStore {
                 drop(refused);
                 match error.kind() {
                     ErrorKind::ConflictingId => Err(conflicting_id(py, &id)),
-                    _ => Err(crate::error::to_py(error)),
+                    _ => Err(crate::py::error::to_py(error)),
                 }
             }
         }
@@ -261,7 +261,7 @@ impl NativeStore {
     }
 
     fn due_jobs<'py>(&self, py: Python<'py>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let now = convert::instant(now)?;
+        let now = datetime::instant(now)?;
         let entries = self.store.read(|s| {
             s.due(now)
                 .filter_map(|key| s.get(key))
@@ -293,11 +293,11 @@ fn jitter_seed() -> u64 {
 }
 
 fn lookup(py: Python<'_>, id: &str) -> PyErr {
-    raise(py, python::job_lookup_error(py), id)
+    raise(py, imports::job_lookup_error(py), id)
 }
 
 fn conflicting_id(py: Python<'_>, id: &str) -> PyErr {
-    raise(py, python::conflicting_id_error(py), id)
+    raise(py, imports::conflicting_id_error(py), id)
 }
 
 fn raise(py: Python<'_>, class: PyResult<&Bound<'_, PyAny>>, id: &str) -> PyErr {

@@ -6,12 +6,12 @@ use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::exit::Inside;
 use crate::inbox::Suspended;
 use crate::job_coroutine::JobCoroutine;
 use crate::loop_inbox::LoopInbox;
-use crate::once::intern;
-use crate::python;
+use crate::process::exit::Inside;
+use crate::py::imports;
+use crate::py::once::intern;
 use crate::report::{self, Env, INFO, Outcome, code};
 use crate::runner::{self, Run};
 
@@ -93,7 +93,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                 // The job has forked, and this is the child, which it wants to end.
                 Err(error)
             }
-            Err(error) if error.value(py).is_instance(python::cancelled_error(py)?)? => {
+            Err(error) if error.value(py).is_instance(imports::cancelled_error(py)?)? => {
                 run.abandon(self.env, &error);
                 Ok(())
             }
@@ -134,12 +134,12 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             let loop_of = awaitable.call_method0(intern!(py, "get_loop"))?;
             return match &self.event_loop {
                 Some(event_loop) if !loop_of.is(event_loop) => {
-                    python::bridged(py)?.call1((awaitable,)).map(only)
+                    imports::bridged(py)?.call1((awaitable,)).map(only)
                 }
                 _ => Ok(only(awaitable.clone())),
             };
         }
-        let coroutine = python::contained(py)?.call1((awaitable,))?;
+        let coroutine = imports::contained(py)?.call1((awaitable,))?;
         let task = self.start_task(&coroutine, run).map(only);
         if task.is_err() {
             // A task factory may raise; the run is reported with that, and nothing is left unawaited.
@@ -155,7 +155,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;
-            return python::asyncio_task(py)?.call((contained,), Some(options));
+            return imports::asyncio_task(py)?.call((contained,), Some(options));
         }
         let Some(event_loop) = &self.event_loop else {
             return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
@@ -280,7 +280,7 @@ impl Resume {
         }
         // The end is told in the context of this step, which is another than the run's where a task factory, or
         // CPython 3.10, has made a copy.
-        let context = python::copy_context(py)?.call0()?.unbind();
+        let context = imports::copy_context(py)?.call0()?.unbind();
         let mut run = this.run.lock().unwrap_or_else(PoisonError::into_inner);
         let old = run.as_mut().and_then(|run| run.context.replace(context));
         drop(run);
@@ -384,7 +384,7 @@ fn result_of_task<'py>(task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> 
 }
 
 fn is_coroutine(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(value.get_type().is(python::coroutine_type(value.py())?))
+    Ok(value.get_type().is(imports::coroutine_type(value.py())?))
 }
 
 /// Takes the exception out that was contained on its way through the task.
@@ -393,7 +393,7 @@ pub fn contained_exit<'py>(
     result: PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     match result {
-        Err(error) if error.value(py).is_instance(python::job_exit_error(py)?)? => {
+        Err(error) if error.value(py).is_instance(imports::job_exit_error(py)?)? => {
             Err(PyErr::from_value(error.value(py).getattr(intern!(py, "exit"))?))
         }
         result => result,

@@ -13,8 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::hub::Hub;
-use crate::once::{Once, intern};
-use crate::python;
+use crate::py::imports;
+use crate::py::once::{Once, intern};
 use crate::report::Env;
 
 /// What one worker thread knows of its loop setting.
@@ -73,7 +73,7 @@ impl Setting {
     }
 
     fn set(&mut self, py: Python<'_>) -> PyResult<()> {
-        python::set_event_loop(py)?.call1((&self.proxy,))?;
+        imports::set_event_loop(py)?.call1((&self.proxy,))?;
         let policy = current_policy(py)?;
         self.local = policy.as_ref().and_then(local_of).map(Bound::unbind);
         self.policy = policy.map(Bound::unbind);

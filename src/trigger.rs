@@ -28,8 +28,10 @@ pub use self::date::DateTrigger;
 use self::host::PythonTrigger;
 pub use self::interval::{IntervalTrigger, WallClock};
 use self::live::{Mark, keeps_calculation};
-pub use self::live::{classes_are_patched, combined_triggers_changed, trigger_class_changed, watch_classes};
-use crate::convert::zone::TimeZone;
+pub use self::live::{
+    classes, classes_are_patched, combined_triggers_changed, trigger_class_changed, watch_classes,
+};
+use crate::time::zone::TimeZone;
 
 /// Draws jitter from Python's `random.uniform`, so that `random.seed` governs it.
 pub struct PythonJitter<'py> {
@@ -47,7 +49,7 @@ impl<'py> PythonJitter<'py> {
     pub fn or_raised<T>(self, result: Result<T, mainspring_core::Error>) -> PyResult<T> {
         match self.error {
             Some(error) => Err(error),
-            None => result.map_err(crate::error::to_py),
+            None => result.map_err(crate::py::error::to_py),
         }
     }
 }

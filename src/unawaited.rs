@@ -11,8 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::current_run;
-use crate::once::{Once, intern};
-use crate::text;
+use crate::py::once::{Once, intern};
+use crate::py::text;
 
 const FUNCTION: &str = "_warn_unawaited_coroutine";
 

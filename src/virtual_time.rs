@@ -23,21 +23,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
-use mainspring_core::clock::{Clock, ManualClock, StepDetector};
-use mainspring_core::dispatch::{Firing, Item};
-use mainspring_core::engine::EngineHandle;
-use mainspring_core::rng::SplitMix64;
+use mainspring_core::engine::{EngineHandle, Firing, Item};
+use mainspring_core::random::SplitMix64;
+use mainspring_core::time::{Clock, ManualClock, StepDetector};
 use mainspring_core::trigger::JitterSource;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::convert::instant;
 use crate::fields::Seen;
 use crate::hub::{Hub, Place};
 use crate::loop_inbox::LoopInbox;
 use crate::pool::WorkerPool;
+use crate::py::text;
 use crate::record::Route;
-use crate::text;
+use crate::time::datetime::instant;
 
 /// What is due at the present instant of a clock, and where the clock goes next.
 pub struct Drive {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
-use crate::exit::Inside;
+use crate::process::exit::Inside;
 
 #[cfg(unix)]
 pub use fd::WakeFd;

@@ -179,6 +179,10 @@ class SweptScheduler(Protocol):
         """The scheduler's logger."""
 
     @property
+    def _state(self) -> int:
+        """Whether it is stopped, running or paused."""
+
+    @property
     def _starts_daemons(self) -> bool:
         """Whether threads that jobs start are daemons."""
 

@@ -350,7 +350,7 @@ class CalendarIntervalTrigger(BaseTrigger):
 
 class CronTrigger(BaseTrigger):
     FIELD_NAMES: ClassVar[tuple[str, ...]]
-    FIELDS_MAP: ClassVar[dict[str, type[BaseField]]]
+    FIELDS_MAP: ClassVar[Mapping[str, type[BaseField]]]
     fields: list[BaseField]
     timezone: tzinfo
     start_date: datetime | None

@@ -42,6 +42,7 @@ def _by_rust() -> None:
     import mainspring.triggers.base
     import mainspring.triggers.calendarinterval
     import mainspring.triggers.cron
+    import mainspring.triggers.cron.fields
     import mainspring.triggers.date
     import mainspring.triggers.interval
     import mainspring.util

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABCMeta
 from collections.abc import Callable, Iterable
 from functools import wraps
+from types import MethodDescriptorType
 from typing import Any, NoReturn, TypeVar
 
 _METHODS = frozenset(("_apply_jitter", "get_next_fire_time"))
@@ -48,7 +49,9 @@ class TriggerClass(ABCMeta):
 
     __slots__ = ()
 
-    def __setattr__(cls, name: str, value: object) -> None:
+    def __setattr__(cls, name: str, value: Any) -> None:
+        if name == "FIELDS_MAP":
+            check_classes(value.values())
         super().__setattr__(name, value)
         if name in _METHODS:
             _tell_of_class()
@@ -57,6 +60,26 @@ class TriggerClass(ABCMeta):
         super().__delattr__(name)
         if name in _METHODS:
             _tell_of_class()
+
+
+def make_functions(cls: type) -> None:
+    """Put a function into the place of each method in Rust that ``cls`` has under an ordinary name.
+
+    For those that ask whether it is one: a mock with ``autospec`` gets no ``self`` in the place of
+    a method that is not, and takes any arguments.
+    """
+
+    def function(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(*args: Any, **options: Any) -> Any:
+            return method(*args, **options)
+
+        call.__module__ = cls.__module__
+        return call
+
+    for name, value in list(vars(cls).items()):
+        if isinstance(value, MethodDescriptorType) and not name.startswith("__"):
+            setattr(cls, name, function(value))
 
 
 def _tell_of_class() -> None:
@@ -141,6 +164,35 @@ class CronPart(metaclass=CronPartClass):
             name: list(value) for name, value in vars(self).items() if isinstance(value, FixedList)
         }
         return {**vars(self), **lists}
+
+
+def check_classes(classes: Iterable[type]) -> None:
+    """Refuse classes of fields or expressions that are not ours: nobody would call their methods.
+
+    :raises TypeError: if there is one
+    """
+    for cls in classes:
+        if not cls.__module__.startswith(("mainspring.", "apscheduler.")):
+            raise _unused(cls.__qualname__)
+
+
+def check_field(field: Any) -> None:
+    """Refuse a field that is not read by its text alone.
+
+    :raises TypeError: if it, or one of its expressions, has a class or a method of its own
+    """
+    check_classes([type(field)])
+    check_classes(map(type, field.expressions))
+    for part in (field, *field.expressions):
+        for name in _CALCULATION & vars(part).keys():
+            raise _unused(f"{type(part).__qualname__}.{name}")
+
+
+def _unused(name: str) -> TypeError:
+    return TypeError(
+        f"{name} cannot be used, since cron triggers read their fields as text: derive a class from "
+        "CronTrigger that has its own get_next_fire_time, and no such fields"
+    )
 
 
 def _refusal() -> TypeError:

@@ -12,9 +12,9 @@ use pyo3::prelude::*;
 
 use super::Job;
 use crate::changes::Changes;
-use crate::convert;
 use crate::fields::{Seen, new_job};
 use crate::record::{Record, Store};
+use crate::time::datetime;
 
 /// Where the fire time of a change comes from.
 #[derive(Clone, Copy)]
@@ -91,7 +91,7 @@ impl Job {
         origin: Origin,
     ) -> PyResult<Option<bool>> {
         let next = match &changes.next_run_time {
-            Some(Some(at)) => Some(Some(convert::instant(at.bind(py))?)),
+            Some(Some(at)) => Some(Some(datetime::instant(at.bind(py))?)),
             Some(None) => Some(None),
             None => None,
         };

@@ -6,16 +6,16 @@
 use std::cell::OnceCell;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::policy;
+use mainspring_core::job::due;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Open;
 use super::spec::Argument;
-use crate::convert::Std;
 use crate::engine::Engine;
-use crate::once::intern;
+use crate::py::once::intern;
+use crate::time::datetime::Std;
 use crate::trigger::{
     CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger, PythonJitter, WallClock,
 };
@@ -90,11 +90,11 @@ impl<'a, 'py> Call<'a, 'py> {
     }
 
     /// The fire time after now of a trigger that needs no Python; the outer `None` where it does. It is none up
-    /// to `last`: see [`policy::from_now`].
+    /// to `last`: see [`due::from_now`].
     pub fn next(&self, trigger: &Trigger, last: Option<UtcMicros>) -> PyResult<Option<Option<UtcMicros>>> {
         let Some(now) = self.now()?.filter(|_| !trigger.needs_host()) else { return Ok(None) };
         let mut jitter = PythonJitter::new(self.py);
-        let next = policy::from_now(trigger, last, now, &mut jitter);
+        let next = due::from_now(trigger, last, now, &mut jitter);
         jitter.or_raised(next).map(Some)
     }
 

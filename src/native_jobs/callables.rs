@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
 
-use crate::once::intern;
-use crate::python;
+use crate::py::imports;
+use crate::py::once::intern;
 use crate::record::{is_async_generator_function, is_coroutine_function};
 
 /// `inspect.CO_VARARGS` and the like.
@@ -37,11 +37,11 @@ impl<'py> Function<'py> {
         }
         let py = func.py();
         match kwargs {
-            Some(kwargs) => python::check_callable_args(py)?.call1((func, args, kwargs))?,
-            None => python::check_callable_args(py)?.call1((func, args, PyDict::new(py)))?,
+            Some(kwargs) => imports::check_callable_args(py)?.call1((func, args, kwargs))?,
+            None => imports::check_callable_args(py)?.call1((func, args, PyDict::new(py)))?,
         };
         Ok(Some(Self {
-            name: python::get_callable_name(py)?.call1((func,))?.cast_into()?,
+            name: imports::get_callable_name(py)?.call1((func,))?.cast_into()?,
             coroutine: is_coroutine_function(func)?,
         }))
     }

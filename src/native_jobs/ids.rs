@@ -9,8 +9,8 @@ use mainspring_core::job::JobId;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::fork::Origin;
-use crate::python;
+use crate::process::fork::Origin;
+use crate::py::imports;
 
 const UUID: usize = 16;
 const FETCHED: usize = 256 * UUID;
@@ -29,7 +29,7 @@ pub fn new_id(py: Python<'_>) -> PyResult<JobId> {
     let mut uuid = match take() {
         Some(uuid) => uuid,
         None => {
-            let fetched = python::urandom(py)?.call1((FETCHED,))?;
+            let fetched = imports::urandom(py)?.call1((FETCHED,))?;
             let mut bytes = fetched.cast::<PyBytes>()?.as_bytes().to_vec();
             let uuid = split(&mut bytes).unwrap_or_default();
             let new = Some(Bytes { origin: Origin::here(), bytes });

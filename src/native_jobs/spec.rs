@@ -13,12 +13,12 @@ use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString, PyTuple};
 use super::call::{Call, Kind};
 use super::callables::Function;
 use super::{ids, trigger};
-use crate::convert::zone::TimeZone;
-use crate::convert::{count, instant, is_datetime};
-use crate::once::intern;
-use crate::python;
+use crate::py::imports;
+use crate::py::once::intern;
+use crate::py::text;
 use crate::record::{FuncRef, Record, Route, executor_number};
-use crate::text;
+use crate::time::datetime::{count, instant, is_datetime};
+use crate::time::zone::TimeZone;
 use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
 
 /// The most records that are known at once.
@@ -358,7 +358,7 @@ fn something<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bound<
 /// What is given and not `undefined`.
 fn defined<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> PyResult<Option<&'a Bound<'py, PyAny>>> {
     match given {
-        Some(given) if !given.is(python::undefined(given.py())?) => Ok(Some(given)),
+        Some(given) if !given.is(imports::undefined(given.py())?) => Ok(Some(given)),
         _ => Ok(None),
     }
 }

@@ -7,10 +7,10 @@ use pyo3::exceptions::{PyAttributeError, PyOverflowError, PyTypeError, PyValueEr
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyTuple};
 
-use crate::convert::zone::TimeZone;
-use crate::convert::{Std, is_datetime, tzinfo_of, wrong_type};
-use crate::error::with_note;
-use crate::once::{Once, intern};
+use crate::py::error::with_note;
+use crate::py::once::{Once, intern};
+use crate::time::datetime::{Std, is_datetime, tzinfo_of, wrong_type};
+use crate::time::zone::TimeZone;
 use crate::virtual_time;
 
 /// A trigger's Python module, where it looks up `get_localzone` and `datetime`: so that whoever replaces

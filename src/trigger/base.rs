@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::live;
-use crate::convert::Std;
-use crate::once::intern;
+use crate::py::once::intern;
+use crate::time::datetime::Std;
 use crate::virtual_time;
 
 /// Base class of all triggers, and the one to derive your own from.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mainspring_core::trigger::{self as core, CalendarStep, CivilDate, TimeOfDay, Trigger};
+use mainspring_core::time::CivilDate;
+use mainspring_core::trigger::{self as core, CalendarStep, TimeOfDay, Trigger};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -10,10 +11,10 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
-use crate::convert;
-use crate::convert::zone::TimeZone;
-use crate::convert::{civil_date, date_from_civil};
-use crate::error::to_py;
+use crate::py::error::to_py;
+use crate::time::datetime;
+use crate::time::datetime::{civil_date, date_from_civil};
+use crate::time::zone::TimeZone;
 
 static HOME: Home = Home::new("mainspring.triggers.calendarinterval");
 const ARGUMENTS: [&str; 11] = [
@@ -408,9 +409,9 @@ impl CalendarIntervalTrigger {
     }
 }
 
-/// A whole number that is not negative; see [`convert::count`] for great ones.
+/// A whole number that is not negative; see [`datetime::count`] for great ones.
 fn count(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u32> {
-    match convert::count(value) {
+    match datetime::count(value) {
         Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
             Err(PyValueError::new_err(format!("{what} must not be negative, got {value}")))
         }

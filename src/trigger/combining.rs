@@ -13,11 +13,11 @@ use super::args::{self, not_initialized};
 use super::base::{self, BaseTrigger};
 use super::live::{self, Mark};
 use super::{HostZones, PythonJitter, core_trigger_in, trigger_zone};
-use crate::convert::in_range;
-use crate::convert::zone::TimeZone;
-use crate::error::to_py;
-use crate::once::intern;
-use crate::python;
+use crate::py::error::to_py;
+use crate::py::imports;
+use crate::py::once::intern;
+use crate::time::datetime::in_range;
+use crate::time::zone::TimeZone;
 
 /// Base class of the triggers that are made of others.
 ///
@@ -56,7 +56,7 @@ impl BaseCombiningTrigger {
         // Whoever changes the list changes the trigger.
         let triggers = match triggers.is_instance_of::<PyTuple>() {
             true => triggers,
-            false => python::trigger_list(slf.py())?.call1((triggers,))?,
+            false => imports::trigger_list(slf.py())?.call1((triggers,))?,
         };
         for trigger in triggers.try_iter()? {
             let trigger = trigger?;

@@ -11,9 +11,9 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
-use crate::convert::zone::TimeZone;
-use crate::error::to_py;
-use crate::python;
+use crate::py::error::to_py;
+use crate::py::imports;
+use crate::time::zone::TimeZone;
 
 static HOME: Home = Home::new("mainspring.triggers.cron");
 const ARGUMENTS: [&str; 12] = [
@@ -206,6 +206,7 @@ impl CronTrigger {
     ) -> PyResult<()> {
         args::refuse_unknown("CronTrigger", unknown, &ARGUMENTS)?;
         let py = slf.py();
+        check_classes_of(&slf.get_type())?;
         let texts = [year, month, day, week, day_of_week, hour, minute, second]
             .map(|field| field.map(|field| field.str()?.extract::<String>()).transpose());
         let mut given: [Option<String>; 8] = Default::default();
@@ -305,7 +306,7 @@ impl CronTrigger {
             let name = field.name().as_str();
             list.append(classes.get_item(name)?.call1((name, field.to_string(), field.is_default()))?)?;
         }
-        let list = python::field_list(py)?.call1((list,))?;
+        let list = imports::field_list(py)?.call1((list,))?;
         if let Some(state) = &mut slf.borrow_mut().state {
             state.fields = Some(list.clone().unbind());
         }
@@ -316,7 +317,7 @@ impl CronTrigger {
     fn set_fields<'py>(slf: &Bound<'py, Self>, fields: &Bound<'py, PyAny>) -> PyResult<()> {
         let mut parts = slf.borrow().parts(slf.py())?;
         parts.fields = read_fields(fields)?;
-        let fields = python::field_list(slf.py())?.call1((fields,))?;
+        let fields = imports::field_list(slf.py())?.call1((fields,))?;
         Self::fill(slf, parts, Some(fields.unbind()))
     }
 
@@ -410,7 +411,7 @@ impl CronTrigger {
         let in_text = fields.get_item(0).is_ok_and(|field| field.is_instance_of::<PyTuple>());
         let fields = match in_text {
             true => None,
-            false => Some(python::field_list(slf.py())?.call1((fields,))?.unbind()),
+            false => Some(imports::field_list(slf.py())?.call1((fields,))?.unbind()),
         };
         Self::fill(slf, parts, fields).and_then(|()| live::made_anew(slf))
     }
@@ -451,6 +452,17 @@ impl CronTrigger {
     }
 }
 
+/// Refuses a subclass of `CronTrigger` with classes of fields that are not ours, whose text is all that is read.
+fn check_classes_of(class: &Bound<'_, PyType>) -> PyResult<()> {
+    let py = class.py();
+    match class.getattr_opt("FIELDS_MAP")? {
+        Some(classes) if !classes.is(imports::field_classes(py)?) => {
+            imports::check_classes(py)?.call1((classes.call_method0("values")?,)).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The core's fields of a list of Python's field objects, by their names and texts, or of a list of tuples of
 /// these.
 fn read_fields(fields: &Bound<'_, PyAny>) -> PyResult<CronFields> {
@@ -459,11 +471,14 @@ fn read_fields(fields: &Bound<'_, PyAny>) -> PyResult<CronFields> {
         let field = field?;
         let (name, text, is_default) = match field.cast::<PyTuple>() {
             Ok(given) => given.extract::<(Bound<'_, PyString>, String, bool)>()?,
-            Err(_) => (
-                field.getattr("name")?.cast_into()?,
-                field.str()?.extract()?,
-                field.getattr("is_default")?.is_truthy()?,
-            ),
+            Err(_) => {
+                imports::check_field(field.py())?.call1((&field,))?;
+                (
+                    field.getattr("name")?.cast_into()?,
+                    field.str()?.extract()?,
+                    field.getattr("is_default")?.is_truthy()?,
+                )
+            }
         };
         let Some(name) = FieldName::ALL.into_iter().find(|known| name == known.as_str()) else {
             return Err(PyValueError::new_err(format!(

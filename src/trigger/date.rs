@@ -9,8 +9,8 @@ use pyo3::types::{PyDict, PyTuple};
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
-use crate::convert::zone::TimeZone;
-use crate::convert::{instant, tzinfo_of};
+use crate::time::datetime::{instant, tzinfo_of};
+use crate::time::zone::TimeZone;
 
 static HOME: Home = Home::new("mainspring.triggers.date");
 const ARGUMENTS: [&str; 2] = ["run_date", "timezone"];

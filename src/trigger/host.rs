@@ -8,10 +8,10 @@ use mainspring_core::{Error, UtcMicros};
 use pyo3::prelude::*;
 
 use super::HostZones;
-use crate::convert::tzinfo_of;
-use crate::convert::zone::TimeZone;
-use crate::error::host_error;
-use crate::once::intern;
+use crate::py::error::host_error;
+use crate::py::once::intern;
+use crate::time::datetime::tzinfo_of;
+use crate::time::zone::TimeZone;
 
 /// Calls the `get_next_fire_time` of a Python object.
 ///

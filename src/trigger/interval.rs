@@ -11,9 +11,9 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
-use crate::convert::zone::TimeZone;
-use crate::convert::{Std, delta_from_micros, delta_micros};
-use crate::error::to_py;
+use crate::py::error::to_py;
+use crate::time::datetime::{Std, delta_from_micros, delta_micros};
+use crate::time::zone::TimeZone;
 
 static HOME: Home = Home::new("mainspring.triggers.interval");
 const ARGUMENTS: [&str; 9] =

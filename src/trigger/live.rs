@@ -19,17 +19,19 @@ use pyo3::types::{PyString, PyType};
 use super::combining::{BaseCombiningTrigger, members_of};
 use super::{AndTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};
 use super::{OrTrigger, core_trigger, trigger_zone};
-use crate::convert::zone::TimeZone;
 use crate::fields::{Seen, scheduler_zone};
-use crate::once::{Once, intern};
-use crate::python;
+use crate::py::imports;
+use crate::py::once::{Once, intern};
 use crate::record::{Record, Store};
 use crate::store;
+use crate::time::zone::TimeZone;
 
 /// What the engine does in the place of these methods.
 const METHODS: [&str; 2] = ["get_next_fire_time", "_apply_jitter"];
 /// What it has read.
-const ATTRIBUTES: [&str; 13] = [
+const ATTRIBUTES: [&str; 15] = [
+    "__class__",
+    "__dict__",
     "days",
     "end_date",
     "fields",
@@ -87,31 +89,36 @@ static ORIGINALS: Once<Vec<Original>> = Once::new();
 /// Whether somebody has put other methods into one of those classes.
 static PATCHED: AtomicBool = AtomicBool::new(false);
 
+/// The built-in classes, the two abstract ones first.
+pub fn classes(py: Python<'_>) -> [Bound<'_, PyType>; 8] {
+    [
+        py.get_type::<BaseTrigger>(),
+        py.get_type::<BaseCombiningTrigger>(),
+        py.get_type::<IntervalTrigger>(),
+        py.get_type::<CronTrigger>(),
+        py.get_type::<DateTrigger>(),
+        py.get_type::<CalendarIntervalTrigger>(),
+        py.get_type::<AndTrigger>(),
+        py.get_type::<OrTrigger>(),
+    ]
+}
+
 fn originals(py: Python<'_>) -> PyResult<&Vec<Original>> {
     ORIGINALS.get_or_try_init(py, || {
-        let classes = [
-            py.get_type::<IntervalTrigger>(),
-            py.get_type::<CronTrigger>(),
-            py.get_type::<DateTrigger>(),
-            py.get_type::<CalendarIntervalTrigger>(),
-            py.get_type::<AndTrigger>(),
-            py.get_type::<OrTrigger>(),
-        ];
         let original = |class: Bound<'_, PyType>| {
             let [next, jitter] = METHODS.map(|name| class.getattr(name).map(Bound::unbind));
             Ok((class.unbind(), [next?, jitter?]))
         };
-        classes.into_iter().map(original).collect::<PyResult<_>>()
+        classes(py).into_iter().skip(2).map(original).collect::<PyResult<_>>()
     })
 }
 
 /// Has the trigger classes tell of what is put into them. To be called once, while the module is made.
 pub fn watch_classes(py: Python<'_>) -> PyResult<()> {
-    let metaclass = python::trigger_class(py)?.cast::<PyType>()?;
-    for class in [py.get_type::<BaseTrigger>(), py.get_type::<BaseCombiningTrigger>()]
-        .into_iter()
-        .chain(originals(py)?.iter().map(|(class, _)| class.bind(py).clone()))
-    {
+    // Noted before anybody can put others into their place.
+    originals(py)?;
+    let metaclass = imports::trigger_class(py)?.cast::<PyType>()?;
+    for class in classes(py) {
         // SAFETY: this is what an assignment to `class.__class__` does where CPython allows it. Both are attached,
         // alive and made at run time, and instances of the metaclass are laid out as those of `type`, which a class
         // derived from it without attributes of its own is; `type` itself is immortal or counts no references.
@@ -119,7 +126,7 @@ pub fn watch_classes(py: Python<'_>) -> PyResult<()> {
             ffi::Py_INCREF(metaclass.as_ptr());
             (*class.as_ptr()).ob_type = metaclass.as_type_ptr();
         }
-        python::init_abstract_class(py)?.call1((class,))?;
+        imports::init_abstract_class(py)?.call1((class,))?;
     }
     Ok(())
 }
@@ -139,9 +146,19 @@ pub fn keeps_calculation(obj: &Bound<'_, PyAny>, builtin: &Bound<'_, PyType>) ->
     if !has_originals(py, &class, builtin)? {
         return Ok(false);
     }
-    let own = if is_builtin { None } else { obj.getattr_opt(intern!(py, "__dict__"))? };
-    let Some(own) = own else { return Ok(true) };
-    Ok(!own.contains(METHODS[0])? && !own.contains(METHODS[1])?)
+    Ok(is_builtin || finds_originals(obj, builtin)?)
+}
+
+/// Whether an object finds no methods but those of its class: it may have its own ones, or its own way to look.
+fn finds_originals(obj: &Bound<'_, PyAny>, builtin: &Bound<'_, PyType>) -> PyResult<bool> {
+    let py = obj.py();
+    for name in METHODS {
+        let function = obj.getattr(name)?.getattr_opt(intern!(py, "__func__"))?;
+        if !function.is_some_and(|function| builtin.getattr(name).is_ok_and(|own| own.is(&function))) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn has_originals(py: Python<'_>, class: &Bound<'_, PyType>, builtin: &Bound<'_, PyType>) -> PyResult<bool> {

@@ -7,16 +7,16 @@ import pickle
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta, timezone
+from functools import partial, partialmethod
+from inspect import signature
 from typing import Any
 from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from mainspring import BackgroundScheduler, CronTrigger, IntervalTrigger
+from mainspring import BackgroundScheduler, CronTrigger, IntervalTrigger, Job
 from mainspring.events import EVENT_JOB_EXECUTED
-from mainspring.triggers.cron.expressions import AllExpression, LastDayOfMonthExpression
-from mainspring.triggers.cron.fields import BaseField, DayOfWeekField
 from tests.differential.library import PAST, Library, observed
 from tests.support import listen, nothing
 
@@ -248,6 +248,113 @@ def test_a_method_put_into_a_trigger(package: str) -> None:
         assert next_run_time(package, make, put, when) == GIVEN.isoformat()
 
 
+def returned(*args: Any) -> datetime:
+    """Return what tells which trigger, if any, this was called with."""
+    *owner, previous, _now = args
+    assert previous == PAST
+    return GIVEN + timedelta(days=30 * len(owner))
+
+
+BOUND = GIVEN + timedelta(days=30)
+#: What may be put into a class, and what it returns there and in an object.
+KINDS: list[tuple[str, Callable[[], dict[str, Any]], datetime, datetime]] = [
+    ("function", lambda: {"new": returned}, BOUND, GIVEN),
+    ("lambda", lambda: {"new": lambda self, previous, now: BOUND}, BOUND, BOUND),
+    ("partial", lambda: {"new": partial(returned, "first")}, BOUND, BOUND),
+    ("static", lambda: {"new": staticmethod(returned)}, GIVEN, GIVEN),
+    ("class", lambda: {"new": classmethod(returned)}, BOUND, BOUND),
+    ("partialmethod", lambda: {"new": partialmethod(returned, "more")}, BOUND, BOUND),
+    ("mock", lambda: {"side_effect": returned}, GIVEN, GIVEN),
+    ("autospec", lambda: {"autospec": True, "side_effect": returned}, BOUND, GIVEN),
+]
+
+
+@pytest.mark.parametrize("make", [interval, cron, calendar, both, either])
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+@pytest.mark.parametrize("kind", KINDS, ids=[kind[0] for kind in KINDS])
+def test_what_is_put_into_a_class_is_bound_as_python_binds_it(
+    package: str, make: Any, kind: Any
+) -> None:
+    name, options, expected, _ = kind
+    if name == "partialmethod":
+        expected += timedelta(days=30)
+    with ExitStack() as stack:
+
+        def patch(library: Library, trigger: Any) -> None:
+            patcher = mock.patch.object(type(trigger), "get_next_fire_time", **options())
+            stack.enter_context(patcher)
+
+        assert next_run_time(package, make, patch, "while it runs") == expected.isoformat()
+
+
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+@pytest.mark.parametrize("level", ["class", "object", "slot", "lookup", "other class"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind[0] in ("mock", "autospec")])
+def test_what_is_put_into_a_subclass_or_its_object(package: str, level: str, kind: Any) -> None:
+    _, options, in_class, in_object = kind
+    with ExitStack() as stack:
+
+        def make(library: Library) -> Any:
+            class Own(library.IntervalTrigger):  # type: ignore[misc, name-defined]
+                if level == "slot":
+                    __slots__ = ("get_next_fire_time",)
+
+                if level == "lookup":
+
+                    def __getattribute__(self, name: str) -> Any:
+                        found = {"get_next_fire_time": lambda previous, now: GIVEN}
+                        return found.get(name) or super().__getattribute__(name)
+
+            if level == "slot":
+                # Not to be called while it is empty.
+                Own.__new__ = with_method  # type: ignore[method-assign]
+            return Own(days=20_000, start_date=PAST, timezone="UTC")
+
+        def with_method(cls: Any, *args: Any, **options: Any) -> Any:
+            trigger = super(cls, cls).__new__(cls)
+            trigger.get_next_fire_time = lambda previous, now: GIVEN
+            return trigger
+
+        def change(library: Library, trigger: Any) -> None:
+            target = type(trigger) if level == "class" else trigger
+            if level == "other class":
+
+                class Other(library.IntervalTrigger):  # type: ignore[misc, name-defined]
+                    def get_next_fire_time(self, previous: Any, now: Any) -> datetime:
+                        return GIVEN
+
+                trigger.__class__ = Other
+            elif level in ("class", "object"):
+                patcher = mock.patch.object(target, "get_next_fire_time", **options())
+                stack.enter_context(patcher)
+
+        for when in ("before start", "while it runs"):
+            expected = in_class if level == "class" else in_object
+            assert next_run_time(package, make, change, when) == expected.isoformat()
+
+
+@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
+def test_the_methods_are_functions(package: str) -> None:
+    library = Library(package)
+    for make in (interval, cron, calendar, both, either):
+        method = type(make(library)).get_next_fire_time
+        assert list(signature(method).parameters) == ["self", "previous_fire_time", "now"]
+        assert pickle.loads(pickle.dumps(method)) is method
+    with mock.patch.object(IntervalTrigger, "get_next_fire_time", autospec=True) as method:
+        with pytest.raises(TypeError, match="missing a required argument"):
+            interval(Library("mainspring")).get_next_fire_time(PAST)
+        method.assert_not_called()
+
+
+def test_methods_of_a_job_are_functions_as_well() -> None:
+    job = BackgroundScheduler(timezone="UTC").add_job(nothing, "date", id="a")
+    for name in ("modify", "reschedule", "pause", "resume", "remove", "_modify"):
+        with mock.patch.object(Job, name, autospec=True) as method:
+            getattr(job, name)(*(["date"] if name == "reschedule" else []))
+        assert method.call_args.args[0] == job
+        assert pickle.loads(pickle.dumps(getattr(Job, name))) is getattr(Job, name)
+
+
 @pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
 def test_what_cannot_be_changed_raises(package: str) -> None:
     library = Library(package)
@@ -257,138 +364,6 @@ def test_what_cannot_be_changed_raises(package: str) -> None:
             trigger.get_next_fire_time = None
         with pytest.raises(AttributeError):
             trigger.nonsense = 1
-
-
-def test_the_fields_of_a_cron_trigger_are_changed_together() -> None:
-    # DIFFERENCE: APScheduler's list can be changed in place.
-    trigger = cron(Library("mainspring"))
-    with pytest.raises(TypeError, match="assign a list"):
-        trigger.fields[0] = None
-    with pytest.raises(TypeError, match="assign a list"):
-        trigger.fields.clear()
-    assert trigger.fields == list(trigger.fields)
-
-
-def compile_one(field: Any) -> None:
-    field.compile_expression("*")
-
-
-def compile_all(field: Any) -> None:
-    field.compile_expressions("*")
-
-
-def rename(field: Any) -> None:
-    field.name = "minute"
-
-
-def delete(field: Any) -> None:
-    del field.is_default
-
-
-def put_method(field: Any) -> None:
-    field.get_next_value = nothing
-
-
-def set_expressions(field: Any) -> None:
-    field.expressions = list(field.expressions)
-
-
-def set_expression(field: Any) -> None:
-    field.expressions[0] = field.expressions[0]
-
-
-def append_expression(field: Any) -> None:
-    field.expressions.append(field.expressions[0])
-
-
-def add_expressions(field: Any) -> None:
-    field.expressions += field.expressions
-
-
-def set_step(field: Any) -> None:
-    field.expressions[0].step = 3
-
-
-def delete_step(field: Any) -> None:
-    del field.expressions[0].step
-
-
-CHANGES_OF_FIELDS = [
-    compile_one,
-    compile_all,
-    rename,
-    delete,
-    put_method,
-    set_expressions,
-    set_expression,
-    append_expression,
-    add_expressions,
-    set_step,
-    delete_step,
-]
-
-
-@pytest.mark.parametrize("change", CHANGES_OF_FIELDS)
-@pytest.mark.parametrize("origin", ["made", "assigned", "pickled", "copied"])
-def test_the_fields_of_a_trigger_cannot_be_changed_themselves(origin: str, change: Any) -> None:
-    # DIFFERENCE: APScheduler's can, with effect from the next fire on.
-    trigger = CronTrigger(hour="8-17", minute="*/5", timezone="UTC")
-    if origin == "assigned":
-        trigger.fields = CronTrigger(hour="8-17", minute="*/5").fields
-    if origin == "pickled":
-        trigger = pickle.loads(pickle.dumps(trigger))
-    if origin == "copied":
-        trigger = copy.deepcopy(trigger)
-    for field in trigger.fields:
-        with pytest.raises(TypeError, match="assign a list"):
-            change(field)
-    fields = trigger.fields
-    assert fields == CronTrigger(hour="8-17", minute="*/5").fields
-    assert str(trigger) == "cron[hour='8-17', minute='*/5']"
-
-
-@pytest.mark.parametrize("package", ["apscheduler", "mainspring"])
-@pytest.mark.parametrize(
-    "copied", [copy.copy, copy.deepcopy, lambda field: pickle.loads(pickle.dumps(field))]
-)
-def test_a_copy_of_a_field_can_be_changed_and_assigned(package: str, copied: Any) -> None:
-    trigger = Library(package).CronTrigger(hour="8-17", timezone="UTC")
-    fields = list(trigger.fields)
-    fields[5] = copied(fields[5])
-    fields[5].compile_expressions("20")
-    fields[5].compile_expression("21")
-    trigger.fields = fields
-    now = datetime(2030, 1, 1, 20, 30, tzinfo=timezone.utc)
-    assert trigger.get_next_fire_time(None, now) == now.replace(hour=21, minute=0)
-
-
-@pytest.mark.parametrize(
-    "class_", [BaseField, DayOfWeekField, AllExpression, LastDayOfMonthExpression]
-)
-def test_a_method_put_into_a_class_of_fields_or_expressions_raises(class_: Any) -> None:
-    # DIFFERENCE: APScheduler calls it.
-    before = class_.get_next_value
-    with (
-        pytest.raises(TypeError, match="get_next_value cannot be replaced"),
-        mock.patch.object(class_, "get_next_value", return_value=None),
-    ):
-        pass
-    assert class_.get_next_value is before
-
-    class Derived(class_):  # type: ignore[misc]
-        pass
-
-    Derived.get_next_value = before
-    with mock.patch.object(class_, "__repr__", return_value="field"):
-        pass
-
-
-def test_a_field_is_pickled_with_nothing_but_what_apscheduler_reads() -> None:
-    field = CronTrigger(hour="8-17", timezone="UTC").fields[5]
-    state: Any = field.__reduce_ex__(4)[2]
-    assert set(state) == {"name", "is_default", "expressions"}
-    assert type(state["expressions"]) is list
-    assert set(state["expressions"][0].__reduce_ex__(4)[2]) == {"step", "first", "last"}
 
 
 @pytest.mark.parametrize("package", ["apscheduler", "mainspring"])

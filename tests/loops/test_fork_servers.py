@@ -1,4 +1,4 @@
-"""Servers that load an application, with a scheduler that is started in it, and fork."""
+"""Servers that load an application, with a scheduler that is started in it, and fork a worker."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 #: Seconds, where the machine is busy.
 WAIT = 180
 
+#: No thread of the server's first process waits for the interpreter while it forks: a child that
+#: uWSGI forks in C may wait for ever for such a thread, which it does not have (PLATFORM.md). So
+#: the thread that begins the work is never made to let go before it waits for the test.
 APP = """
-import atexit, logging, os
+import atexit, logging, os, sys, threading
 from mainspring import BackgroundScheduler
 
 out = os.environ["OUT"]
@@ -27,16 +30,23 @@ def tick():
     with open(out, "a") as file:
         file.write(f"{os.getpid()}\\n")
 
+def tick_once_forked():
+    open(os.environ["FORKED"]).close()
+    scheduler.resume_job("tick")
+
 scheduler = BackgroundScheduler(timezone="UTC")
-scheduler.add_job(tick, "interval", seconds=0.02)
+scheduler.add_job(tick, "interval", seconds=0.02, id="tick", next_run_time=None)
 scheduler.start()
 atexit.register(scheduler.shutdown)
 logging.basicConfig()
+sys.setswitchinterval(1000)
+threading.Thread(target=tick_once_forked, daemon=True).start()
 
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/start":
         scheduler.start()
+        scheduler.resume_job("tick")
     return [f"{os.getpid()} {scheduler.running}".encode()]
 """
 
@@ -69,15 +79,15 @@ while True:
 
 
 def command(server: str, port: int) -> list[str]:
-    """Return the command that has a server load the application, and then fork two workers."""
+    """Return the command that has a server load the application, and then fork a worker."""
     if server == "uwsgi":
         pytest.importorskip("pyuwsgi", reason="pyuwsgi has no wheel for this platform")
         program = Path(sys.executable).with_name("uwsgi")
-        options = ["--master", "--processes=2", "--enable-threads", "--die-on-term", "--need-app"]
+        options = ["--master", "--processes=1", "--enable-threads", "--die-on-term", "--need-app"]
         place = [f"--http-socket=127.0.0.1:{port}", f"--virtualenv={sys.prefix}"]
         return [str(program), *options, *place, "--module=application:app"]
     pytest.importorskip("gunicorn", reason="gunicorn has no release for this platform")
-    options = ["--preload", "--workers=2", "--no-control-socket", f"--bind=127.0.0.1:{port}"]
+    options = ["--preload", "--workers=1", "--no-control-socket", f"--bind=127.0.0.1:{port}"]
     if server == "gunicorn with gevent":
         pytest.importorskip("gevent", reason="gevent cannot be installed here")
         options.append("--worker-class=gevent")
@@ -85,9 +95,10 @@ def command(server: str, port: int) -> list[str]:
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "gunicorn with gevent", "uwsgi"])
-def test_a_server_that_forks_workers(tmp_path: Path, server: str) -> None:
+def test_a_server_that_forks_a_worker(tmp_path: Path, server: str) -> None:
     (tmp_path / "application.py").write_text(APP)
-    out = tmp_path / "out"
+    out, forked = tmp_path / "out", tmp_path / "forked"
+    os.mkfifo(forked)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -97,7 +108,7 @@ def test_a_server_that_forks_workers(tmp_path: Path, server: str) -> None:
         subprocess.Popen(
             command(server, port),
             cwd=tmp_path,
-            env={**os.environ, "OUT": str(out)},
+            env={**os.environ, "OUT": str(out), "FORKED": str(forked)},
             stdout=stderr,
             stderr=stderr,
         ) as master,
@@ -105,6 +116,7 @@ def test_a_server_that_forks_workers(tmp_path: Path, server: str) -> None:
         try:
             pid, running = ask(port, "/")
             assert (pid != str(master.pid), running) == (True, "False")
+            forked.write_text("")
             wait_for(str(master.pid), out)
             assert set(lines(out)) == {str(master.pid)}
             pid, running = ask(port, "/start")
@@ -122,7 +134,7 @@ def test_a_server_that_forks_workers(tmp_path: Path, server: str) -> None:
 
 
 def ask(port: int, path: str) -> tuple[str, str]:
-    """Ask one of the workers, once they listen, who it is and whether its scheduler runs."""
+    """Ask the worker, once it listens, who it is and whether its scheduler runs."""
     while True:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=WAIT) as answer:

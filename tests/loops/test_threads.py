@@ -356,6 +356,8 @@ def test_what_makes_no_sense_says_why(
             getattr(asyncio.get_event_loop(), name)(*arguments)
 
     app.run(job)
+    # The job may have run before the loop first did.
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), app.loop).result(PATIENCE)
     assert app.loop.is_running()
 
 

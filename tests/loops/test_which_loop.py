@@ -508,6 +508,26 @@ run(main())
 """
 
 
+def test_a_closed_loop_is_refused_and_leaves_nothing_behind() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    scheduler = AsyncIOScheduler(event_loop=loop, timezone="UTC")
+    threads = threading.active_count()
+    with pytest.raises(RuntimeError, match="is closed"):
+        scheduler.start()
+    assert not scheduler.running
+    assert threading.active_count() == threads
+
+
+async def test_a_closed_loop_gives_way_to_the_one_that_runs_at_start() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    scheduler = AsyncIOScheduler(event_loop=loop, timezone="UTC")
+    scheduler.start()
+    assert scheduler._eventloop is asyncio.get_running_loop()
+    scheduler.shutdown()
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 def test_two_schedulers_may_share_a_guess(tmp_path: Path, loop: str) -> None:
     ended = run_program(tmp_path, TWO_GUESSES, loop)

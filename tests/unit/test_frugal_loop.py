@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -10,10 +11,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
+from mainspring._loops.find import close_made_loops, finish_loop, new_own_loop
 from mainspring._loops.frugal import MOST_POLLED, new_frugal_loop
+from mainspring.schedulers.blocking import BlockingScheduler
+
+if sys.platform == "linux":
+    from mainspring._loops.frugal import FrugalLoop
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asyncio's own loop is used there")
 
@@ -114,3 +121,71 @@ def test_a_loop_of_another_policy_is_kept() -> None:
         loop.close()
     finally:
         asyncio.set_event_loop_policy(None)
+
+
+@pytest.mark.filterwarnings("error")  # what a loop says where it cannot be let go of
+@pytest.mark.parametrize("method", ["_make_self_pipe", "set_debug"])
+def test_an_interrupt_while_it_is_made(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FrugalLoop, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        FrugalLoop()
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_an_interrupt_while_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(loop: Any) -> None:
+        loop._csock.close()
+        raise KeyboardInterrupt
+
+    loop = new_own_loop()
+    monkeypatch.setattr(FrugalLoop, "_close_self_pipe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        finish_loop(loop)
+    monkeypatch.undo()
+    close_made_loops()
+    del loop
+    gc.collect()
+
+
+def test_the_exit_closes_no_loop_that_a_thread_is_finishing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = new_own_loop()
+    original = loop.shutdown_asyncgens
+    seen = []
+
+    def exit_meanwhile() -> object:
+        close_made_loops()
+        seen.append(loop.is_closed())
+        return original()
+
+    monkeypatch.setattr(loop, "shutdown_asyncgens", exit_meanwhile)
+    finish_loop(loop)
+    assert seen == [False]
+    assert loop.is_closed()
+
+
+def test_no_thread_finishes_a_loop_that_the_exit_is_closing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = new_own_loop()
+    original = FrugalLoop.close
+    finishing = [finish_loop, BlockingScheduler(timezone="UTC")._run_until_settled]
+
+    def closed_meanwhile(loop: Any) -> None:
+        if finishing:
+            finishing.pop()(loop)  # where another thread has its turn
+        original(loop)
+
+    monkeypatch.setattr(FrugalLoop, "close", closed_meanwhile)
+    monkeypatch.setattr(FrugalLoop, "run_until_complete", pytest.fail)
+    close_made_loops()
+    assert loop.is_closed()
+    monkeypatch.undo()
+    assert len(finishing) == 1
+    finishing.pop()(loop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,10 +17,12 @@ from mainspring.events import (
     EVENT_JOB_EXECUTED,
     EVENT_JOB_MISSED,
     EVENT_JOB_MODIFIED,
+    EVENT_JOB_REMOVED,
     EVENT_JOB_SUBMITTED,
     JobEvent,
     JobExecutionEvent,
 )
+from mainspring.executors.debug import DebugExecutor
 from mainspring.job import Job
 from mainspring.jobstores.base import BaseJobStore, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
@@ -393,3 +396,31 @@ def test_under_stress_in_a_database(tmp_path: Path) -> None:
 
 def test_under_stress_in_a_users_store() -> None:
     stress(BackgroundScheduler(**OPTIONS, jobstores={"default": ListJobStore()}), True)
+
+
+class StoppingExecutor(DebugExecutor):
+    """Runs a job, and shuts the scheduler down before that has removed the job from its store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
+
+    def _do_submit_job(self, job: Job, run_times: list[datetime]) -> None:
+        super()._do_submit_job(job, run_times)
+        self._scheduler.shutdown(wait=False)
+        self.threads.put(threading.current_thread())
+
+
+def test_a_job_that_has_run_leaves_its_store_in_the_midst_of_a_shutdown() -> None:
+    store, executor = ListJobStore(), StoppingExecutor()
+    scheduler = BackgroundScheduler(
+        timezone="UTC", jobstores={"default": store}, executors={"default": executor}
+    )
+    heard = listen(scheduler, EVENT_JOB_REMOVED)
+    scheduler.start()
+    scheduler.add_job(nothing, id="a")
+    sweeper = executor.threads.get(timeout=PATIENCE)
+    sweeper.join(PATIENCE)
+    assert store.is_shut_down
+    assert store.states == {}
+    assert [event.job_id for event in heard.events] == ["a"]

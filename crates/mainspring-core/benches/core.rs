@@ -12,16 +12,15 @@ use std::sync::Arc;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::{Item, StoreId};
-use mainspring_core::engine::Engine;
+use mainspring_core::engine::{Engine, Item, StoreId};
+use mainspring_core::job::due::{due, missed_by};
 use mainspring_core::job::{JobKey, RunPolicy};
-use mainspring_core::policy::{due, missed_by};
-use mainspring_core::rng::SplitMix64;
-use mainspring_core::store::{MemoryStore, NewJob, SharedStore};
-use mainspring_core::timer::TimerQueue;
+use mainspring_core::random::SplitMix64;
+use mainspring_core::store::{MemoryStore, NewJob, SharedStore, TimerQueue};
+use mainspring_core::time::{CivilDate, Zone};
 use mainspring_core::trigger::{
-    CalendarIntervalTrigger, CalendarStep, CivilDate, CronFields, CronTrigger, IntervalTrigger, NoJitter,
-    TimeOfDay, Trigger, Zone,
+    CalendarIntervalTrigger, CalendarStep, CronFields, CronTrigger, IntervalTrigger, NoJitter, TimeOfDay,
+    Trigger,
 };
 
 const JOBS: u32 = 20_000;

@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::dispatch::Item;
-use mainspring_core::engine::PASS;
+use mainspring_core::engine::{Item, PASS};
 use mainspring_core::job::{JobKey, RunPolicy};
-use mainspring_core::rng::SplitMix64;
+use mainspring_core::random::SplitMix64;
 use mainspring_core::store::{MemoryStore, NewJob};
 use mainspring_core::trigger::{IntervalTrigger, Trigger};
 

@@ -1,22 +1,22 @@
-//! The one error type of the core.
+//! What can go wrong in the core: one type of error, with a kind that the host makes its exceptions from.
 
 use std::fmt;
 
-/// What sort of thing went wrong; the binding maps each kind to a Python exception type.
+/// What sort of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A value is outside what the parameter allows (Python: `ValueError`).
+    /// A value is outside what the parameter allows.
     InvalidValue,
-    /// A date or instant lies outside the years 1 to 9999 (Python: `OverflowError`).
+    /// A date or instant lies outside the years 1 to 9999.
     OutOfRange,
-    /// A job id exists already in the store (Python: `ConflictingIdError`).
+    /// A job id exists already in the store.
     ConflictingId,
-    /// No job by that id or key (Python: `JobLookupError`).
+    /// No job by that id or key.
     JobLookup,
     /// A call into the host language failed; the host keeps the exception itself.
     Host,
-    /// The operating system refused something (Python: `OSError`).
+    /// The operating system refused something.
     Os,
 }
 
@@ -45,7 +45,7 @@ impl Error {
         Self::new(ErrorKind::InvalidValue, message)
     }
 
-    /// The same error with a note: what is allowed, beside a message that programs compare.
+    /// Adds a note: what is allowed, beside a message that programs compare.
     #[must_use]
     pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.text.note = Some(note.into());

@@ -1,23 +1,25 @@
-//! The scheduler core of mainspring.
+//! The scheduler core of mainspring: decides *when* a job runs, and knows nothing of Python.
 //!
-//! Everything that decides *when* a job runs lives here and knows nothing of Python: triggers, the
-//! timer queue, run policies, job stores and the engine that sweeps them. The binding crate gives it
-//! a place to send what is due.
+//! | module | question |
+//! |---|---|
+//! | [`time`] | what is an instant, a clock, a date, a time zone? |
+//! | [`trigger`] | when does a job fire next? |
+//! | [`job`] | what is a job, and what does it do when it is due? |
+//! | [`engine`] | what is due now, over all stores, and what wakes for it? |
+//! | [`store`] | where are jobs kept? |
+//!
+//! The host is the program around it, which knows what a job does: it gives the engine a place to send what is due
+//! ([`engine::Dispatch`]), and may bring triggers and time zones of its own.
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
-pub mod clock;
-pub mod dispatch;
 pub mod engine;
 pub mod error;
-pub mod fork;
 pub mod job;
-pub mod policy;
-pub mod rng;
+pub mod random;
 pub mod store;
 pub mod time;
-pub mod timer;
 pub mod trigger;
 
 pub use error::{Error, ErrorKind};

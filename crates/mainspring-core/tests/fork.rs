@@ -7,11 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::clock::{Clock, SystemClock};
-use mainspring_core::dispatch::{Dispatch, Item, StoreId};
-use mainspring_core::engine::EngineHandle;
-use mainspring_core::fork;
-use mainspring_core::store::Sweep;
+use mainspring_core::engine::{Dispatch, EngineHandle, Item, StoreId, Sweep, fork};
+use mainspring_core::time::{Clock, SystemClock};
 
 const LIMIT: Duration = Duration::from_secs(60);
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{at, chain, cron, next, show, zone};
+use mainspring_core::time::*;
 use mainspring_core::trigger::*;
 use mainspring_core::{Error, UtcMicros};
 
@@ -125,7 +126,7 @@ fn an_or_of_intervals_and_days() {
     assert_eq!(trigger.latest_fire_time(due, at("2034-01-01T02:59:00Z")), Ok(at("2034-01-01T00:00:00Z")));
 }
 
-/// A member whose start is still to come waits for it, whoever fires in the meantime.
+/// A member whose start is still to come waits for it, whatever members fire in the meantime.
 #[test]
 fn members_of_an_or_begin_at_their_own_start() {
     let fields = CronFields::parse([None, None, None, None, None, Some("*"), None, None]).unwrap();

@@ -6,6 +6,7 @@ mod common;
 
 use common::{at, chain, cron, show, zone};
 use mainspring_core::UtcMicros;
+use mainspring_core::time::*;
 use mainspring_core::trigger::*;
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use common::{ZONES, matches, next, wall, zone};
 use jiff::tz::TimeZone;
+use mainspring_core::time::*;
 use mainspring_core::trigger::*;
 use mainspring_core::{Error, ErrorKind, UtcMicros};
 use proptest::prelude::*;
@@ -168,7 +169,7 @@ proptest! {
         }
     }
 
-    /// So whoever knows the first fire time from one moment on knows it for all moments up to that.
+    /// So the first fire time from one moment on is known for all moments up to it.
     #[test]
     fn the_first_fire_time_is_the_same_up_to_it(
         (name, from) in zone_and_instant(),
@@ -315,8 +316,8 @@ impl HostZone for Pep495 {
 
     fn offset_of(&self, civil: CivilMicros, fold: bool) -> Result<i64, Error> {
         Ok(match Zone::Iana(self.0.clone()).resolve(civil)? {
-            zone::Resolution::Unique(offset) => offset,
-            zone::Resolution::Gap { before, after } | zone::Resolution::Fold { before, after } => {
+            Resolution::Unique(offset) => offset,
+            Resolution::Gap { before, after } | Resolution::Fold { before, after } => {
                 if fold {
                     after
                 } else {

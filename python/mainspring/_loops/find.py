@@ -17,6 +17,9 @@ from mainspring._mainspring import keep_for_ever
 
 #: The loops made here, so that none is left unclosed when the interpreter exits.
 _made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+#: Those of them that the exit closes. Who finishes a loop takes it from `_made` and then looks here; the exit
+#: puts it here and then looks there: so the two are never at one loop, though in doubt neither is.
+_left_to_exit: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 #: The loops that this process has from its parent by a fork, and shares a selector with.
@@ -146,8 +149,19 @@ def leave_loops_to_parent() -> None:
             leave_to_parent(loop)
 
 
+def keep_from_exit(loop: asyncio.AbstractEventLoop) -> bool:
+    """Have a loop closed by its caller alone, who runs it to its end; tell whether the exit has not taken it.
+
+    An exit that has been interrupted does not wait for the thread that does so.
+    """
+    _made.discard(loop)
+    return loop not in _left_to_exit
+
+
 def finish_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel what is left on a stopped loop and close it, as ``asyncio.run`` does at its end."""
+    if not keep_from_exit(loop):
+        return
     try:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
@@ -163,5 +177,6 @@ def finish_loop(loop: asyncio.AbstractEventLoop) -> None:
 def close_made_loops() -> None:
     """Close the loops made here that nobody has closed; when the interpreter exits."""
     for loop in tuple(_made):
-        if not loop.is_running():
+        _left_to_exit.add(loop)
+        if loop in _made and not loop.is_running():
             loop.close()

@@ -76,12 +76,20 @@ if sys.platform == "linux":
         _csock: socket.socket
         _internal_fds: int
 
+        #: False where a signal handler may have raised in the midst of making the loop or of closing it. What
+        #: there is of it then is let go of by itself.
+        _is_whole = False
+
         def __init__(self) -> None:
             super().__init__(FrugalSelector())
+            self._is_whole = True
+
+        def close(self) -> None:
+            self._is_whole = self.is_running()  # which is an error
+            super().close()
 
         def __del__(self) -> None:
-            # A signal handler may have raised while the loop was made.
-            if hasattr(self, "_closed"):
+            if self._is_whole:
                 super().__del__()
 
         def _make_self_pipe(self) -> None:

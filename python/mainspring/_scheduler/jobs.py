@@ -383,6 +383,9 @@ class SchedulerJobs(SchedulerParts):
                         del self._pending_jobs[i]
                         return alias
                 raise JobLookupError(job_id)
+        return self._take_out_of_store(job_id, jobstore)
+
+    def _take_out_of_store(self, job_id: str, jobstore: str | None) -> str:
         for alias, store in self._stores(jobstore):
             with self._store_lock(alias):
                 try:

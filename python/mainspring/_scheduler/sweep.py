@@ -22,6 +22,7 @@ from mainspring._mainspring import Job, coalesced_run, plain_datetime
 from mainspring._process.threads import OwnThread
 from mainspring._scheduler.plans import HandedOver
 from mainspring._scheduler.replaced import batches_updates, parks_jobs
+from mainspring._scheduler.state import STATE_RUNNING
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_REMOVED,
@@ -110,7 +111,7 @@ class StoreSweeper:
 
     def _sweep_safely(self) -> float | None:
         scheduler = self._scheduler
-        if scheduler._is_paused():
+        if scheduler._state != STATE_RUNNING:
             return None
         try:
             return self.sweep()

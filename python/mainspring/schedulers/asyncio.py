@@ -112,7 +112,8 @@ class AsyncIOScheduler(DrivenScheduler):
 
         :param paused: whether to process jobs only after :meth:`resume`
         :raises SchedulerAlreadyRunningError: if the scheduler is running
-        :raises RuntimeError: if this is uWSGI without threads
+        :raises RuntimeError: if the loop given as ``event_loop`` is closed and no other is running
+            in this thread; or if this is uWSGI without threads
         """
         self._check_not_running()
         self._eventloop, self._guess = self._choose_loop()
@@ -285,6 +286,8 @@ class AsyncIOScheduler(DrivenScheduler):
                 continue
             if loop is running or not belongs_to_parent(loop):
                 return loop, None
+        if self._given_loop is not None and self._given_loop.is_closed():
+            raise RuntimeError(f"The scheduler cannot use {self._given_loop!r}, which is closed")
         loop = current_loop()
         if isinstance(loop, ThreadLoop):  # this is a job of another scheduler, in a worker thread
             loop = loop.loop()

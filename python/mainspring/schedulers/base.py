@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from mainspring._logs import get_logger, message, names_caller
 from mainspring._loops.coroutines import is_exit_of_program
 from mainspring._mainspring import Engine, NativeJobs
+from mainspring._process.exit import is_exiting
 from mainspring._process.fork import note_fork, prepare_for_forks
 from mainspring._runs.submissions import Submission
 from mainspring._scheduler.configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
@@ -26,11 +27,13 @@ from mainspring._scheduler.state import STATE_PAUSED, STATE_RUNNING, STATE_STOPP
 from mainspring._scheduler.sweep import StoreSweeper
 from mainspring.events import (
     EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_REMOVED,
     EVENT_JOB_SUBMITTED,
     EVENT_SCHEDULER_PAUSED,
     EVENT_SCHEDULER_RESUMED,
     EVENT_SCHEDULER_SHUTDOWN,
     EVENT_SCHEDULER_STARTED,
+    JobEvent,
     JobSubmissionEvent,
     SchedulerEvent,
 )
@@ -513,6 +516,8 @@ class BaseScheduler(SchedulerJobs):
         except BaseException as exc:
             if is_exit_of_program(exc):
                 raise
+            if isinstance(exc, RuntimeError) and is_exiting(within=0):
+                return None  # the executors are closed for that, and no job is started any more
             self._logger.exception(
                 *message(
                     'Error submitting job "%s" to executor "%s"',
@@ -543,8 +548,19 @@ class BaseScheduler(SchedulerJobs):
         )
 
     def _remove_ended_job(self, job_id: str, alias: str | None) -> None:
+        """Remove a due job that does not run once more, also in the midst of a shutdown.
+
+        By then :meth:`remove_job` looks among the pending jobs alone, while the store still has
+        this one, and would hand it over again.
+        """
         try:
-            self.remove_job(job_id, alias)
+            try:
+                self.remove_job(job_id, alias)
+            except JobLookupError:
+                if self._stores_are_open():
+                    raise
+                alias = self._take_out_of_store(job_id, alias)
+                self._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job_id, alias))
         except JobLookupError:  # removed meanwhile, perhaps by its own run
             self._logger.debug("Job %s was removed while it was due", job_id)
 

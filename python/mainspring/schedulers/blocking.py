@@ -11,6 +11,7 @@ from mainspring._loops.find import (
     belongs_to_parent,
     finish_loop,
     hidden_loop,
+    keep_from_exit,
     new_own_loop,
     running_loop,
 )
@@ -113,7 +114,9 @@ class BlockingScheduler(DrivenScheduler):
         return self._main_loop_thread == get_ident() and loop is not None and not loop.is_running()
 
     def _run_until_settled(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run the own loop until all runs have ended."""
+        """Run the own loop until all runs have ended; it is finished after that."""
+        if not keep_from_exit(loop):
+            return
         settling = loop.create_task(self._runs_settled())
         try:
             loop.run_until_complete(settling)

@@ -40,7 +40,7 @@ impl Index {
         self.places.reserve(additional, |place| spread(place.hash));
     }
 
-    /// What the others are given of an id.
+    /// What the other methods are given of an id.
     pub fn hash(&self, id: &str) -> IdHash {
         // Either half will do.
         IdHash(self.hasher.hash_one(id) as u32)

@@ -1,4 +1,4 @@
-//! The memory store: jobs in a slab, an index by id, and a timer queue.
+//! The memory store: jobs in a row of slots, an index by id, and a timer queue.
 //!
 //! A plain data structure without a lock or a clock; [`SharedStore`](super::SharedStore) adds the lock.
 //! `P` is what the host keeps with each job (its function, arguments and so on); the store never looks
@@ -10,25 +10,24 @@
 //! *retired*: out of the index and the queue, but readable through its key until the last run is done.
 //!
 //! A job that is still due after its runs of a pass were handed over (see
-//! [`MAX_RUN_TIMES`](crate::policy::MAX_RUN_TIMES)) is *behind*: it leaves the queue until one of its runs
-//! is done. So the rest does not count as one more instance, and nobody else waits for it.
+//! [`MAX_RUN_TIMES`](crate::job::due::MAX_RUN_TIMES)) is *behind*: it leaves the queue until one of its runs
+//! is done. So the rest does not count as one more instance, and no other job waits for it.
 
 mod entry;
+mod sweep;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub use entry::{Discarded, GivenBack, HostVerdict, JobView, NewJob};
 use entry::{Entry, Moment, Slot};
 
 use super::index::{IdHash, Index};
-use crate::dispatch::{Item, StoreId};
+use super::timer_queue::TimerQueue;
+use crate::engine::StoreId;
 use crate::error::{Error, ErrorKind};
 use crate::job::{JobKey, RunPolicy};
-use crate::policy::{self, Due};
-use crate::rng::SplitMix64;
+use crate::random::SplitMix64;
 use crate::time::UtcMicros;
-use crate::timer::TimerQueue;
 use crate::trigger::Trigger;
 
 /// Jobs in memory. See the module's documentation.
@@ -205,7 +204,8 @@ impl<P> MemoryStore<P> {
 
     /// Gives the job a fire time that was worked out from its trigger and the time it was, after `revision` had
     /// been read. Says whether it did: not where that has [changed](JobView::revision), since the fire time may
-    /// have been handed over meanwhile. It has to be worked out anew then, as by [`policy::from_now`].
+    /// have been handed over meanwhile. It has to be worked out anew then, as by
+    /// [`from_now`](crate::job::due::from_now).
     ///
     /// # Errors
     ///
@@ -327,7 +327,7 @@ impl<P> MemoryStore<P> {
     }
 
     /// Forgets the runs under way and the questions put to the host, for a copy of the store in a process
-    /// where nobody ends or answers them. Returns the payloads of the jobs that were only kept for them.
+    /// where they are never ended nor answered. Returns the payloads of the jobs that were only kept for them.
     #[must_use]
     pub fn forget_runs(&mut self) -> Vec<P> {
         let mut payloads = Vec::new();
@@ -346,7 +346,8 @@ impl<P> MemoryStore<P> {
         payloads
     }
 
-    /// Gives back the key that came with [`Item::Ended`]. Returns the payload when no run needs it any more.
+    /// Gives back the key that came with [`Item::Ended`](crate::engine::Item::Ended). Returns the payload when no
+    /// run needs it any more.
     pub fn release(&mut self, key: JobKey) -> Option<P> {
         self.entry_mut(key)?.ending = false;
         self.free_if_done(key)
@@ -364,32 +365,6 @@ impl<P> MemoryStore<P> {
         }
     }
 
-    /// Takes what the host worked out, at `now`, for a job that came with [`Item::HostDue`] as due at
-    /// `asked`: the runs that are due and the next fire time. Without a next fire time the job leaves the
-    /// store; where it does not run once more, the caller owes a [`release`](Self::release), as after
-    /// [`Item::Ended`].
-    pub fn settle_host(&mut self, key: JobKey, asked: UtcMicros, due: Due, now: UtcMicros) -> HostVerdict {
-        if !self.awaits_host(key, asked) {
-            return HostVerdict::Stale;
-        }
-        match self.advance(key, due, now) {
-            Some(Item::Run(firing)) => HostVerdict::Run(firing),
-            Some(Item::Skipped { run_times, .. }) => HostVerdict::Skipped(run_times),
-            _ => HostVerdict::Stale,
-        }
-    }
-
-    /// Parks a job that came with [`Item::HostDue`] as due at `asked` and whose trigger failed; says whether
-    /// it did, which is not so where [`settle_host`](Self::settle_host) would be [`HostVerdict::Stale`].
-    pub fn park_host(&mut self, key: JobKey, asked: UtcMicros) -> bool {
-        let parks = self.awaits_host(key, asked);
-        if let Some(entry) = self.entry_mut(key).filter(|_| parks) {
-            entry.host_pending = false;
-            entry.next = Moment::NONE;
-        }
-        parks
-    }
-
     /// Whether there is something that only the caller may drop.
     pub fn has_discarded(&self) -> bool {
         !self.discarded.triggers.is_empty() || !self.discarded.payloads.is_empty()
@@ -401,89 +376,10 @@ impl<P> MemoryStore<P> {
         std::mem::take(&mut self.discarded)
     }
 
-    /// See [`Sweep::sweep`](super::Sweep::sweep).
-    pub fn sweep(&mut self, now: UtcMicros, limit: usize, out: &mut Vec<Item>) -> Option<UtcMicros> {
-        let enough = out.len().saturating_add(limit);
-        while out.len() < enough {
-            let Some((slot, due)) = self.queue.pop_due(now) else { break };
-            self.fire(slot, due, now, out);
-        }
-        self.queue.next_deadline()
-    }
-
-    /// Evaluates the job in `slot`, which has just been taken out of the queue.
-    fn fire(&mut self, slot: u32, due: UtcMicros, now: UtcMicros, out: &mut Vec<Item>) {
-        let (store, key) = (self.id, self.key_of(slot));
-        let jitter = &mut self.jitter;
-        let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
-        if entry.trigger.needs_host() {
-            entry.host_pending = true;
-            out.push(Item::HostDue { store, key, due });
-            return;
-        }
-        let (trigger, policy) = (&entry.trigger, entry.policy);
-        let answer = no_panic(|| policy::due(trigger, policy, due, now, jitter));
-        self.settle(key, answer, now, out);
-    }
-
-    /// Does what the trigger's answer asks for.
-    fn settle(&mut self, key: JobKey, answer: Result<Due, Error>, now: UtcMicros, out: &mut Vec<Item>) {
-        let store = self.id;
-        match answer {
-            Ok(due) => {
-                let ends = due.next.is_none();
-                let item = self.advance(key, due, now);
-                let runs = matches!(item, Some(Item::Run(_)));
-                out.extend(item);
-                if ends && !runs {
-                    out.push(Item::Ended { store, key });
-                }
-            }
-            Err(error) => {
-                if let Some(entry) = self.entry_mut(key) {
-                    entry.next = Moment::NONE;
-                }
-                out.push(Item::Parked { store, key, error });
-            }
-        }
-    }
-
-    /// Admits the runs of a job and puts it where its next fire time wants it.
-    fn advance(&mut self, key: JobKey, due: Due, now: UtcMicros) -> Option<Item> {
-        let (store, revision) = (self.id, self.next_revision());
-        let entry = self.entry_mut(key)?;
-        entry.host_pending = false;
-        entry.note(&due.run_times, revision);
-        if due.next.is_some() {
-            entry.next = due.next.into();
-        }
-        let item = entry.admit(store, key, due.run_times, due.next.is_none());
-        entry.behind = entry.running > 0 && due.next.is_some_and(|next| next <= now);
-        let (behind, sequence) = (entry.behind, entry.sequence);
-        match due.next {
-            Some(_) if behind => {}
-            Some(next) => self.queue.set(key.slot, next, sequence),
-            None => self.end(key.slot),
-        }
-        Some(item)
-    }
-
     /// A number that no job has as its revision, but for those that have not seen four thousand million others.
     fn next_revision(&mut self) -> u32 {
         self.revision = self.revision.checked_add(1).unwrap_or(1);
         self.revision
-    }
-
-    /// Whether the host still owes an answer about the fire time `asked` of this job.
-    fn awaits_host(&self, key: JobKey, asked: UtcMicros) -> bool {
-        self.entry(key).is_some_and(|e| e.host_pending && !e.retired && e.next.get() == Some(asked))
-    }
-
-    fn end(&mut self, slot: u32) {
-        if let Some(entry) = self.slots[slot as usize].entry.as_mut() {
-            entry.ending = true;
-        }
-        self.retire(slot);
     }
 
     fn retire(&mut self, slot: u32) {
@@ -535,12 +431,6 @@ impl<P> MemoryStore<P> {
             .filter(|e| !e.retired)
             .ok_or_else(|| Error::new(ErrorKind::JobLookup, "the job has left its job store"))
     }
-}
-
-/// What `evaluate` returns, or an error where it panics: one bad trigger must not stop the rest.
-fn no_panic<T>(evaluate: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(evaluate))
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Host, "the trigger panicked")))
 }
 
 fn lookup_error(id: &str) -> Error {

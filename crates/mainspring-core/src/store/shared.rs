@@ -4,21 +4,20 @@
 //! whatever the operation takes out of the store is dropped by the caller after the lock is released. The
 //! engine is woken after the lock is released, too.
 //!
-//! Whoever ends many runs need not wait for the lock with each: what is [given back](SharedStore::give_back)
+//! A thread that ends many runs need not wait for the lock with each: what is [given back](SharedStore::give_back)
 //! waits in `given_back`, whose lock is held for single moves, and reaches the store with the next operation,
-//! before that. So nobody sees the difference, but payloads are dropped a little later, by whoever
+//! before that. So no caller sees a difference, but payloads are dropped a little later, by the thread that
 //! [settles](SharedStore::settle) or changes the store; a read, which may be made under other locks, drops nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::{Discarded, GivenBack, MemoryStore, Sweep};
-use crate::dispatch::Item;
-use crate::engine::Waker;
+use super::{Discarded, GivenBack, MemoryStore};
+use crate::engine::{Item, Sweep, Waker};
 use crate::job::JobKey;
 use crate::time::UtcMicros;
 
-/// How often the engine looks whether those who wait for the lock have had it.
+/// How often the engine looks whether the threads that wait for the lock have had it.
 const TURNS_LEFT: usize = 1_000;
 
 /// A [`MemoryStore`] behind a lock.
@@ -86,7 +85,7 @@ impl<P> SharedStore<P> {
         self.lock_given_back().extend(given);
     }
 
-    /// Tells the store what was given back, and drops what nobody needs any more.
+    /// Tells the store what was given back, and drops what is needed no more.
     pub fn settle(&self) {
         let given_back = !self.lock_given_back().is_empty();
         if given_back || self.discarded.load(Ordering::SeqCst) {
@@ -159,7 +158,7 @@ impl<P> SharedStore<P> {
 
 impl<P: Send> Sweep for SharedStore<P> {
     fn sweep(&self, now: UtcMicros, limit: usize, out: &mut Vec<Item>) -> Option<UtcMicros> {
-        // A sweep of many passes would take the lock again before whoever waits is awake.
+        // A sweep of many passes would take the lock again before a thread that waits is awake.
         for _ in 0..TURNS_LEFT {
             if self.waiting.load(Ordering::SeqCst) == 0 {
                 break;
@@ -177,7 +176,7 @@ mod tests {
 
     use super::super::NewJob;
     use super::*;
-    use crate::dispatch::Firing;
+    use crate::engine::Firing;
     use crate::error::Error;
     use crate::job::RunPolicy;
     use crate::trigger::{DateTrigger, HostTrigger, Trigger};
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_set_free_waits_for_whoever_may_drop_it() {
+    fn a_payload_that_is_set_free_waits_for_a_caller_that_may_drop_it() {
         let sweep = |store: &SharedStore<_>| _ = store.sweep(DUE, 9, &mut Vec::new());
         let read = |store: &SharedStore<_>| store.read(|_| ());
         let ways: [fn(&SharedStore<Arc<()>>); 2] = [sweep, read];

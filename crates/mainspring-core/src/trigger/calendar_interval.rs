@@ -1,11 +1,10 @@
 //! Fires every so many years, months, weeks and days, always at the same time of day.
 
-use super::calendar::{CivilDate, CivilMicros, MICROS_PER_DAY};
 use super::combining::Rounds;
 use super::jitter::{self, JitterSource, NoJitter};
-use super::zone::{Resolution, Zone};
 use crate::error::Error;
-use crate::time::{MICROS_PER_SECOND, UtcMicros};
+use crate::time::calendar::MICROS_PER_DAY;
+use crate::time::{CivilDate, CivilMicros, MICROS_PER_SECOND, Resolution, UtcMicros, Zone};
 
 /// The distance between two fire dates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! Triggers made of triggers.
+//! `And` and `Or`: triggers made of triggers.
 //!
 //! An `And` fires at the instants that all its members have in common, an `Or` whenever one of them does. So a
 //! member is not asked what follows the fire time before of the whole, as APScheduler does, but for the first of
-//! its *own* fire times after that ([`Trigger::own_after`]): an interval stays on its series, whoever else fires
+//! its *own* fire times after that (`Trigger::own_after`): an interval stays on its series, whatever members fire
 //! in between. Of a trigger of the host, whose series it alone knows, its [`Place`] in that is remembered.
 //!
 //! Jitter belongs to the instant at which the whole fires, so members are asked for their times without it.
@@ -11,8 +11,8 @@
 //! members that never agree end it after some milliseconds: with `None`, or with the latest fire time found
 //! so far. The members of an `Or` have equal parts of the rounds, so that none of them is kept from firing by
 //! another that never does. Where the host has to be called, which is slower, a round counts for [`HOST_COST`].
-//! (APScheduler 3.11 never returns then; it
-//! does not either when the members of an `And` merely differ after a previous fire time.)
+//! (APScheduler 3.11 never
+//! returns then; nor does it when the members of an `And` merely differ after a previous fire time.)
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,8 +50,8 @@ impl PartialEq for Member {
 
 /// Where a member that the host evaluates stands in its own series: its last answer, and to which fire time before.
 ///
-/// Ground rules: locked for the length of an assignment, never while the host is asked. Whoever is asked twice at
-/// once by two threads gives two answers, of which either will do.
+/// Ground rules: locked for the length of an assignment, never while the host is asked. A member that
+/// two threads ask at once gives two answers, of which either will do.
 #[derive(Debug, Default)]
 pub struct Place(Mutex<Option<Step>>);
 
@@ -97,7 +97,7 @@ impl Combination {
         Self::at_places(triggers.into_iter().map(|trigger| (trigger, Arc::default())), jitter)
     }
 
-    /// The same of triggers with their places, which the host keeps.
+    /// A combination of triggers with their places, which the host keeps.
     ///
     /// # Errors
     ///
@@ -167,8 +167,8 @@ impl Combination {
         Ok(self.first(&self.answers(previous, now, rounds)?))
     }
 
-    /// The same with its jitter, of which there is less than would have it pass the next fire time: that would
-    /// never come then.
+    /// [`next_of_any`](Self::next_of_any) and its jitter, of which there is less than would have it pass the next fire
+    /// time: that would never come then.
     pub(super) fn next_of_any_late(
         &self,
         previous: Option<UtcMicros>,
@@ -308,7 +308,7 @@ impl Member {
         let Trigger::Host(trigger) = &self.trigger else {
             return self.own_after(Some(before), before, rounds);
         };
-        // As APScheduler does: the same question, asked at a later time. Most triggers heed it.
+        // As APScheduler does, the question is repeated for a later time, which most triggers heed.
         let next = self.place.ask(trigger.as_ref(), previous, bound)?;
         if next.is_some_and(|next| next < bound) {
             return self.own_after(Some(before), before, rounds);

@@ -1,4 +1,4 @@
-//! The random part of a fire time.
+//! Jitter: how much later than its schedule says a trigger fires, at random.
 
 use crate::error::Error;
 use crate::time::UtcMicros;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use mainspring_core::UtcMicros;
+use mainspring_core::time::*;
 use mainspring_core::trigger::cron::expr::Expr;
 use mainspring_core::trigger::cron::field::FieldName;
 use mainspring_core::trigger::*;

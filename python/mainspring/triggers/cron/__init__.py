@@ -3,7 +3,10 @@
 from datetime import datetime, timezone
 
 from mainspring._mainspring import CronTrigger
-from mainspring.triggers.cron.fields import (
+
+# The classes for those alone who import them from here, as they may from APScheduler's module.
+from mainspring.triggers.cron.fields import (  # noqa: F401
+    CLASSES,
     BaseField,
     DayOfMonthField,
     DayOfWeekField,
@@ -18,13 +21,4 @@ __all__ = ("UTC", "CronTrigger", "datetime", "get_localzone")
 
 UTC = timezone.utc
 
-CronTrigger.FIELDS_MAP = {
-    "year": BaseField,
-    "month": MonthField,
-    "week": WeekField,
-    "day": DayOfMonthField,
-    "day_of_week": DayOfWeekField,
-    "hour": BaseField,
-    "minute": BaseField,
-    "second": BaseField,
-}
+CronTrigger.FIELDS_MAP = CLASSES

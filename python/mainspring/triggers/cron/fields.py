@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from datetime import date
+from types import MappingProxyType
 from typing import ClassVar
 
 from mainspring._trigger_class import CronPart
@@ -162,3 +163,18 @@ class MonthField(BaseField):
     """The month; knows names too."""
 
     COMPILERS: ClassVar[list[type[AllExpression]]] = [*BaseField.COMPILERS, MonthRangeExpression]
+
+
+#: The class of each field: read only, since what is put into it would not be called.
+CLASSES = MappingProxyType(
+    {
+        "year": BaseField,
+        "month": MonthField,
+        "week": WeekField,
+        "day": DayOfMonthField,
+        "day_of_week": DayOfWeekField,
+        "hour": BaseField,
+        "minute": BaseField,
+        "second": BaseField,
+    }
+)

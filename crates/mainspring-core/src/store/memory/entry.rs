@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::super::index::IdHash;
-use crate::dispatch::{Firing, Item, StoreId};
+use crate::engine::{Firing, Item, StoreId};
+use crate::job::due::RunTimes;
 use crate::job::{JobId, JobKey, RunPolicy};
-use crate::policy::RunTimes;
 use crate::time::UtcMicros;
 use crate::trigger::Trigger;
 
@@ -44,7 +44,7 @@ pub struct JobView<'a, P> {
     /// The last fire time of its trigger that was handed over.
     pub handed_over: Option<UtcMicros>,
     /// A number that is another one whenever a fire time is handed over or the trigger becomes a different one,
-    /// also for other jobs by the same id; 0 until then. See [`MemoryStore::plan`].
+    /// also for other jobs by the same id; 0 until then. See [`MemoryStore::plan`](super::MemoryStore::plan).
     pub revision: u32,
     /// How many runs of it are under way.
     pub running: u32,
@@ -134,12 +134,12 @@ impl<P> Default for Discarded<P> {
     }
 }
 
-/// What somebody owned and needs no more.
+/// What the receiver of a message owned and needs no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenBack {
-    /// An instance slot: see [`MemoryStore::finish`].
+    /// An instance slot: see [`MemoryStore::finish`](super::MemoryStore::finish).
     Slot(JobKey),
-    /// The key that came with [`Item::Ended`]: see [`MemoryStore::release`].
+    /// The key that came with [`Item::Ended`]: see [`MemoryStore::release`](super::MemoryStore::release).
     Key(JobKey),
 }
 

@@ -34,14 +34,14 @@ pub enum Expr {
     Months {
         /// The first month, January = 1.
         first: u16,
-        /// The last month, the same as `first` for a single one.
+        /// The last month; `first` where there is one month.
         last: u16,
     },
     /// `mon` or `mon-fri`.
     Weekdays {
         /// The first weekday, Monday = 0.
         first: u16,
-        /// The last weekday, the same as `first` for a single one.
+        /// The last weekday; `first` where there is one weekday.
         last: u16,
     },
     /// `2nd fri`, `last sun`: one weekday of the month.

@@ -1,4 +1,4 @@
-//! Quartz's dialect: parsed by the `cron` crate, rendered in the expressions of this one.
+//! Cron expressions in Quartz's dialect: parsed by the `cron` crate, rendered in the expressions of this one.
 
 use std::str::FromStr;
 

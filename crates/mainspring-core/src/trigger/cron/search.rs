@@ -1,4 +1,4 @@
-//! From matching civil times to instants.
+//! The next or previous instant at which the clock of a zone shows a time that matches all fields.
 //!
 //! The rule: a cron trigger fires at every instant at which the clock on the wall of its zone shows a time
 //! that matches all fields. So a time that a gap skips does not fire (no clock ever shows it), and a time
@@ -11,9 +11,7 @@
 
 use super::sets::FieldSets;
 use crate::error::Error;
-use crate::time::{MICROS_PER_SECOND, UtcMicros};
-use crate::trigger::calendar::CivilMicros;
-use crate::trigger::zone::{Resolution, Zone};
+use crate::time::{CivilMicros, MICROS_PER_SECOND, Resolution, UtcMicros, Zone};
 
 /// How many matches in a row may lie in gaps before the search ends. The calendar repeats every 400 years,
 /// and with it the changes of the clock: what they skip that long, such as 02:30 on the last Sunday of March

@@ -1,4 +1,4 @@
-//! The fields as bit sets, and the search for the next or previous civil time that matches them.
+//! A cron trigger's fields as bit sets, and the search for the next or previous civil time that matches them.
 //!
 //! Each step of the search fixes one field, so its cost does not depend on how far away the match is. The
 //! exception is a date: months are tried one by one, each by one mask of its days, and years of a kind
@@ -7,10 +7,8 @@
 
 use super::expr::Expr;
 use super::field::{Field, FieldName};
-use crate::time::MICROS_PER_SECOND;
-use crate::trigger::calendar::{
-    CivilMicros, MICROS_PER_DAY, date_of, days_in_month, epoch_day, is_leap, iso_week, weekday,
-};
+use crate::time::calendar::{MICROS_PER_DAY, date_of, days_in_month, epoch_day, is_leap, iso_week, weekday};
+use crate::time::{CivilMicros, MICROS_PER_SECOND};
 
 const ALL_WEEKDAYS: u8 = 0b111_1111;
 const ALL_WEEKS: u64 = (1 << 54) - 2;

@@ -1,0 +1,4 @@
+//! Times of Python as the core's, and back.
+
+pub mod datetime;
+pub mod zone;
