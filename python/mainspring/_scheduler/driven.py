@@ -12,7 +12,7 @@ from mainspring._logs import names_caller
 from mainspring._loops.find import leave_to_parent, running_loop
 from mainspring._loops.guess import LoopGuess
 from mainspring._loops.watch import LoopWatch
-from mainspring._mainspring import LoopInbox, WorkerPool
+from mainspring._mainspring import WorkerPool
 from mainspring._process.exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
 from mainspring._scheduler.ending import RunsAtEnd
 from mainspring._scheduler.replaced import (
@@ -89,7 +89,7 @@ class DrivenScheduler(BaseScheduler):
         self._engine.control.bind(control, self._context)
         self._engine.coro = None
         if coroutines is not None:
-            self._engine.coro = LoopInbox(self._engine)
+            self._engine.coro = self._engine.new_inbox()
             self._engine.coro.bind(coroutines, self._context)
         if (
             self._clock is not None
