@@ -320,7 +320,7 @@ impl LoopInbox {
 
 fn is_running_here(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = event_loop.py();
-    // What stands for a loop of another kind (`schedulers/_host.py`) is none that asyncio knows to be running.
+    // What stands for a loop of another kind (`_scheduler/hosted.py`) is none that asyncio knows to be running.
     if let Some(is_here) = event_loop.getattr_opt(intern!(py, "_mainspring_is_here"))? {
         return is_here.call0()?.is_truthy();
     }

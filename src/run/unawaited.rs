@@ -53,7 +53,8 @@ pub fn watch(py: Python<'_>) {
 /// Tells of the coroutines that a run has left behind.
 pub fn tell(py: Python<'_>, job_id: &str, names: Vec<Py<PyString>>) {
     let tell = || {
-        py.import("mainspring._coroutines")?.call_method1("tell_unawaited", (text::string(py, job_id), names))
+        py.import("mainspring._loops.coroutines")?
+            .call_method1("tell_unawaited", (text::string(py, job_id), names))
     };
     if let Err(error) = tell() {
         error.write_unraisable(py, None);

@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from mainspring import AsyncIOScheduler, BackgroundScheduler, from_thread
+from mainspring._loops import watch
 from mainspring.events import EVENT_JOB_MAX_INSTANCES
-from mainspring.schedulers import SchedulerNotRunningError, _driven
+from mainspring.schedulers import SchedulerNotRunningError
 from mainspring.schedulers.base import STATE_STOPPED
 from tests.loops.programs import LOOPS, interrupt_at_line, run_program
 from tests.support import PATIENCE
@@ -316,8 +317,8 @@ def test_a_loop_that_never_runs_is_told_of_and_its_runs_wait(
     fresh_loop: asyncio.AbstractEventLoop,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert _driven.NEVER_RAN_AFTER == 5.0
-    monkeypatch.setattr(_driven, "NEVER_RAN_AFTER", 0.5)
+    assert watch.NEVER_RAN_AFTER == 5.0
+    monkeypatch.setattr(watch, "NEVER_RAN_AFTER", 0.5)
     ran: list[str] = []
 
     async def job(name: str) -> None:

@@ -14,9 +14,9 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from mainspring._native_threads import native_rlock
-from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
-from mainspring.schedulers._loops import new_own_loop
+from mainspring._loops.find import new_own_loop
+from mainspring._process.threads import native_rlock
+from mainspring._scheduler.loop_thread import LoopThread, LoopThreadScheduler
 
 try:
     import gevent

@@ -29,8 +29,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mainspring._mainspring import LoopInbox, WorkerPool
-from mainspring.schedulers._driven import DrivenScheduler
-from mainspring.schedulers.base import STATE_RUNNING
+from mainspring._scheduler.driven import DrivenScheduler
+from mainspring._scheduler.state import STATE_RUNNING
 from mainspring.testing._loop_time import wait_in_real_time
 from mainspring.testing._rest import Waits
 from mainspring.testing._runs import UnfinishedRun

@@ -13,10 +13,10 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from mainspring._thread_futures import ThreadFuture
+from mainspring._threads.futures import ThreadFuture
 
 if TYPE_CHECKING:
-    from mainspring._thread_loop import ThreadLoop
+    from mainspring._threads.loop import ThreadLoop
 
 STANDS_FOR = "the event loop of this thread stands for the application's, which "
 

@@ -61,7 +61,7 @@ class Plugins(Mapping[str, Plugin]):
         return len({**self._installed, **self._builtin})
 
 
-TRIGGERS = Plugins(
+TRIGGERS: Plugins = Plugins(
     "trigger",
     {
         "and": "mainspring.triggers.combining:AndTrigger",
@@ -72,7 +72,7 @@ TRIGGERS = Plugins(
         "or": "mainspring.triggers.combining:OrTrigger",
     },
 )
-EXECUTORS = Plugins(
+EXECUTORS: Plugins = Plugins(
     "executor",
     {
         "asyncio": "mainspring.executors.asyncio:AsyncIOExecutor",
@@ -84,7 +84,7 @@ EXECUTORS = Plugins(
         "twisted": "mainspring.executors.twisted:TwistedExecutor",
     },
 )
-JOBSTORES = Plugins(
+JOBSTORES: Plugins = Plugins(
     "jobstore",
     {
         "etcd": "mainspring.jobstores.etcd:EtcdJobStore",

@@ -2,66 +2,39 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from concurrent.futures import wait
-from contextlib import suppress
 from contextvars import Context, copy_context
 from threading import Event, RLock, current_thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
 from mainspring._lazy import asyncio
 from mainspring._logs import names_caller
-from mainspring._mainspring import LoopInbox, WorkerPool, runs_in_this_thread
-from mainspring._native_threads import threads_are_greenlets
+from mainspring._loops.find import leave_to_parent, running_loop
+from mainspring._loops.guess import LoopGuess
+from mainspring._loops.watch import LoopWatch
+from mainspring._mainspring import WorkerPool
+from mainspring._process.exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
+from mainspring._scheduler.ending import RunsAtEnd
+from mainspring._scheduler.replaced import (
+    JOB_HOOKS,
+    JobMethods,
+    looks_up_natively,
+    native_pool,
+    native_store,
+)
+from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN, SchedulerEvent
-from mainspring.schedulers import CancelledRun
-from mainspring.schedulers._guess import LoopGuess
-from mainspring.schedulers._loops import leave_to_parent, running_loop
-from mainspring.schedulers._native import looks_up_natively, native_pool, native_store
-from mainspring.schedulers.base import STATE_STOPPED, BaseScheduler
+from mainspring.schedulers.base import BaseScheduler
 from mainspring.util import asbool
 
 if TYPE_CHECKING:
-    from mainspring._thread_loop import ThreadLoop
-    from mainspring.executors.base import BaseExecutor, CoroutineRun
+    from mainspring._threads.loop import ThreadLoop
+    from mainspring.executors.base import BaseExecutor
     from mainspring.job import Job
     from mainspring.jobstores.base import BaseJobStore
 
-#: How often a thread that waits for runs looks whether their loop still runs, in seconds.
-LOOP_CHECK_INTERVAL = 0.2
-#: How often a greenlet that waits for runs looks whether they have ended, in seconds.
-GREENLET_INTERVAL = 0.01
-#: How often the thread of a loop that waits for worker threads looks at them, in seconds.
-WORKER_CHECK_INTERVAL = 0.01
-#: After how long a loop that has work and has never run is told of, in seconds.
-NEVER_RAN_AFTER = 5.0
-#: After how long a loop that has work and does not take it is looked into, in seconds.
-BLOCKED_AFTER = 1.0
-#: How often a loop that runs is looked for while the guessed one does not, in seconds.
-SEARCH_INTERVAL = 0.25
-#: What the methods that deal with jobs call, or are called by, and somebody may put their own in place of.
-_JOB_HOOKS = frozenset(
-    (
-        "_create_plugin_instance",
-        "_create_trigger",
-        "_first_fire_time",
-        "_lookup_job",
-        "_lookup_jobstore",
-        "_now",
-        "_real_add_job",
-        "_store_has_changed",
-        "_store_lock",
-        "_stores",
-        "_trigger_plugins",
-        "add_job",
-        "modify_job",
-        "remove_job",
-    )
-)
 #: What is looked at when the short way to native jobs is opened.
-_READ_ONCE = _JOB_HOOKS | {"_job_defaults", "_logger", "timezone"}
+_READ_ONCE = JOB_HOOKS | {"_job_defaults", "_logger", "timezone"}
 
 
 class DrivenScheduler(BaseScheduler):
@@ -81,16 +54,15 @@ class DrivenScheduler(BaseScheduler):
     _loop_may_follow_clock = True
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
-    _has_told_of_idle_loop = False
-    #: The job that was last said to block a loop, and in which of the loop's drains.
-    _told_of_blocking: tuple[str, int] | None = None
     #: Whether the timer thread has been started and is to be alive.
     _timer_is_due = False
 
     def __init__(self, gconfig: Mapping[str, Any] = {}, **options: Any) -> None:
-        from mainspring._thread_loop import ThreadLoops
+        from mainspring._threads.loop import ThreadLoops
 
         self._thread_loops = ThreadLoops(self)
+        self._loop_watch = LoopWatch(self)
+        self._runs_at_end = RunsAtEnd(self)
         #: The worker threads that wait for a loop, and for which.
         self._waiting_for_loop: dict[int, object] = {}
         super().__init__(gconfig, **options)
@@ -112,7 +84,7 @@ class DrivenScheduler(BaseScheduler):
         self._context = copy_context() if context is None else context
         self._follow_clock(self._context)
         self._leave_clock()
-        self._has_told_of_idle_loop = False
+        self._loop_watch.begin()
         self._last_loop = coroutines or control
         self._engine.control.bind(control, self._context)
         self._engine.coro = None
@@ -152,13 +124,7 @@ class DrivenScheduler(BaseScheduler):
         """Let jobs be dealt with without Python code, where none of it is anybody's own."""
         if self._state == STATE_STOPPED or self._guess is not None or self._clock is not None:
             return
-        mine = type(self)
-        if (
-            _JOB_HOOKS.isdisjoint(vars(self))
-            and all(getattr(mine, hook) is method for hook, method in _METHODS.items())
-            and BaseScheduler._real_add_job is _REAL_ADD_JOB
-            and all(looks_up_natively(store) for _, store in self._stores())
-        ):
+        if _ORIGINALS.are_in(self) and all(looks_up_natively(store) for _, store in self._stores()):
             self._native_jobs.open(self)
         else:
             self._native_jobs.close()
@@ -281,33 +247,12 @@ class DrivenScheduler(BaseScheduler):
         super()._forget_parent()
 
     def _check_loops(self) -> None:
-        """Look after a loop that leaves its work alone.
-
-        Called by a thread of its own when there is work for a loop that has not run yet, and
-        whenever a loop has been silent for a second.
-        """
+        """Look after a loop that leaves its work alone; the engine has a thread call this."""
         self._stop_if_forgotten()
-        self._tell_of_blocked_loop()
-        pause = SEARCH_INTERVAL / 64
-        while True:
-            told = self._tell_of_idle_loop()
-            guess = self._guess
-            if guess is None or self._engine.control.watched:
-                return
-            guess.search(self._take_running_loop)
-            if told or self._is_stopping.wait(pause):
-                return
-            pause = min(2 * pause, SEARCH_INTERVAL)
+        self._loop_watch.look()
 
     def _wait_for_running_loop(self) -> None:
-        """Wait for the loop to which a worker thread can hand something over; not for ever."""
-        end = time.monotonic() + self._loop_response_timeout
-        while (guess := self._guess) is not None and not self._engine.control.watched:
-            guess.search(self._take_running_loop)
-            if self._has_told_of_idle_loop or time.monotonic() > end:
-                return
-            if self._is_stopping.wait(SEARCH_INTERVAL / 16):
-                return
+        self._loop_watch.wait_for_running_loop()
 
     def _note_running_loop(self) -> None:
         super()._note_running_loop()
@@ -337,47 +282,6 @@ class DrivenScheduler(BaseScheduler):
         self._bind_loops(loop, context=context)
         self._choose_pools(at_start=True)
 
-    def _tell_of_idle_loop(self) -> bool:
-        """Say so, once, when there has been work for a loop that has never run for too long.
-
-        :return: whether that has been said
-        """
-        for inbox in (self._engine.control, self._engine.coro):
-            if inbox is None or self._has_told_of_idle_loop or inbox.watched:
-                continue
-            silence = inbox.silence
-            if silence >= NEVER_RAN_AFTER:
-                self._has_told_of_idle_loop = True
-                self._logger.warning(
-                    "The event loop of the scheduler never ran: it has not run for %.0f seconds "
-                    "since a job was due, which waits for it. Start the scheduler in a "
-                    "coroutine of the loop that the program runs, or name that loop with "
-                    "event_loop=, or use BackgroundScheduler, which needs none. (%r)",
-                    silence,
-                    inbox.loop,
-                )
-        return self._has_told_of_idle_loop
-
-    def _tell_of_blocked_loop(self) -> None:
-        """Say which job keeps a loop from what is due; once for as long as it does."""
-        for inbox in (self._engine.control, self._engine.coro):
-            if inbox is None or not inbox.watched:
-                continue
-            silence = inbox.silence
-            if silence < BLOCKED_AFTER:
-                continue
-            job_id = inbox.in_hand or _suspended_job_in_hand(inbox)
-            # A run that the loop is in has begun before whatever waits for it.
-            if job_id is None or self._told_of_blocking == (job_id, inbox.turns):
-                continue
-            self._told_of_blocking = (job_id, inbox.turns)
-            self._logger.warning(
-                'Job "%s" blocks the event loop: other work has been waiting for %.1f seconds. Use '
-                "await for what takes long, or a plain function, which runs in a worker thread.",
-                job_id,
-                silence,
-            )
-
     def _stop_if_forgotten(self) -> None:
         """Stop if a loop has been closed, unless somebody else looks after that at the moment."""
         # Who may be waiting for this thread to end.
@@ -405,7 +309,7 @@ class DrivenScheduler(BaseScheduler):
         self._engine.control.abandon_running()
         if self._engine.coro is not None:
             self._engine.coro.abandon_running()
-        for run in self._coroutine_runs():
+        for run in self._runs_at_end.coroutine_runs():
             run.leave()
         for executor in list(self._executors.values()):
             executor.shutdown(False)
@@ -454,178 +358,17 @@ class DrivenScheduler(BaseScheduler):
         if wait:
             self._wait_for_runs()
         else:
-            self._cancel_runs()
+            self._runs_at_end.cancel()
 
     def _wait_for_runs(self) -> None:
         """Block until all runs have ended, unless it is this thread that they need for that."""
-        loop = self._coroutine_loop()
-        here = running_loop()
-        if loop is None or (here is not None and here in (loop, self._engine.control.loop)):
-            return
-        if self._has_idle_clock() and loop.is_running():
-            assert self._clock is not None
-            ending = asyncio.run_coroutine_threadsafe(self._clock._let_runs_end(self, None), loop)
-            ending.result()
-            self._cancel_runs()  # what is parked would never end
-        while not self._wait_idle() and self._can_end_runs(loop):
-            pass
-        while self._can_end_runs(loop) and (runs := self._coroutine_runs()):
-            wait([run.ended for run in runs], LOOP_CHECK_INTERVAL)
-
-    def _wait_idle(self, seconds: float = LOOP_CHECK_INTERVAL) -> bool:
-        """Wait a little while until no run is going on; tell whether that is so."""
-        if threads_are_greenlets():
-            # Not by a name taken at import: time may have been patched since then.
-            time.sleep(GREENLET_INTERVAL)
-            return self._engine.wait_idle(0)
-        return self._engine.wait_idle(seconds)
-
-    def _wait_for_workers(self, loop: object) -> None:
-        """Block the thread of a loop until nothing is left in worker threads but what waits for that loop."""
-        end = time.monotonic() + self._loop_response_timeout
-        while True:
-            busy, queued = self._engine.load
-            waiting = list(self._waiting_for_loop.values()).count(loop)
-            if busy <= waiting and (busy or not queued):
-                return
-            if time.monotonic() > end and getattr(loop, "_ready", None):
-                return  # somebody may wait for it in a way of their own
-            self._wait_idle(WORKER_CHECK_INTERVAL)
-
-    def _has_idle_clock(self) -> bool:
-        """Tell whether runs that sleep would do so for ever, since nobody moves their clock."""
-        return self._clock is not None and not self._clock._is_being_advanced()
+        self._runs_at_end.wait()
 
     def _can_end_runs(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell whether the runs can still come to their end, on the loop of the coroutine jobs."""
         return loop.is_running()
 
-    def _cancel_runs(self) -> None:
-        """Cancel the coroutine runs that are going on."""
-        self._engine.control.cancel_running()
-        if self._engine.coro is not None:
-            self._engine.coro.cancel_running()
-        for run in self._coroutine_runs():
-            run.cancel()
 
-    async def _idle(self) -> None:
-        """Wait until all runs have ended that need the loop, but for one in which this thread is."""
-        await self._engine.idle(runs_in_this_thread())
-        while runs := self._coroutine_runs():
-            await asyncio.wait([asyncio.wrap_future(run.ended) for run in runs])
-
-    async def _runs_ended(self, but: set[object]) -> None:
-        """Wait until all runs have ended, but for those of some tasks, or that wait for one of them."""
-        from mainspring._thread_loop import waits_in_run
-
-        def own() -> int:
-            in_threads = sum(waits_in_run(task, self) for task in but)
-            return in_threads + sum(task in but for task, *_ in self._engine.control.running())
-
-        left = -1
-        while left != (left := own()):  # those of others, where one has come to its end meanwhile
-            await self._engine.idle(left)
-        for executor in list(self._executors.values()):
-            await _submissions_ended(executor, but)
-
-    async def _end_runs(
-        self, deadline: float | None, caller: asyncio.Task[Any] | None
-    ) -> list[CancelledRun]:
-        """Wait for the runs to end, and cancel the coroutine runs that have not at the deadline.
-
-        :param deadline: in seconds; ``None``: wait for however long they take
-        :param caller: the task that has asked for it, and may be waiting in another one
-        :return: the runs that were cancelled
-        """
-        here: set[object] = {task for task in (asyncio.current_task(), caller) if task is not None}
-        await asyncio.sleep(0)  # by now a run that has called this is known to be suspended
-        try:
-            if self._has_idle_clock():
-                assert self._clock is not None
-                await self._clock._let_runs_end(self, deadline)
-                deadline = 0
-            await asyncio.wait_for(self._runs_ended(here), deadline)
-            return []
-        except asyncio.TimeoutError:
-            loop = self._coroutine_loop()
-            if loop is None or loop is running_loop():
-                return await self._cancel_and_await_runs(here)
-            if not loop.is_running():
-                return []
-            ending = asyncio.run_coroutine_threadsafe(self._cancel_and_await_runs(set()), loop)
-            return await asyncio.wrap_future(ending)
-
-    async def _cancel_and_await_runs(self, but: set[object]) -> list[CancelledRun]:
-        """Cancel the coroutine runs, on their own loop, but for those of some tasks."""
-        inbox = self._engine.coro or self._engine.control
-        inbox._drain_all()  # what is due and has not begun would otherwise begin later
-        runs = [run for run in inbox.running() if run[0] not in but]
-        python_runs = [run for run in self._coroutine_runs() if run._task not in but]
-        for task, *_ in runs:
-            task.cancel()
-        for run in python_runs:
-            run.cancel()
-        ended = [asyncio.wrap_future(run.ended) for run in python_runs]
-        if ends := [*(task for task, *_ in runs), *ended]:
-            await asyncio.wait(ends)
-        cancelled = [
-            CancelledRun(job_id, time, alias)
-            for task, job_id, alias, times in runs
-            if task.cancelled()
-            for time in times
-        ]
-        for future in ended:
-            cancelled += [
-                CancelledRun(event.job_id, event.scheduled_run_time, event.jobstore)
-                for event in (() if future.exception() else future.result())
-                if isinstance(event.exception, asyncio.CancelledError)
-            ]
-        return cancelled
-
-    def _coroutine_runs(self) -> list[CoroutineRun[Any]]:
-        """Return the coroutine runs that executors have started without the engine."""
-        return [
-            run
-            for executor in list(self._executors.values())
-            for run in tuple(getattr(executor, "_coroutine_runs", ()))
-        ]
-
-
-#: The hooks as they are here, before anybody replaces them in a class.
-_METHODS = {hook: getattr(DrivenScheduler, hook) for hook in _JOB_HOOKS}
-_REAL_ADD_JOB = BaseScheduler._real_add_job
-
-
-async def _submissions_ended(executor: BaseExecutor, but: set[object]) -> None:
-    """Wait until what an executor was given without the engine has ended, but for the runs of some tasks."""
-    if executor._lock is None:  # it has never been started
-        return
-    changed = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def tell() -> None:
-        with suppress(RuntimeError):  # this loop is closed
-            loop.call_soon_threadsafe(changed.set)
-
-    executor._at_each_end.append(tell)
-    try:
-        own = sum(run._task in but for run in executor._coroutine_runs)
-        while executor._submissions_under_way() > own:
-            await changed.wait()
-            changed.clear()
-    finally:
-        executor._at_each_end.remove(tell)
-
-
-def _suspended_job_in_hand(inbox: LoopInbox) -> str | None:
-    """Return the id of the job whose coroutine has been resumed by its loop, and keeps it."""
-    try:
-        current = asyncio.current_task(inbox.loop)
-    except RuntimeError:
-        return None
-    if current is None:
-        return None
-    return next((job_id for task, job_id, *_ in inbox.running() if task is current), None)
-
+_ORIGINALS = JobMethods(DrivenScheduler, BaseScheduler)
 
 names_caller(globals(), "schedulers.base")

@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING
 
 from mainspring._logs import names_caller
 from mainspring._mainspring import Job, coalesced_run, plain_datetime
-from mainspring._native_threads import OwnThread
+from mainspring._process.threads import OwnThread
+from mainspring._scheduler.plans import HandedOver
+from mainspring._scheduler.replaced import batches_updates, parks_jobs
+from mainspring._scheduler.state import STATE_RUNNING
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_REMOVED,
@@ -29,14 +32,11 @@ from mainspring.events import (
     SchedulerEvent,
 )
 from mainspring.jobstores.base import JobLookupError
-from mainspring.schedulers._native import batches_updates, parks_jobs
-from mainspring.schedulers._parts import STATE_RUNNING
-from mainspring.schedulers._plans import HandedOver
 
 if TYPE_CHECKING:
+    from mainspring._contract import SweptScheduler
     from mainspring.jobstores.base import BaseJobStore
     from mainspring.jobstores.persistent import PersistentJobStore
-    from mainspring.schedulers.base import BaseScheduler
 
 #: How soon a step of the wall clock is noticed, in seconds.
 CLOCK_CHECK_INTERVAL = 1.0
@@ -48,7 +48,7 @@ class StoreSweeper:
     :param scheduler: the scheduler
     """
 
-    def __init__(self, scheduler: BaseScheduler) -> None:
+    def __init__(self, scheduler: SweptScheduler) -> None:
         self._scheduler = scheduler
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None

@@ -10,8 +10,8 @@ from abc import ABCMeta, abstractmethod
 from contextlib import suppress
 
 from mainspring._lazy import asyncio
-from mainspring.schedulers._driven import DrivenScheduler
-from mainspring.schedulers._loops import finish_loop
+from mainspring._loops.find import finish_loop
+from mainspring._scheduler.driven import DrivenScheduler
 
 
 class LoopThread(metaclass=ABCMeta):

@@ -22,7 +22,7 @@ from threading import get_ident
 from weakref import WeakSet
 
 from mainspring._lazy import asyncio
-from mainspring.schedulers._loops import current_loop, running_loop
+from mainspring._loops.find import current_loop, running_loop
 
 
 class LoopGuess:

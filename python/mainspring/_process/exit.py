@@ -21,40 +21,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from threading import Event, current_thread
-from typing import Protocol
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from mainspring._loops.find import close_made_loops
 from mainspring._mainspring import join_pools, wait_for_loops
-from mainspring._native_threads import join_thread, program_threads
-from mainspring.schedulers._fork import note_fork
-from mainspring.schedulers._loops import close_made_loops
+from mainspring._process.fork import note_fork
+from mainspring._process.threads import join_thread, program_threads
 
-
-class Stoppable(Protocol):
-    """A scheduler with threads of its own."""
-
-    def _stop_if_forgotten(self) -> None: ...
-
-    def _stop_at_exit(self) -> None: ...
-
-    def _end_timer_at_exit(self) -> None: ...
-
-    def _abandon_runs_at_exit(self) -> None: ...
+if TYPE_CHECKING:
+    from mainspring._contract import EndingScheduler
 
 
 #: How soon the exit is known of here after CPython has refused to start a thread for its sake, in seconds.
 EXIT_FOLLOWS = 1.0
 
-_running: WeakSet[Stoppable] = WeakSet()
+_running: WeakSet[EndingScheduler] = WeakSet()
 #: Those that have been halted for the exit.
-_halted: WeakSet[Stoppable] = WeakSet()
+_halted: WeakSet[EndingScheduler] = WeakSet()
 _exiting = Event()
 #: Set when the exit has been interrupted, and waits for nothing any more.
 _given_up = Event()
 _last: list[Callable[[], object]] = []
 
 
-def stop_at_exit(scheduler: Stoppable) -> None:
+def stop_at_exit(scheduler: EndingScheduler) -> None:
     """Have a scheduler stopped at exit."""
     _running.add(scheduler)
     _halted.discard(scheduler)

@@ -23,13 +23,13 @@ from itertools import count
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mainspring._coroutines import JobExitError, contained, is_exit_of_program
-from mainspring._exit import do_last
 from mainspring._logs import get_logger
+from mainspring._loops.coroutines import JobExitError, contained, is_exit_of_program
 from mainspring._mainspring import current_run
+from mainspring._process.exit import do_last
 
 if TYPE_CHECKING:
-    from mainspring._thread_loop import ThreadLoop
+    from mainspring._threads.loop import ThreadLoop
 
 T = TypeVar("T")
 

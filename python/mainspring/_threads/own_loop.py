@@ -14,13 +14,13 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._logs import get_logger
-from mainspring._thread_futures import log_unretrieved
-from mainspring.executors.base import _call, _contain
-from mainspring.schedulers._loops import (
+from mainspring._loops.find import (
     belongs_to_parent,
     current_loop,
     finish_loop,
 )
+from mainspring._threads.calls import call_function, value_or_exit
+from mainspring._threads.futures import log_unretrieved
 
 if TYPE_CHECKING:
     from mainspring.job import Job
@@ -47,14 +47,14 @@ def call_with_own_loop(job: Job) -> Any:
     loop = current_loop()
     if loop is not None and not loop.is_closed() and not belongs_to_parent(loop):
         try:
-            return _awaited(_call(job), loop)
+            return _awaited(call_function(job), loop)
         finally:
             asyncio.set_event_loop(loop)
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(partial(_tell, job.id))
     asyncio.set_event_loop(loop)
     try:
-        result = _awaited(_call(job), loop)
+        result = _awaited(call_function(job), loop)
         _complete(loop, job.id)
         return result
     except Exception:
@@ -84,9 +84,9 @@ def _awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
     if asyncio.isfuture(result):
         loop = result.get_loop()
     if loop.is_closed():  # by the function
-        value, exception = asyncio.run(_contain(result))
+        value, exception = asyncio.run(value_or_exit(result))
     else:
-        value, exception = loop.run_until_complete(_contain(result))
+        value, exception = loop.run_until_complete(value_or_exit(result))
     if exception is not None:
         raise exception
     return value

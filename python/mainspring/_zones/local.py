@@ -4,7 +4,7 @@ What counts, the first that tells:
 
 1. the environment variable ``TZ`` (POSIX.1-2017, 8.3): an IANA key, with or without the leading
    colon, or the path of a zone file;
-2. on Windows, the zone named in the registry, by the CLDR table in :mod:`mainspring._winzones`;
+2. on Windows, the zone named in the registry, by the CLDR table in :mod:`mainspring._zones.windows`;
 3. the symbolic link ``/etc/localtime`` (localtime(5)), which is what the C library obeys; on macOS
    it points below ``/var/db/timezone/zoneinfo``;
 4. ``/etc/timezone`` (Debian);
@@ -45,7 +45,7 @@ def _find(tz: str | None, root: str = "/") -> tzinfo:
     if tz is not None:
         return _from_environment(tz) or _fixed(f"TZ={tz!r} names no zone of the database")
     if sys.platform == "win32":
-        from mainspring._winzones import local_keys
+        from mainspring._zones.windows import local_keys
 
         keys: Iterable[str] = local_keys()
     else:

@@ -9,8 +9,12 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._coroutines import is_exit_of_program
 from mainspring._logs import message, names_caller
+from mainspring._loops.coroutines import is_exit_of_program
+from mainspring._process.fork import note_fork
+from mainspring._scheduler.plugins import EXECUTORS, JOBSTORES, TRIGGERS, Plugin
+from mainspring._scheduler.replaced import native_store
+from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.events import (
     EVENT_ALL,
     EVENT_EXECUTOR_ADDED,
@@ -21,9 +25,6 @@ from mainspring.events import (
 )
 from mainspring.executors.base import BaseExecutor
 from mainspring.jobstores.base import BaseJobStore
-from mainspring.schedulers._fork import note_fork
-from mainspring.schedulers._native import native_store
-from mainspring.schedulers._plugins import EXECUTORS, JOBSTORES, TRIGGERS, Plugin
 from mainspring.triggers.base import BaseTrigger
 from mainspring.util import with_note
 
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from mainspring._mainspring import Engine, NativeJobs
-
-#: The state of a scheduler that has not been started, or has been shut down.
-STATE_STOPPED = 0
-#: The state of a scheduler that has been started and processes jobs.
-STATE_RUNNING = 1
-#: The state of a scheduler that has been started and does not process jobs.
-STATE_PAUSED = 2
 
 _NOTHING = nullcontext()
 

@@ -13,6 +13,10 @@ from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring._logs import names_caller
+from mainspring._scheduler.plans import HandedOver, Plan
+from mainspring._scheduler.registry import SchedulerParts
+from mainspring._scheduler.replaced import native_store
+from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.events import (
     EVENT_ALL_JOBS_REMOVED,
     EVENT_JOB_ADDED,
@@ -23,17 +27,14 @@ from mainspring.events import (
 )
 from mainspring.job import Job
 from mainspring.jobstores.base import ConflictingIdError, JobLookupError
-from mainspring.schedulers._native import native_store
-from mainspring.schedulers._parts import STATE_STOPPED, SchedulerParts
-from mainspring.schedulers._plans import HandedOver, Plan
 from mainspring.triggers.base import BaseTrigger
 from mainspring.util import undefined
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring._mainspring import NativeStore
+    from mainspring._scheduler.sweep import StoreSweeper
     from mainspring.jobstores.base import BaseJobStore
-    from mainspring.schedulers._sweep import StoreSweeper
-    from mainspring.schedulers.base import BaseScheduler
     from mainspring.util import _Undefined
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -146,7 +147,7 @@ class SchedulerJobs(SchedulerParts):
         if context is not None:
             options["context"] = context
         job = Job(
-            cast("BaseScheduler", self), **{k: v for k, v in options.items() if v is not undefined}
+            cast("Scheduler", self), **{k: v for k, v in options.items() if v is not undefined}
         )
         self._note_running_loop()
         with self._jobstores_lock:
@@ -446,8 +447,8 @@ class SchedulerJobs(SchedulerParts):
         :raises RuntimeError: if the scheduler is not running
         :raises ValueError: if a job's callable has no importable name
         """
+        from mainspring._scheduler.transfer import dump
         from mainspring.as_apscheduler import version_shown
-        from mainspring.schedulers._transfer import dump
 
         if self.state == STATE_STOPPED:
             raise RuntimeError("the scheduler must have been started for job export to work")
@@ -467,14 +468,14 @@ class SchedulerJobs(SchedulerParts):
         :raises ValueError: if the file is not one of exported jobs
         :raises ConflictingIdError: if the store has a job with the id of one of them
         """
-        from mainspring.schedulers._transfer import load
+        from mainspring._scheduler.transfer import load
 
         store = self._lookup_jobstore(jobstore)
         with _opened(infile, "r") as file:
             jobs = load(file)
         with self._store_lock(jobstore):
             for job in jobs:
-                job._scheduler = cast("BaseScheduler", self)
+                job._scheduler = cast("Scheduler", self)
                 job._jobstore_alias = jobstore
                 store.add_job(job)
         self._store_has_changed(jobstore)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from mainspring.schedulers._configuration import frames_to_caller
+from mainspring._scheduler.configuration import frames_to_caller
 
 
 def frozen_by() -> str | None:

@@ -25,20 +25,20 @@ import threading
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from mainspring._loops.find import leave_loops_to_parent
 from mainspring._mainspring import forks
-from mainspring.schedulers._loops import leave_loops_to_parent
 
 if TYPE_CHECKING:
-    from mainspring.schedulers.base import BaseScheduler
+    from mainspring._contract import ForkedScheduler
 
 
-_schedulers: WeakSet[BaseScheduler] = WeakSet()
+_schedulers: WeakSet[ForkedScheduler] = WeakSet()
 _lock = threading.RLock()
 #: How many forks the schedulers here have been told of.
 _noted = forks()
 
 
-def prepare_for_forks(scheduler: BaseScheduler) -> None:
+def prepare_for_forks(scheduler: ForkedScheduler) -> None:
     """Have a scheduler stopped in every child that the process forks from now on."""
     _schedulers.add(scheduler)
 

@@ -1,4 +1,4 @@
-"""Which stores and executors may be served in other ways than by the methods that a user can override."""
+"""Which methods a user has replaced: jobs, stores and executors are served in other ways where none is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,48 @@ if TYPE_CHECKING:
 
 _LOOKUP = MemoryJobStore.lookup_job
 _SAVE_METHODS = frozenset(("remove_job", "update_job"))
+
+_ADD = "_real_add_job"
+#: What the methods that deal with jobs call, or are called by, and a user may replace.
+JOB_HOOKS = frozenset(
+    (
+        "_create_plugin_instance",
+        "_create_trigger",
+        "_first_fire_time",
+        "_lookup_job",
+        "_lookup_jobstore",
+        "_now",
+        _ADD,
+        "_store_has_changed",
+        "_store_lock",
+        "_stores",
+        "_trigger_plugins",
+        "add_job",
+        "modify_job",
+        "remove_job",
+    )
+)
+
+
+class JobMethods:
+    """The methods that deal with jobs, as they are before a user replaces one in a class.
+
+    :param scheduler_class: the class
+    :param base: the class below it, whose own way to add a job it calls
+    """
+
+    def __init__(self, scheduler_class: type, base: type) -> None:
+        self._methods = {hook: getattr(scheduler_class, hook) for hook in JOB_HOOKS}
+        self._base = base
+        self._added_by_base = getattr(base, _ADD)
+
+    def are_in(self, scheduler: object) -> bool:
+        """Tell whether a scheduler has them all."""
+        return (
+            JOB_HOOKS.isdisjoint(vars(scheduler))
+            and all(getattr(type(scheduler), name) is one for name, one in self._methods.items())
+            and getattr(self._base, _ADD) is self._added_by_base
+        )
 
 
 def native_store(store: BaseJobStore) -> NativeStore | None:

@@ -2,7 +2,7 @@
 
 The engine's inbox for listeners and executors needs little of a loop: that it calls something on its own
 thread, and that it watches a file descriptor. :class:`HostLoop` gives it just that. Coroutines need an
-asyncio loop; theirs runs in a thread of its own, see :mod:`mainspring.schedulers._loop_thread`.
+asyncio loop; theirs runs in a thread of its own, see :mod:`mainspring._scheduler.loop_thread`.
 
 Ground rules: a :class:`HostLoop` may be called from any thread, and calls back on its host's alone. Nobody
 waits for anything on the host's thread but for the end of the loop's thread, which never waits for the host.
@@ -19,11 +19,11 @@ from functools import partial
 from threading import current_thread, get_ident
 from typing import Any, cast
 
-from mainspring._native_threads import OwnThread
-from mainspring.schedulers._driven import WORKER_CHECK_INTERVAL
-from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
-from mainspring.schedulers._loops import new_own_loop, running_loop
-from mainspring.schedulers.base import STATE_STOPPED
+from mainspring._loops.find import new_own_loop, running_loop
+from mainspring._process.threads import OwnThread
+from mainspring._scheduler.ending import WORKER_CHECK_INTERVAL
+from mainspring._scheduler.loop_thread import LoopThread, LoopThreadScheduler
+from mainspring._scheduler.state import STATE_STOPPED
 
 
 class HostLoop(metaclass=ABCMeta):
@@ -153,7 +153,7 @@ class HostedScheduler(LoopThreadScheduler):
         if self._may_block():
             super()._wait_for_runs()
         elif host is not None and host.may_be_blocked:
-            self._wait_for_workers(host)
+            self._runs_at_end.wait_for_workers(host)
             while (
                 loop is not None
                 and loop.is_running()
@@ -167,15 +167,15 @@ class HostedScheduler(LoopThreadScheduler):
 
     def _has_coroutine_runs(self) -> bool:
         inbox = self._engine.coro
-        return bool(self._suspended_tasks() or self._coroutine_runs()) or not (
+        return bool(self._suspended_tasks() or self._runs_at_end.coroutine_runs()) or not (
             inbox is None or inbox.empty
         )
 
     def _has_runs(self) -> bool:
-        return bool(self._engine.running_jobs or self._coroutine_runs())
+        return bool(self._engine.running_jobs or self._runs_at_end.coroutine_runs())
 
     async def _release_when_idle(self) -> None:
-        await self._idle()
+        await self._runs_at_end.idle()
         if self._state == STATE_STOPPED:
             control = self._engine.control.loop
             if control is not None:

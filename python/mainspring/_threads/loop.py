@@ -20,11 +20,11 @@ from contextvars import Context, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from mainspring._exit import is_exiting
-from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
+from mainspring._loops.find import current_loop, running_loop
 from mainspring._mainspring import Engine, runs_in_this_thread
-from mainspring._own_loop import call_with_own_loop, run_aside
-from mainspring._thread_futures import (
+from mainspring._process.exit import is_exiting
+from mainspring._threads.calls import call_function
+from mainspring._threads.futures import (
     Held,
     ThreadFuture,
     ThreadHandle,
@@ -36,13 +36,13 @@ from mainspring._thread_futures import (
     log_unretrieved,
     open_tasks,
 )
-from mainspring._thread_tornado import STANDS_FOR, TornadosLoop, refuse
-from mainspring.executors.base import _call
-from mainspring.schedulers._loops import current_loop, running_loop
+from mainspring._threads.guard import CHECK_INTERVAL, wait_for_loop
+from mainspring._threads.own_loop import call_with_own_loop, run_aside
+from mainspring._threads.tornado import STANDS_FOR, TornadosLoop, refuse
 
 if TYPE_CHECKING:
+    from mainspring._contract import LoopHolder
     from mainspring.job import Job
-    from mainspring.schedulers._driven import DrivenScheduler
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class ThreadLoop(TornadosLoop):
     #: neither patch nor finds patched. This loop needs no patch to be entered again.
     _nest_patched = True
 
-    def __init__(self, scheduler: DrivenScheduler) -> None:
+    def __init__(self, scheduler: LoopHolder) -> None:
         self._scheduler = scheduler
         self._seen: asyncio.AbstractEventLoop | None = None
         self._held: Held | None = None
@@ -424,7 +424,7 @@ for _name, _why in _REFUSED.items():
     setattr(ThreadLoop, _name, _refused(_name, _why))
 
 
-def waits_in_run(task: object, scheduler: DrivenScheduler) -> bool:
+def waits_in_run(task: object, scheduler: LoopHolder) -> bool:
     """Tell whether a run of the scheduler in a worker thread cannot end before a task of the loop does."""
     for handed_over in tuple(open_tasks):
         proxy = handed_over._proxy
@@ -439,7 +439,7 @@ class ThreadLoops(threading.local):
     :param scheduler: the scheduler
     """
 
-    def __init__(self, scheduler: DrivenScheduler) -> None:
+    def __init__(self, scheduler: LoopHolder) -> None:
         self.loop = ThreadLoop(scheduler)  # type: ignore[abstract]
 
 
@@ -453,7 +453,7 @@ def call_here(job: Job) -> Any:
     """
     scheduler = job._scheduler
     if running_loop() is not None:
-        return _call(job)
+        return call_function(job)
     if scheduler is None:
         return call_with_own_loop(job)
     is_one = isinstance(getattr(scheduler, "_engine", None), Engine)
@@ -463,10 +463,10 @@ def call_here(job: Job) -> Any:
         is_main = threading.current_thread() is threading.main_thread()
         if is_one and not is_main and scheduler._coroutine_loop() is None:
             return call_with_own_loop(job)
-        return _call(job)
+        return call_function(job)
     previous = current_loop()
     asyncio.set_event_loop(loop)
     try:
-        return _call(job)
+        return call_function(job)
     finally:
         asyncio.set_event_loop(previous)

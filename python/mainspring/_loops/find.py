@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
-from mainspring._coroutines import is_task_of_run
 from mainspring._lazy import asyncio
+from mainspring._loops.coroutines import is_task_of_run
+from mainspring._loops.greenlets import threads_are_greenlets
 from mainspring._mainspring import keep_for_ever
-from mainspring._native_threads import threads_are_greenlets
 
 #: The loops made here, so that none is left unclosed when the interpreter exits.
 _made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
@@ -108,7 +108,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 def new_own_loop() -> asyncio.AbstractEventLoop:
     """Make such a loop for a scheduler's own runs, in a thread that an interrupt may reach."""
-    from mainspring.schedulers._frugal_loop import new_frugal_loop
+    from mainspring._loops.frugal import new_frugal_loop
 
     loop = new_frugal_loop()
     _made.add(loop)

@@ -12,25 +12,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
+from mainspring._loops.greenlets import originals_of_threads
+
 
 def new_thread(
     target: Callable[..., object], args: tuple[Any, ...], name: str, daemon: bool | None
 ) -> OwnThread | UnpatchedThread:
     """Make a thread, with the arguments of :class:`OwnThread`."""
-    get_original = _gevents_originals() or _eventlets_originals()
+    get_original = originals_of_threads()
     if get_original is None:
         return OwnThread(target, args, name, daemon)
     return UnpatchedThread(target, args, get_original)
-
-
-def threads_are_greenlets() -> bool:
-    """Tell whether those who wait must let others have their turns meanwhile, in the same thread."""
-    return (_gevents_originals() or _eventlets_originals()) is not None
-
-
-def eventlet_has_patched_threads() -> bool:
-    """Tell whether locks are eventlet's, which unlike gevent's are for the greenlets of one thread alone."""
-    return _eventlets_originals() is not None
 
 
 def native_rlock() -> AbstractContextManager[Any]:
@@ -40,7 +32,7 @@ def native_rlock() -> AbstractContextManager[Any]:
     A signal cannot leave it locked, as it can a greenlets' lock, which is written in Python: what its
     handler raises there comes between the lock's taking and its owner's note of it.
     """
-    get_original = _gevents_originals()
+    get_original = originals_of_threads()
     made = threading.RLock if get_original is None else get_original("_thread", "RLock")
     lock: AbstractContextManager[Any] = made()
     return lock
@@ -56,24 +48,8 @@ def join_thread(thread: threading.Thread) -> None:
         thread.join()
 
 
-def _gevents_originals() -> Callable[[str, str], Any] | None:
-    """Return what gives the originals of what gevent has patched, if it has patched threads."""
-    monkey: Any = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("threading"):
-        return None
-    get_original: Callable[[str, str], Any] = monkey.get_original
-    return get_original
-
-
-def _eventlets_originals() -> Callable[[str, str], Any] | None:
-    patcher: Any = sys.modules.get("eventlet.patcher")
-    if patcher is None or not patcher.is_monkey_patched("thread"):
-        return None
-    return lambda module, name: getattr(patcher.original(module), name)
-
-
 class OwnThread(threading.Thread):
-    """A thread that the interpreter's exit does not wait for, since :mod:`mainspring._exit` does.
+    """A thread that the interpreter's exit does not wait for, since :mod:`mainspring._process.exit` does.
 
     CPython itself waits for a thread that is no daemon before it lets anybody know that the program ends,
     and a thread that waits for work must be told so to end.
