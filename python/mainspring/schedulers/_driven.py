@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from concurrent.futures import wait
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import Context, copy_context
 from threading import Event, RLock, current_thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
+from mainspring._exit import (
+    is_exiting,
+    is_in_thread_of_ours,
+    stop_at_exit,
+    stop_forgotten,
+    unheard_at_exit,
+)
 from mainspring._lazy import asyncio
 from mainspring._logs import names_caller
 from mainspring._mainspring import LoopInbox, WorkerPool, runs_in_this_thread
@@ -248,6 +254,9 @@ class DrivenScheduler(BaseScheduler):
         The program may still shut it down.
         """
         self._halt()
+
+    def _end_loop_at_exit(self) -> None:
+        """End the scheduler's own loop, if it has one: the runs in worker threads have ended."""
 
     def _end_timer_at_exit(self) -> None:
         """End the timer thread, where an interrupt has cut :meth:`_stop_at_exit` short.
@@ -492,6 +501,25 @@ class DrivenScheduler(BaseScheduler):
                 return  # somebody may wait for it in a way of their own
             self._wait_idle(WORKER_CHECK_INTERVAL)
 
+    def _work_in_threads(self) -> Callable[[], bool]:
+        """Return what tells whether threads still work on what executors have given to them until now."""
+        pools: list[WorkerPool] = []
+        others: list[BaseExecutor] = []
+        for executor in list(self._executors.values()):
+            pool = getattr(executor, "_pool", None)
+            if isinstance(pool, WorkerPool):
+                pools.append(pool)
+            elif isinstance(pool, ThreadPoolExecutor) and executor._lock is not None:
+                others.append(executor)
+
+        def goes_on() -> bool:
+            return any(pool.load != (0, 0) for pool in pools) or any(
+                executor._submissions_under_way() > len(executor._coroutine_runs)
+                for executor in others
+            )
+
+        return goes_on
+
     def _has_idle_clock(self) -> bool:
         """Tell whether runs that sleep would do so for ever, since nobody moves their clock."""
         return self._clock is not None and not self._clock._is_being_advanced()
@@ -499,6 +527,10 @@ class DrivenScheduler(BaseScheduler):
     def _can_end_runs(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell whether the runs can still come to their end, on the loop of the coroutine jobs."""
         return loop.is_running()
+
+    def _may_run(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Tell whether a loop runs, or is one that this package runs, and has not come to its end."""
+        return loop.is_running() or is_in_thread_of_ours(loop)
 
     def _cancel_runs(self) -> None:
         """Cancel the coroutine runs that are going on."""
