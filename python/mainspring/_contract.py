@@ -113,6 +113,9 @@ class LoopHolder(Protocol):
     _waiting_for_loop: dict[int, object]
     _loop_response_timeout: float
 
+    def _may_run(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether a loop runs, or is one that this package runs, and has not come to its end."""
+
     @property
     def _guess(self) -> object:
         """Set while the loop is one that has not run yet and may turn out to be another."""
@@ -230,8 +233,20 @@ class EndingScheduler(Protocol):
     def _stop_at_exit(self) -> None:
         """End the scheduler's threads."""
 
+    def _end_loop_at_exit(self) -> None:
+        """End the scheduler's own loop: the runs in worker threads, which may need it, have ended."""
+
     def _end_timer_at_exit(self) -> None:
         """End the timer thread, where an interrupt has cut the step before short."""
 
     def _abandon_runs_at_exit(self) -> None:
         """End the runs that wait for a loop."""
+
+
+class LoopRunner(Protocol):
+    """A thread of ours that runs a loop, as the exit sees it."""
+
+    loop: AbstractEventLoop
+
+    def stop(self) -> None:
+        """Bring the loop to its end."""

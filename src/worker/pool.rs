@@ -151,6 +151,12 @@ impl WorkerPool {
         self.pool.max_workers()
     }
 
+    /// How many workers have something to do, and how much waits for them.
+    #[getter]
+    fn load(&self) -> (usize, usize) {
+        self.pool.load()
+    }
+
     /// Whether threads that are started in a worker are daemons; `None`: if the thread that starts the worker is one.
     #[getter]
     fn daemon(&self) -> Option<bool> {

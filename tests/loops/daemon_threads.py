@@ -11,6 +11,7 @@ import io
 import logging
 import pickle
 import sys
+import threading
 from collections.abc import Callable
 from datetime import datetime, timezone
 from threading import Event, Thread
@@ -23,6 +24,9 @@ from mainspring.triggers.interval import IntervalTrigger
 
 Told = Callable[[], None]
 Life = Callable[[Told], object]
+
+exiting = Event()
+threading._register_atexit(exiting.set)  # type: ignore[attr-defined]
 
 HOURLY = {"trigger": "interval", "hours": 1}
 
@@ -127,7 +131,7 @@ def lives(scheduler: BackgroundScheduler, emptied: BackgroundScheduler) -> dict[
 
     def wait_in_thread(told: Told) -> None:
         def job() -> None:
-            while True:
+            while not exiting.is_set():  # which waits for the run
                 from_thread.run(coroutine)
                 told()
 

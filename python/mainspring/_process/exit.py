@@ -4,9 +4,10 @@ A daemon thread ends with the interpreter, wherever it is, and with it the run i
 ``concurrent.futures`` does for its own threads, the schedulers that are still running are halted at
 exit, silently, and the runs that are going on in worker threads come to their end: when the threads of
 the program have ended, for which jobs run as long, and before the program's ``atexit`` functions, which
-may close what the jobs use. To these the schedulers are still running, and may be shut down. Runs that
-wait for a loop that does not run any more are ended as cancelled, and the loops made here are closed, in
-an ``atexit`` function of our own.
+may close what the jobs use. To these the schedulers are still running, and may be shut down. The loops that
+we run go on for as long as the runs in worker threads do, which may need them. Coroutine runs that have not
+ended by then are cancelled, as those are that wait for a loop that does not run any more, and the loops made
+here are closed, in an ``atexit`` function of our own.
 
 An interrupt in the midst of that ends the waiting, and the program with the runs that are left. But no
 thread of ours comes to Python then any more: that may crash while the interpreter is being taken down.
@@ -30,18 +31,23 @@ from mainspring._process.fork import note_fork
 from mainspring._process.threads import join_thread, program_threads
 
 if TYPE_CHECKING:
-    from mainspring._contract import EndingScheduler
+    from asyncio import AbstractEventLoop
+
+    from mainspring._contract import EndingScheduler, LoopRunner
 
 
 #: How soon the exit is known of here after CPython has refused to start a thread for its sake, in seconds.
 EXIT_FOLLOWS = 1.0
 
 _running: WeakSet[EndingScheduler] = WeakSet()
+#: What runs a loop in a thread of its own.
+_loop_threads: set[LoopRunner] = set()
 #: Those that have been halted for the exit.
 _halted: WeakSet[EndingScheduler] = WeakSet()
 _exiting = Event()
 #: Set when the exit has been interrupted, and waits for nothing any more.
 _given_up = Event()
+_before_waiting: list[Callable[[], object]] = []
 _last: list[Callable[[], object]] = []
 
 
@@ -49,6 +55,21 @@ def stop_at_exit(scheduler: EndingScheduler) -> None:
     """Have a scheduler stopped at exit."""
     _running.add(scheduler)
     _halted.discard(scheduler)
+
+
+def runs_loop(thread: LoopRunner) -> None:
+    """Have a loop run until the runs in worker threads have ended, and stopped then."""
+    _loop_threads.add(thread)
+
+
+def has_ended(thread: LoopRunner) -> None:
+    """Note that a loop has come to its end."""
+    _loop_threads.discard(thread)
+
+
+def is_in_thread_of_ours(loop: AbstractEventLoop) -> bool:
+    """Tell whether a loop is run in a thread of its own, or is about to be."""
+    return any(thread.loop is loop for thread in tuple(_loop_threads))
 
 
 def stop_forgotten() -> None:
@@ -81,6 +102,11 @@ def unheard_at_exit() -> Iterator[None]:
         raise
 
 
+def do_before_waiting(func: Callable[[], object]) -> None:
+    """Have a function called at exit, when it is known which loops go on, and before runs are waited for."""
+    _before_waiting.append(func)
+
+
 def do_last(func: Callable[[], object]) -> None:
     """Have a function called at exit, when no scheduler runs anything any more."""
     _last.append(func)
@@ -103,18 +129,27 @@ def _take(step: Callable[[], object]) -> bool:
 
 
 def _finish_runs() -> None:
-    """Halt the schedulers, and wait for the runs in worker threads and the threads that they have left."""
+    """Halt the schedulers, and wait for the runs in worker threads and the threads that they have left.
+
+    The loops that these may need go on meanwhile. Those who interrupt that have no loop's end waited for.
+    """
     _take(_exiting.set)
     _take(note_fork)  # what the parent of this process runs is not waited for
     for scheduler in tuple(_running - _halted):
         _halted.add(scheduler)
         if not _take(scheduler._stop_at_exit):
             _take(scheduler._end_timer_at_exit)
+    for func in _before_waiting:
+        _take(func)
     if not _given_up.is_set():
         _take(join_pools)
     while not _given_up.is_set() and (threads := program_threads()):
         if not _take(partial(join_thread, threads[0])):
             break
+    ends = [scheduler._end_loop_at_exit for scheduler in tuple(_running)]
+    for end in (*ends, *(thread.stop for thread in tuple(_loop_threads))):
+        if not _given_up.is_set():
+            _take(end)
 
 
 def _shutdown() -> None:

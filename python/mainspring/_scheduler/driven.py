@@ -13,7 +13,13 @@ from mainspring._loops.find import leave_to_parent, running_loop
 from mainspring._loops.guess import LoopGuess
 from mainspring._loops.watch import LoopWatch
 from mainspring._mainspring import WorkerPool
-from mainspring._process.exit import is_exiting, stop_at_exit, stop_forgotten, unheard_at_exit
+from mainspring._process.exit import (
+    is_exiting,
+    is_in_thread_of_ours,
+    stop_at_exit,
+    stop_forgotten,
+    unheard_at_exit,
+)
 from mainspring._scheduler.ending import RunsAtEnd
 from mainspring._scheduler.replaced import (
     JOB_HOOKS,
@@ -215,6 +221,9 @@ class DrivenScheduler(BaseScheduler):
         """
         self._halt()
 
+    def _end_loop_at_exit(self) -> None:
+        """End the scheduler's own loop, if it has one: the runs in worker threads have ended."""
+
     def _end_timer_at_exit(self) -> None:
         """End the timer thread, where an interrupt has cut :meth:`_stop_at_exit` short.
 
@@ -367,6 +376,10 @@ class DrivenScheduler(BaseScheduler):
     def _can_end_runs(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell whether the runs can still come to their end, on the loop of the coroutine jobs."""
         return loop.is_running()
+
+    def _may_run(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Tell whether a loop runs, or is one that this package runs, and has not come to its end."""
+        return loop.is_running() or is_in_thread_of_ours(loop)
 
 
 _ORIGINALS = JobMethods(DrivenScheduler, BaseScheduler)

@@ -6,14 +6,15 @@ It is here, and not beside the runs, since what it tells is :class:`mainspring.s
 from __future__ import annotations
 
 import time
-from concurrent.futures import wait
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mainspring._lazy import asyncio
 from mainspring._loops.find import running_loop
 from mainspring._loops.greenlets import threads_are_greenlets
-from mainspring._mainspring import runs_in_this_thread
+from mainspring._mainspring import WorkerPool, runs_in_this_thread
 from mainspring._runs.coroutine_run import LOOP_CHECK_INTERVAL
 from mainspring.schedulers import CancelledRun
 
@@ -75,6 +76,25 @@ class RunsAtEnd:
             if time.monotonic() > end and getattr(loop, "_ready", None):
                 return  # somebody may wait for it in a way of their own
             self._wait_idle(WORKER_CHECK_INTERVAL)
+
+    def work_in_threads(self) -> Callable[[], bool]:
+        """Return what tells whether threads still work on what executors have given to them until now."""
+        pools: list[WorkerPool] = []
+        others: list[BaseExecutor] = []
+        for executor in list(self._scheduler._executors.values()):
+            pool = getattr(executor, "_pool", None)
+            if isinstance(pool, WorkerPool):
+                pools.append(pool)
+            elif isinstance(pool, ThreadPoolExecutor) and executor._lock is not None:
+                others.append(executor)
+
+        def goes_on() -> bool:
+            return any(pool.load != (0, 0) for pool in pools) or any(
+                executor._submissions_under_way() > len(executor._coroutine_runs)
+                for executor in others
+            )
+
+        return goes_on
 
     def has_idle_clock(self) -> bool:
         """Tell whether runs that sleep would do so for ever, since nobody moves their clock."""

@@ -16,13 +16,12 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
-from threading import current_thread, get_ident
+from threading import get_ident
 from typing import Any, cast
 
 from mainspring._loops.find import new_own_loop, running_loop
-from mainspring._process.threads import OwnThread
 from mainspring._scheduler.ending import WORKER_CHECK_INTERVAL
-from mainspring._scheduler.loop_thread import LoopThread, LoopThreadScheduler
+from mainspring._scheduler.loop_thread import LoopThreadScheduler, OwnLoopThread
 from mainspring._scheduler.state import STATE_STOPPED
 
 
@@ -77,19 +76,6 @@ class HostLoop(metaclass=ABCMeta):
         return None
 
 
-class HostLoopThread(LoopThread):
-    """The thread beside a host."""
-
-    def __init__(self) -> None:
-        self.loop = new_own_loop()
-        self._thread = OwnThread(self._run, (), "APScheduler coroutines", daemon=None)
-        self._thread.start()
-
-    def _join(self) -> None:
-        if self._thread is not current_thread():
-            self._thread.join()
-
-
 class HostedScheduler(LoopThreadScheduler):
     """A scheduler whose listeners and executors are called on the loop of another framework."""
 
@@ -113,7 +99,7 @@ class HostedScheduler(LoopThreadScheduler):
         self._engine.events_on_loop = True
         if isinstance(host, HostLoop):
             self._host = host
-            self._loop_thread = HostLoopThread()
+            self._loop_thread = OwnLoopThread(new_own_loop(), "APScheduler coroutines")
             self._bind_loops(cast("AbstractEventLoop", host), self._loop_thread.loop)
         else:
             self._bind_loops(host)

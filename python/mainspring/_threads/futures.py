@@ -145,11 +145,7 @@ class ThreadTask(ThreadFuture[T]):
         if not proxy.try_to_hand_over(self._start):
             # No exception here: it would leave the other coroutines of a `gather` unawaited.
             self._give_up()
-            error = proxy.error(f"The event loop is closed: {proxy.loop()!r}")
-            if isinstance(error, asyncio.CancelledError):
-                super().cancel(str(error))
-            else:
-                super().set_exception(error)
+            super().set_exception(RuntimeError(f"The event loop is closed: {proxy.loop()!r}"))
 
     def _start(self) -> None:
         """Start the real task. On the loop's thread."""

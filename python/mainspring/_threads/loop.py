@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from mainspring._loops.find import current_loop, running_loop
 from mainspring._mainspring import Engine, runs_in_this_thread
-from mainspring._process.exit import is_exiting
 from mainspring._threads.calls import call_function
 from mainspring._threads.futures import (
     Held,
@@ -36,8 +35,9 @@ from mainspring._threads.futures import (
     log_unretrieved,
     open_tasks,
 )
-from mainspring._threads.guard import CHECK_INTERVAL, wait_for_loop
+from mainspring._threads.guard import wait_for_loop
 from mainspring._threads.own_loop import call_with_own_loop, run_aside
+from mainspring._threads.promises import note_promise
 from mainspring._threads.tornado import STANDS_FOR, TornadosLoop, refuse
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class ThreadLoop(TornadosLoop):
         :raises RuntimeError: if the loop is closed
         """
         if not self.try_to_hand_over(func, *args):
-            raise self.error(f"The event loop is closed: {self.loop()!r}")
+            raise RuntimeError(f"The event loop is closed: {self.loop()!r}")
 
     def try_to_hand_over(self, func: Callable[..., object], *args: Any) -> bool:
         """Do the same where it does not matter if the loop is closed; tell whether it is not."""
@@ -111,15 +111,6 @@ class ThreadLoop(TornadosLoop):
             leave_tasks(loop)
             return False
         return True
-
-    def error(self, message: str) -> BaseException:
-        """Make the exception of a loop that does not respond.
-
-        When the program ends while a job is going on, its run is cancelled, as coroutines are. The
-        loop of a program is closed just before it ends.
-        """
-        ends = is_exiting(within=CHECK_INTERVAL)
-        return asyncio.CancelledError(message) if ends else RuntimeError(message)
 
     def hold(self, frame: FrameType, add: Callable[[], object]) -> None:
         """Have a callback added on the loop's thread when the function that adds it has returned.
@@ -204,14 +195,14 @@ class ThreadLoop(TornadosLoop):
                     ended,
                     scheduler._loop_response_timeout,
                     future,
-                    scheduler._is_stopped,
+                    lambda: scheduler._is_stopped() and not scheduler._may_run(loop),
                 )
-        except RuntimeError as exc:
+        except RuntimeError:
             if future.get_loop() is self:
                 future.cancel()
             if loop.is_closed():
                 leave_tasks(loop)
-            raise self.error(str(exc)) from None
+            raise
         finally:
             scheduler._waiting_for_loop.pop(threading.get_ident(), None)
         return future.result()
@@ -229,6 +220,7 @@ class ThreadLoop(TornadosLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         handle = ThreadHandle(callback, args, self, copy_context() if context is None else context)
+        note_promise(callback, self._scheduler, self.loop())
         self.hand_over(handle._run)
         return handle
 

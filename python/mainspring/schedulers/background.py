@@ -73,8 +73,7 @@ class BackgroundScheduler(BlockingScheduler):
         super()._forget_parent()
         self._thread = None
 
-    def _stop_at_exit(self) -> None:
-        super()._stop_at_exit()
+    def _end_loop_at_exit(self) -> None:
         self._stop_main_loop()
         self._join()
 

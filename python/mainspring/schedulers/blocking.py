@@ -18,6 +18,7 @@ from mainspring._loops.find import (
 from mainspring._loops.signals import BetweenTurns
 from mainspring._runs.coroutine_run import LOOP_CHECK_INTERVAL
 from mainspring._scheduler.driven import DrivenScheduler
+from mainspring._scheduler.loop_thread import OwnLoopThread
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)
@@ -42,7 +43,10 @@ class BlockingScheduler(DrivenScheduler):
     #: Set when the scheduler's own loop need not run any longer.
     _event: Event | None = None
     _own_loop: asyncio.AbstractEventLoop | None = None
+    #: Whether an interrupt has ended the main loop, so that nobody runs the own loop any more.
     _interrupted = False
+    #: That loop, for the first who takes it, to run it or to close it.
+    _left_loop: list[asyncio.AbstractEventLoop]
     _drains = False
     #: The thread that is in the main loop, or about to be.
     _main_loop_thread: int | None = None
@@ -102,8 +106,13 @@ class BlockingScheduler(DrivenScheduler):
         loop, here = self._own_loop, running_loop()
         if loop is not None and here is loop:
             self._runs_at_end.wait_for_workers(loop)
-        elif loop is not None and here is None and (self._interrupted or self._runs_here()):
+        elif loop is not None and here is None and self._runs_here():
             self._run_until_settled(loop)
+        elif loop is not None and here is None and self._take_left_loop():
+            try:
+                self._run_until_settled(loop)
+            finally:
+                self._left_loop.append(loop)
         else:
             super()._wait_for_runs()
 
@@ -112,6 +121,14 @@ class BlockingScheduler(DrivenScheduler):
         loop = self._own_loop
         # A greenlet of this thread may run it.
         return self._main_loop_thread == get_ident() and loop is not None and not loop.is_running()
+
+    def _take_left_loop(self) -> bool:
+        """Take the loop that an interrupt has left; tell whether it is the caller who has it now."""
+        try:
+            self._left_loop.pop()
+        except IndexError:
+            return False
+        return True
 
     def _run_until_settled(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run the own loop until all runs have ended; it is finished after that."""
@@ -141,6 +158,13 @@ class BlockingScheduler(DrivenScheduler):
             idle.cancel()
             await asyncio.wait([idle])
 
+    def _can_end_runs(self, loop: asyncio.AbstractEventLoop) -> bool:
+        # The main loop may be about to run it, for the first time or between two signals.
+        return super()._can_end_runs(loop) or (loop is self._own_loop and not self._interrupted)
+
+    def _may_run(self, loop: asyncio.AbstractEventLoop) -> bool:
+        return super()._may_run(loop) or loop is self._own_loop
+
     def _stop_main_loop(self) -> None:
         loop = self._own_loop
         if self._event is None:  # it runs in the parent of this process
@@ -163,6 +187,7 @@ class BlockingScheduler(DrivenScheduler):
             coroutines = running_loop()  # since nobody runs that one in this process
         self._event = Event()
         self._interrupted = self._drains = False
+        self._left_loop = []
         self._own_loop = new_own_loop()
         self._bind_loops(self._own_loop, coroutines)
         try:
@@ -201,9 +226,20 @@ class BlockingScheduler(DrivenScheduler):
                 self._finish()
             else:
                 self._interrupted = True
+                self._left_loop.append(loop)
             raise
         self._main_loop_thread = None
         self._finish()
+
+    def _stop_at_exit(self) -> None:
+        super()._stop_at_exit()
+        loop = self._own_loop
+        if loop is None or not self._take_left_loop():
+            return
+        if self._go_on_in_thread(loop):
+            self._own_loop = None
+        else:
+            self._left_loop.append(loop)
 
     def _leave_main_loop(self) -> None:
         # The loop may have been left already, and be running for its last pieces of work.
@@ -222,13 +258,28 @@ class BlockingScheduler(DrivenScheduler):
         self._main_loop_thread = None
 
     def _finish(self) -> None:
-        """Let what is left on the own loop come to its end, and close the loop."""
+        """Let what is left on the own loop come to its end, and close the loop.
+
+        With runs in worker threads that have not been waited for, and may need the loop, that is left to a
+        thread, which waits for them.
+        """
         loop = self._own_loop
-        assert loop is not None
+        if loop is None or (self._interrupted and not self._take_left_loop()):
+            return  # another thread takes care of it
         try:
             if self._drains:
                 self._run_until_settled(loop)
         finally:
-            self._unbind_loops()
-            finish_loop(loop)
+            if not self._go_on_in_thread(loop):
+                finish_loop(loop)
             self._own_loop = None
+
+    def _go_on_in_thread(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Leave the own loop to a thread if runs in worker threads may need it; tell whether they may."""
+        is_used = self._last_loop is loop
+        self._unbind_loops()
+        work = self._runs_at_end.work_in_threads()
+        if not (is_used and work()):
+            return False
+        OwnLoopThread(loop, "APScheduler").stop_after(work)
+        return True

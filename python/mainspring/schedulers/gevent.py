@@ -8,7 +8,6 @@ patched, belong to the hub of that thread.
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop
 from concurrent import futures
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -136,7 +135,7 @@ class GeventLoopThread(LoopThread):
 
     def __init__(self) -> None:
         self._pool = ThreadPool(1)
-        self.loop: AbstractEventLoop = self._pool.apply(new_own_loop)
+        super().__init__(self._pool.apply(new_own_loop))
         #: A result of gevent's, which is there when the thread has ended.
         self.ended = self._pool.spawn(self._run)
 
