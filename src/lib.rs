@@ -1,36 +1,16 @@
 //! The Python binding of mainspring: `mainspring._mainspring`. No scheduling rule lives here.
 
-mod aside;
-mod batch;
-mod changes;
-mod current_run;
-mod drain;
-mod due;
-mod engine;
-mod fields;
-mod hub;
-mod inbox;
+mod dispatch;
+mod event_loop;
 mod job;
-mod job_coroutine;
-mod loop_inbox;
-mod native_jobs;
-mod pickled;
-mod pool;
 mod process;
 mod py;
-mod record;
-mod report;
-mod run_log;
-mod runner;
+mod run;
+mod scheduler;
 mod store;
-mod tasks;
-mod thread_loop;
 mod time;
 mod trigger;
-mod turn;
-mod unawaited;
-mod virtual_time;
-mod wake;
+mod worker;
 
 use pyo3::prelude::*;
 
@@ -40,31 +20,31 @@ mod _mainspring {
     use pyo3::types::PyType;
 
     #[pymodule_export]
-    use crate::current_run::{current_run, noted, runs_in_this_thread};
+    use crate::event_loop::coroutine::JobCoroutine;
     #[pymodule_export]
-    use crate::due::{coalesced_run, same_fire_times};
+    use crate::event_loop::inbox::LoopInbox;
     #[pymodule_export]
-    use crate::engine::Engine;
+    use crate::job::due::{coalesced_run, same_fire_times};
     #[pymodule_export]
-    use crate::job::Job;
-    #[pymodule_export]
-    use crate::job_coroutine::JobCoroutine;
-    #[pymodule_export]
-    use crate::loop_inbox::LoopInbox;
-    #[pymodule_export]
-    use crate::native_jobs::NativeJobs;
-    #[pymodule_export]
-    use crate::pool::{WorkerPool, join_pools};
+    use crate::job::handle::Job;
     #[pymodule_export]
     use crate::process::exit::wait_for_loops;
     #[pymodule_export]
     use crate::process::fork::{forks, keep_for_ever};
     #[pymodule_export]
-    use crate::store::NativeStore;
+    use crate::run::current::{current_run, runs_in_this_thread};
+    #[pymodule_export]
+    use crate::scheduler::engine::{Engine, noted};
+    #[pymodule_export]
+    use crate::scheduler::jobs::NativeJobs;
+    #[pymodule_export]
+    use crate::scheduler::virtual_time::VirtualTime;
+    #[pymodule_export]
+    use crate::store::native::NativeStore;
     #[pymodule_export]
     use crate::time::datetime::plain_datetime;
     #[pymodule_export]
-    use crate::virtual_time::VirtualTime;
+    use crate::worker::pool::{WorkerPool, join_pools};
 
     #[pymodule_export]
     use crate::trigger::{
@@ -75,7 +55,7 @@ mod _mainspring {
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::process::thread_end::wait_for_ever_instead_of_unwinding();
-        crate::py::once::fill_cells_of_pyo3(m.py())?;
+        crate::fill_cells_of_pyo3(m.py())?;
         crate::process::fork::watch_for_forks()?;
         for (_, value) in m.dict() {
             if let Ok(class) = value.cast::<PyType>() {
@@ -88,7 +68,21 @@ mod _mainspring {
         for class in classes.iter().chain([&m.py().get_type::<Job>()]) {
             crate::py::imports::make_functions(m.py())?.call1((class,))?;
         }
-        crate::trigger::watch_classes(m.py())?;
+        crate::trigger::watch_classes(m.py(), crate::store::triggers::read_again)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
+}
+
+/// Has pyo3 make what it makes once and this package needs later (see `py/once.rs`).
+fn fill_cells_of_pyo3(py: Python<'_>) -> PyResult<()> {
+    let function = py.get_type::<pyo3::types::PyFunction>();
+    py.get_type::<pyo3::types::PyCFunction>();
+    function.name()?;
+    function.qualname()?;
+    // Asked for the length of an iterator, as `collect` does.
+    pyo3::types::PyTuple::new(py, [0])?.try_iter()?.size_hint();
+    // The classes that are not in the module.
+    py.get_type::<event_loop::task::Resume>();
+    py.get_type::<run::unawaited::WarnUnawaited>();
+    Ok(())
 }

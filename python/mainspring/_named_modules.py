@@ -30,10 +30,10 @@ def _by_rust() -> None:
     import weakref
     import zoneinfo
 
-    import mainspring._coroutines
     import mainspring._logs
-    import mainspring._native_threads
+    import mainspring._loops.coroutines
     import mainspring._pickles
+    import mainspring._process.threads
     import mainspring._trigger_class
     import mainspring.events
     import mainspring.executors.base

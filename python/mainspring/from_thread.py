@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, TypeVar, cast
 
+from mainspring._loops.find import running_loop
 from mainspring._mainspring import current_run
-from mainspring.schedulers._loops import running_loop
 
 __all__ = ("run",)
 

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from mainspring._lazy import asyncio
-from mainspring._localzone import get_localzone
 from mainspring._mainspring import plain_datetime
+from mainspring._zones.local import get_localzone
 
 __all__ = (
     "UTC",

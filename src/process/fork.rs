@@ -7,7 +7,7 @@
 //! `mainspring_core::engine::fork` sees to it that they are unlocked.
 //!
 //! The C library tells of every fork, also where C code forks that knows nothing of Python. What is to be done in
-//! Python is done there by `python/mainspring/schedulers/_fork.py`, at the latest when a scheduler is next used.
+//! Python is done there by `python/mainspring/_process/fork.py`, at the latest when a scheduler is next used.
 //!
 //! Ground rules: [`Origin`] is how an object knows whether it is the parent's. The thread that forked may be
 //! in the midst of a drain, a run or a worker's life: whoever has called Python code asks before it goes on. What

@@ -5,17 +5,14 @@
 //! whoever needs it waits for ever. `clippy.toml` keeps both out.
 //!
 //! Ground rules: a cell is filled by an attached thread and has no lock. Threads that come at once all make the
-//! value, one of them is kept. What pyo3 itself keeps in such cells is made by [`fill_cells_of_pyo3`] while the
+//! value, one of them is kept. What pyo3 itself keeps in such cells is made by `fill_cells_of_pyo3` in `lib.rs` while the
 //! module is imported.
 
 use std::convert::Infallible;
 
 use once_cell::race::OnceBox;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyFunction, PyString, PyTuple};
-
-use crate::tasks::Resume;
-use crate::unawaited::WarnUnawaited;
+use pyo3::types::PyString;
 
 /// A value that is made on first use.
 pub struct Once<T>(OnceBox<T>);
@@ -57,17 +54,3 @@ macro_rules! intern {
     }};
 }
 pub(crate) use intern;
-
-/// Has pyo3 make what it makes once and this package needs later.
-pub fn fill_cells_of_pyo3(py: Python<'_>) -> PyResult<()> {
-    let function = py.get_type::<PyFunction>();
-    py.get_type::<PyCFunction>();
-    function.name()?;
-    function.qualname()?;
-    // Asked for the length of an iterator, as `collect` does.
-    PyTuple::new(py, [0])?.try_iter()?.size_hint();
-    // The classes that are not in the module.
-    py.get_type::<Resume>();
-    py.get_type::<WarnUnawaited>();
-    Ok(())
-}

@@ -1,4 +1,5 @@
 //! Times of Python as the core's, and back.
 
 pub mod datetime;
+pub mod on_behalf;
 pub mod zone;

@@ -10,8 +10,8 @@ use pyo3::types::{PyDict, PyModule, PyTuple};
 use crate::py::error::with_note;
 use crate::py::once::{Once, intern};
 use crate::time::datetime::{Std, is_datetime, tzinfo_of, wrong_type};
+use crate::time::on_behalf;
 use crate::time::zone::TimeZone;
-use crate::virtual_time;
 
 /// A trigger's Python module, where it looks up `get_localzone` and `datetime`: so that whoever replaces
 /// those names there, as tools that freeze time do, is obeyed as in APScheduler.
@@ -37,7 +37,7 @@ impl Home {
     /// The time now in `tzinfo`; on behalf of a scheduler with a manual clock, that clock's.
     pub fn now<'py>(&self, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = tzinfo.py();
-        if let Some(now) = virtual_time::now_here() {
+        if let Some(now) = on_behalf::now_here() {
             return TimeZone::of(tzinfo)?.datetime(py, now);
         }
         let datetime = self.module(py)?.getattr(intern!(py, "datetime"))?;
@@ -52,7 +52,7 @@ impl Home {
     /// The date today on the machine's own clock; on a manual clock, in `tzinfo`.
     pub fn today<'py>(&self, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = tzinfo.py();
-        if let Some(now) = virtual_time::now_here() {
+        if let Some(now) = on_behalf::now_here() {
             return TimeZone::of(tzinfo)?.datetime(py, now)?.call_method0(intern!(py, "date"));
         }
         self.module(py)?.getattr(intern!(py, "date"))?.call_method0(intern!(py, "today"))

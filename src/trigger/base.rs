@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use super::live;
 use crate::py::once::intern;
 use crate::time::datetime::Std;
-use crate::virtual_time;
+use crate::time::on_behalf;
 
 /// Base class of all triggers, and the one to derive your own from.
 ///
@@ -93,7 +93,7 @@ pub fn apply_jitter<'py>(
 /// with a manual clock that clock's seed does.
 pub fn draw_seconds<'py>(longest: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = longest.py();
-    if let Some(drawn) = virtual_time::drawn_here(longest.extract().unwrap_or(0.0)) {
+    if let Some(drawn) = on_behalf::drawn_here(longest.extract().unwrap_or(0.0)) {
         return Ok(drawn.into_pyobject(py)?.into_any());
     }
     py.import(intern!(py, "random"))?.call_method1(intern!(py, "uniform"), (0, longest))

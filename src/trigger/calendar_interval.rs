@@ -6,7 +6,7 @@ use mainspring_core::time::CivilDate;
 use mainspring_core::trigger::{self as core, CalendarStep, TimeOfDay, Trigger};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyTuple};
 
 use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
@@ -41,7 +41,7 @@ const ARGUMENTS: [&str; 11] = [
 /// :param years: years between two fire times, a whole number
 /// :param months: and months
 /// :param weeks: and weeks
-/// :param days: and days
+/// :param days: and days; a fraction of a day that weeks and days come to is dropped
 /// :param hour: hour of the day, 0 to 23
 /// :param minute: minute, 0 to 59
 /// :param second: second, 0 to 59
@@ -209,10 +209,11 @@ impl CalendarIntervalTrigger {
         let start_date = if start_date.is_none() { HOME.today(&timezone)? } else { start_date };
         let number = |part: Arg<'_>, what| part.given().map_or(Ok(0), |part| count(&part, what));
         let [hour, minute, second] = [hour, minute, second].map(|part| number(part, "the time of day"));
-        let [years, months, weeks, days] =
-            [years, months, weeks, days].map(|part| number(part, "the interval"));
+        let [years, months] = [years, months].map(|part| number(part, "the interval"));
+        let [weeks, days] = [weeks, days].map(|part| part.given().unwrap_or_else(|| zero(py)));
+        let (weeks, days) = weeks_and_days(&weeks, &days)?;
         let parts = Parts {
-            step: CalendarStep { years: years?, months: months?, weeks: weeks?, days: days? },
+            step: CalendarStep { years: years?, months: months?, weeks, days },
             time: time_of_day(hour?, minute?, second?)?,
             start_date: civil_date(&start_date, "start_date")?,
             end_date: optional_date(&end_date)?,
@@ -254,8 +255,8 @@ impl CalendarIntervalTrigger {
 
     #[setter]
     fn set_weeks(slf: &Bound<'_, Self>, weeks: &Bound<'_, PyAny>) -> PyResult<()> {
-        let weeks = count(weeks, "the interval")?;
-        Self::change(slf, |parts| parts.step.weeks = weeks)
+        let (weeks, days) = weeks_and_days(weeks, PyInt::new(slf.py(), slf.borrow().days()?).as_any())?;
+        Self::change(slf, |parts| (parts.step.weeks, parts.step.days) = (weeks, days))
     }
 
     /// Days between two fire times.
@@ -266,8 +267,8 @@ impl CalendarIntervalTrigger {
 
     #[setter]
     fn set_days(slf: &Bound<'_, Self>, days: &Bound<'_, PyAny>) -> PyResult<()> {
-        let days = count(days, "the interval")?;
-        Self::change(slf, |parts| parts.step.days = days)
+        let (weeks, days) = weeks_and_days(PyInt::new(slf.py(), slf.borrow().weeks()?).as_any(), days)?;
+        Self::change(slf, |parts| (parts.step.weeks, parts.step.days) = (weeks, days))
     }
 
     /// The time of day, a time with the trigger's zone.
@@ -371,10 +372,12 @@ impl CalendarIntervalTrigger {
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
         let state = args::state_dict(state, slf, 1, "versions up to 1")?;
         let step: [Bound<'_, PyAny>; 4] = args::required(&state, "interval")?.extract()?;
-        let [years, months, weeks, days] = step.map(|part| count(&part, "the interval"));
+        let [years, months, weeks, days] = step;
+        let [years, months] = [years, months].map(|part| count(&part, "the interval"));
+        let (weeks, days) = weeks_and_days(&weeks, &days)?;
         let [hour, minute, second] = args::required(&state, "time")?.extract()?;
         let parts = Parts {
-            step: CalendarStep { years: years?, months: months?, weeks: weeks?, days: days? },
+            step: CalendarStep { years: years?, months: months?, weeks, days },
             time: time_of_day(hour, minute, second)?,
             start_date: civil_date(&args::required(&state, "start_date")?, "start_date")?,
             end_date: optional_date(&args::required(&state, "end_date")?)?,
@@ -417,6 +420,29 @@ fn count(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u32> {
         }
         number => number,
     }
+}
+
+fn zero(py: Python<'_>) -> Bound<'_, PyAny> {
+    PyInt::new(py, 0).into_any()
+}
+
+/// Weeks and days of which either may be a `float`. The fraction of a week is counted in days, and that of a day is
+/// dropped, as in APScheduler, which adds a `timedelta` to a date.
+fn weeks_and_days(weeks: &Bound<'_, PyAny>, days: &Bound<'_, PyAny>) -> PyResult<(u32, u32)> {
+    let py = weeks.py();
+    let int = |value: f64| py.get_type::<PyInt>().call1((PyFloat::new(py, value.floor()),));
+    let (mut weeks, mut days) = (weeks.clone(), days.clone());
+    if let Ok(float) = weeks.cast::<PyFloat>() {
+        let (given, whole) = (float.value(), float.value().floor());
+        if given > whole {
+            days = PyFloat::new(py, (given - whole) * 7.0 + days.extract::<f64>()?).into_any();
+        }
+        weeks = int(whole)?;
+    }
+    if let Ok(float) = days.cast::<PyFloat>() {
+        days = int(float.value())?;
+    }
+    Ok((count(&weeks, "the interval")?, count(&days, "the interval")?))
 }
 
 fn time_of_day(hour: u32, minute: u32, second: u32) -> PyResult<TimeOfDay> {

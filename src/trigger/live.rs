@@ -1,30 +1,25 @@
 //! Triggers that are changed while jobs in memory have them: an attribute is set, or a method is put into a class or
 //! an object.
 //!
-//! The engine reads a trigger once, so whoever changes one has it read anew for the jobs that have it. When they
-//! next run is known already and stays, as in APScheduler.
+//! The engine reads a trigger once, so whoever changes one tells of it, and it is read anew for the jobs that have it
+//! (`store/triggers.rs`).
 //!
-//! Ground rules: everything here runs attached to Python; no store is locked while Python code runs.
+//! Ground rules: everything here runs attached to Python.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mainspring_core::job::JobKey;
 use mainspring_core::trigger::Trigger;
 use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
+use super::OrTrigger;
 use super::combining::{BaseCombiningTrigger, members_of};
 use super::{AndTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};
-use super::{OrTrigger, core_trigger, trigger_zone};
-use crate::fields::{Seen, scheduler_zone};
 use crate::py::imports;
 use crate::py::once::{Once, intern};
-use crate::record::{Record, Store};
-use crate::store;
-use crate::time::zone::TimeZone;
 
 /// What the engine does in the place of these methods.
 const METHODS: [&str; 2] = ["get_next_fire_time", "_apply_jitter"];
@@ -113,8 +108,10 @@ fn originals(py: Python<'_>) -> PyResult<&Vec<Original>> {
     })
 }
 
-/// Has the trigger classes tell of what is put into them. To be called once, while the module is made.
-pub fn watch_classes(py: Python<'_>) -> PyResult<()> {
+/// Has the trigger classes tell of what is put into them, and triggers of what becomes of them. To be called once, while
+/// the module is made.
+pub fn watch_classes(py: Python<'_>, read_again: ReadAgain) -> PyResult<()> {
+    let Ok(_) = READ_AGAIN.get_or_try_init(py, || Ok::<_, Infallible>(read_again));
     // Noted before anybody can put others into their place.
     originals(py)?;
     let metaclass = imports::trigger_class(py)?.cast::<PyType>()?;
@@ -174,6 +171,27 @@ fn has_originals(py: Python<'_>, class: &Bound<'_, PyType>, builtin: &Bound<'_, 
     Ok(true)
 }
 
+/// What has been changed of triggers.
+pub enum Changed<'a, 'py> {
+    /// A method of a built-in class. Whether one of them has, or had before, others than its own.
+    Class { patched: bool },
+    /// The members of a combining trigger.
+    Members,
+    /// This trigger.
+    Object(&'a Bound<'py, PyAny>),
+}
+
+/// Has the triggers that a change concerns read anew for the jobs that have them.
+pub type ReadAgain = fn(Python<'_>, &Changed<'_, '_>) -> PyResult<()>;
+
+static READ_AGAIN: Once<ReadAgain> = Once::new();
+
+fn tell(py: Python<'_>, changed: &Changed<'_, '_>) -> PyResult<()> {
+    let nobody = || Ok::<ReadAgain, Infallible>(|_, _| Ok(()));
+    let Ok(read_again) = READ_AGAIN.get_or_try_init(py, nobody);
+    read_again(py, changed)
+}
+
 /// Called when one of [`METHODS`] has been put into a trigger class or taken out of it.
 #[pyfunction]
 pub fn trigger_class_changed(py: Python<'_>) -> PyResult<()> {
@@ -182,14 +200,13 @@ pub fn trigger_class_changed(py: Python<'_>) -> PyResult<()> {
         patched |= !has_originals(py, class.bind(py), class.bind(py))?;
     }
     let was_patched = PATCHED.swap(patched, Ordering::Relaxed);
-    // The others have no object, and so none of a class that is not built in.
-    read_again(py, |record, _| patched || was_patched || record.trigger.is_some(), |_| Ok(true))
+    tell(py, &Changed::Class { patched: patched || was_patched })
 }
 
 /// Called when the list of the members of a combining trigger has been changed.
 #[pyfunction]
 pub fn combined_triggers_changed(py: Python<'_>) -> PyResult<()> {
-    read_again(py, |_, trigger| is_combining(trigger), |_| Ok(true))
+    tell(py, &Changed::Members)
 }
 
 /// Sets an attribute of a trigger, or deletes it, and has the trigger read anew for the jobs that have it.
@@ -211,29 +228,24 @@ pub fn set_attribute(
     if !(ATTRIBUTES.contains(&text) || METHODS.contains(&text)) {
         return Ok(());
     }
-    read_object_again(trigger)
+    tell(py, &Changed::Object(trigger))
 }
 
 /// Has a trigger that was given other values by `__init__` or `__setstate__` read anew for the jobs that have it.
 pub fn made_anew(trigger: &Bound<'_, PyAny>) -> PyResult<()> {
     match with_mark(trigger, Mark::is_set) {
-        Some(true) => read_object_again(trigger),
+        Some(true) => tell(trigger.py(), &Changed::Object(trigger)),
         _ => Ok(()),
     }
 }
 
-fn read_object_again(trigger: &Bound<'_, PyAny>) -> PyResult<()> {
-    let object = trigger.as_ptr();
-    let has = |record: &Record| record.trigger.as_ref().is_some_and(|own| own.as_ptr() == object);
-    read_again(trigger.py(), |record, core| has(record) || is_combining(core), |own| contains(own, trigger))
-}
-
-fn is_combining(trigger: &Trigger) -> bool {
+/// Whether a trigger has others for its members.
+pub fn is_combining(trigger: &Trigger) -> bool {
     matches!(trigger, Trigger::And(_) | Trigger::Or(_))
 }
 
 /// Whether `trigger` is `wanted` or has it among its members.
-fn contains(trigger: &Bound<'_, PyAny>, wanted: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub fn contains(trigger: &Bound<'_, PyAny>, wanted: &Bound<'_, PyAny>) -> PyResult<bool> {
     if trigger.is(wanted) {
         return Ok(true);
     }
@@ -244,59 +256,4 @@ fn contains(trigger: &Bound<'_, PyAny>, wanted: &Bound<'_, PyAny>) -> PyResult<b
         }
     }
     Ok(false)
-}
-
-/// Has the triggers of jobs in memory read anew: of those that `may_concern`, which is asked while their store is
-/// locked, the ones whose trigger object `concerns`.
-fn read_again(
-    py: Python<'_>,
-    may_concern: impl Fn(&Record, &Trigger) -> bool,
-    concerns: impl Fn(&Bound<'_, PyAny>) -> PyResult<bool>,
-) -> PyResult<()> {
-    for (store, scheduler) in store::all(py) {
-        let jobs: Vec<JobKey> = store.read(|s| {
-            s.jobs().filter(|job| may_concern(job.payload, job.trigger)).map(|job| job.key).collect()
-        });
-        if jobs.is_empty() {
-            continue;
-        }
-        let zone = scheduler_zone(py, scheduler.as_ref())?;
-        for key in jobs {
-            while !read_one_again(py, &store, key, &zone, &concerns)? {}
-        }
-    }
-    Ok(())
-}
-
-/// Does so for one job; false where it has been changed meanwhile.
-fn read_one_again(
-    py: Python<'_>,
-    store: &Arc<Store>,
-    key: JobKey,
-    zone: &Arc<TimeZone>,
-    concerns: &impl Fn(&Bound<'_, PyAny>) -> PyResult<bool>,
-) -> PyResult<bool> {
-    let Some(seen) = Seen::read(store, key) else { return Ok(true) };
-    let record = match seen.record.trigger {
-        Some(_) => seen.record.clone_ref(py),
-        None => seen.record.completed(py, &seen.trigger)?,
-    };
-    let Some(object) = record.trigger.as_ref().map(|object| object.bind(py)) else { return Ok(true) };
-    if !concerns(object)? {
-        return Ok(true);
-    }
-    let trigger = core_trigger(object, zone)?;
-    let shown_in = trigger_zone(object)?;
-    let record = Arc::new(Record { zone: shown_in, ..record });
-    let replaced = store.change(|s| {
-        let Some(job) = s.get(key) else { return Ok(None) };
-        if !Arc::ptr_eq(job.trigger, &seen.trigger) || !Arc::ptr_eq(job.payload, &seen.record) {
-            return Err((trigger, record));
-        }
-        let (policy, route) = (job.policy, job.route);
-        // It cannot fail: the store is locked, and has the job.
-        Ok(s.update(key, trigger, policy, route, record).ok())
-    });
-    // Dropped here: that may run Python code.
-    Ok(replaced.is_ok())
 }

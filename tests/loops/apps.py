@@ -11,8 +11,8 @@ from itertools import count
 from typing import Any, TypeVar
 
 from mainspring import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler
+from mainspring._loops.find import finish_loop
 from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
-from mainspring.schedulers._loops import finish_loop
 from mainspring.schedulers.base import BaseScheduler
 from tests.support import PATIENCE, listen
 

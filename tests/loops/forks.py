@@ -19,7 +19,7 @@ from mainspring import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler,
 from tests.support import ListJobStore
 
 WAIT = 30
-TIMES = dict(misfire_grace_time=None, max_instances=100)
+TIMES = dict(misfire_grace_time=None, max_instances=1_000_000)
 records = []
 
 class Keep(logging.Handler):

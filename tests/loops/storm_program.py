@@ -7,6 +7,7 @@ Usage: ``storm_program.py KIND``.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import signal
 import sys
 import threading
@@ -16,6 +17,8 @@ from mainspring import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler
 
 #: For how long a program works before it ends by itself, in seconds.
 WORK = 0.05
+#: After which time a program that hangs says where, and ends, in seconds.
+STUCK = 90
 OFTEN: dict[str, Any] = {"seconds": 0.005, "misfire_grace_time": None, "max_instances": 1_000_000}
 
 
@@ -177,9 +180,10 @@ elif kind == "gevent":
 
     from mainspring.schedulers.gevent import GeventScheduler
 
+faulthandler.dump_traceback_later(STUCK, exit=True)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 ran = threading.Event()
-warm = BackgroundScheduler(timezone="UTC")
+warm = busy(BackgroundScheduler(timezone="UTC"))
 warm.start()
 for warmed in (plain, coroutine, ran.set):
     warm.add_job(warmed)

@@ -162,7 +162,7 @@ def test_an_exit_in_the_midst_of_work(end: str) -> None:
 FAILING_STEP = """
 import asyncio, threading
 from mainspring import BackgroundScheduler
-from mainspring._exit import do_last
+from mainspring._process.exit import do_last
 
 class Failing(BackgroundScheduler):
     def _stop_at_exit(self):
@@ -199,7 +199,8 @@ def test_a_step_that_fails_leaves_none_undone() -> None:
 INTERRUPTED_STEP = """
 import atexit, sys
 atexit.register(lambda: print(sys.modules["__main__"].scheduler._engine.running))  # after mainspring's
-from mainspring import BackgroundScheduler, _exit
+from mainspring import BackgroundScheduler
+from mainspring._process import exit as _exit
 
 class Interrupted(BackgroundScheduler):
     def _stop_at_exit(self):
@@ -351,7 +352,7 @@ def go_on():
         runs.acquire()
     print("still runs")
 
-often = dict(seconds=0.01, max_instances=1_000, misfire_grace_time=None)
+often = dict(seconds=0.01, max_instances=1_000_000, misfire_grace_time=None)
 scheduler.add_job(runs.release, "interval", **often)
 scheduler.start()
 threading.Thread(target=go_on).start()

@@ -16,7 +16,8 @@ from tests.support import PATIENCE, listen
 
 PRELUDE = """
 import asyncio, atexit, logging, os, signal, sys, threading
-from mainspring import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler, _exit, from_thread
+from mainspring import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler, from_thread
+from mainspring._process import exit as _exit
 
 logging.getLogger("mainspring").setLevel(logging.CRITICAL)
 atexit.register(print, "atexit")

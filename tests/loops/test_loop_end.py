@@ -37,7 +37,7 @@ closed.set()
 print("closed", flush=True)
 """
 ONCE = '"date"'
-OFTEN = '"interval", seconds=0.01, max_instances=3, misfire_grace_time=None'
+OFTEN = '"interval", seconds=0.01, max_instances=1_000_000, misfire_grace_time=None'
 ASYNCIO = "asyncio.run(main())"
 BY_HAND = """
 loop = asyncio.new_event_loop()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mainspring import AsyncIOScheduler
-from mainspring._thread_loop import ThreadLoop
+from mainspring._threads.loop import ThreadLoop
 from mainspring.executors.debug import DebugExecutor
 from mainspring.executors.pool import ThreadPoolExecutor
 from tests.loops.apps import APPS, App, AwaitableObject, asyncio_app, double, fail

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mainspring._thread_futures import ThreadTask
+from mainspring._threads.futures import ThreadTask
 from tests.loops.apps import APPS, App, asyncio_app, double, fail, loop_in_thread
 from tests.support import PATIENCE
 

@@ -17,7 +17,7 @@ import tornado.util
 from tornado.ioloop import IOLoop
 
 from mainspring import BackgroundScheduler
-from mainspring._thread_loop import ThreadLoop
+from mainspring._threads.loop import ThreadLoop
 from mainspring.events import EVENT_SCHEDULER_PAUSED
 from mainspring.executors.debug import DebugExecutor
 from tests.loops.apps import APPS, App, background_app

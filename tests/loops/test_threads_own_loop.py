@@ -292,7 +292,7 @@ async def main():
     else:
         scheduler.start()
     scheduler.add_job(nested, misfire_grace_time=None)
-    scheduler.add_job(other, "interval", seconds=0.01, max_instances=99, misfire_grace_time=None)
+    scheduler.add_job(other, "interval", seconds=0.01, max_instances=1_000_000, misfire_grace_time=None)
     await asyncio.wait_for(ended.wait(), 30)
     await asyncio.to_thread(scheduler.shutdown)
 

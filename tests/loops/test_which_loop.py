@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from mainspring import AsyncIOScheduler, BackgroundScheduler, from_thread
+from mainspring._loops import watch
 from mainspring.events import EVENT_JOB_MAX_INSTANCES
-from mainspring.schedulers import SchedulerNotRunningError, _driven
+from mainspring.schedulers import SchedulerNotRunningError
 from mainspring.schedulers.base import STATE_STOPPED
 from tests.loops.programs import LOOPS, interrupt_at_line, run_program
 from tests.support import PATIENCE
@@ -44,7 +45,8 @@ def main():
         assert asyncio.get_running_loop() is loop
         print("ran")
         loop.stop()
-    scheduler = AsyncIOScheduler(timezone="UTC")
+    times = dict(max_instances=1_000_000, misfire_grace_time=None)
+    scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=times)
     scheduler.add_job(job, "interval", seconds=0.05)
     scheduler.start()
     loop = asyncio.get_event_loop()
@@ -72,7 +74,8 @@ async def job():
     await asyncio.sleep(0)
     ran.set_result(asyncio.get_running_loop()) if not ran.done() else None
 
-scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=dict(max_instances=1_000_000))
+times = dict(max_instances=1_000_000, misfire_grace_time=None)
+scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=times)
 scheduler.add_job(job, "interval", seconds=0.05)
 scheduler.add_job(lambda: job(), "interval", seconds=0.05)
 scheduler.start()
@@ -117,7 +120,8 @@ async def job():
     assert asyncio.get_running_loop() is loop
     loop.stop()
 
-scheduler = AsyncIOScheduler(timezone="UTC")
+times = dict(max_instances=1_000_000, misfire_grace_time=None)
+scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=times)
 scheduler.add_job(job, "interval", seconds=0.05)
 scheduler.start()
 loop = new_event_loop()
@@ -196,7 +200,7 @@ async def other(go_on):
 go_on = threading.Event()
 thread = threading.Thread(target=run, args=[other(go_on)])
 thread.start()
-scheduler.add_job(job, "interval", seconds=0.02, id="a")
+scheduler.add_job(job, "interval", seconds=0.02, id="a", max_instances=1_000_000, misfire_grace_time=None)
 scheduler.start()
 # A loop runs in another thread, which does not make it the scheduler's.
 guess = scheduler._eventloop
@@ -313,8 +317,8 @@ def test_a_loop_that_never_runs_is_told_of_and_its_runs_wait(
     fresh_loop: asyncio.AbstractEventLoop,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert _driven.NEVER_RAN_AFTER == 5.0
-    monkeypatch.setattr(_driven, "NEVER_RAN_AFTER", 0.5)
+    assert watch.NEVER_RAN_AFTER == 5.0
+    monkeypatch.setattr(watch, "NEVER_RAN_AFTER", 0.5)
     ran: list[str] = []
 
     async def job(name: str) -> None:
@@ -492,7 +496,8 @@ async def job(name):
     both[name] = asyncio.get_running_loop()
 
 for scheduler, name in ((one, "one"), (other, "other")):
-    scheduler.add_job(job, "interval", seconds=0.05, args=[name], max_instances=9, misfire_grace_time=None)
+    times = dict(max_instances=1_000_000, misfire_grace_time=None)
+    scheduler.add_job(job, "interval", seconds=0.05, args=[name], **times)
     scheduler.start()
 
 async def main():

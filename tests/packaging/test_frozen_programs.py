@@ -20,7 +20,7 @@ import pytest
 
 import mainspring
 from mainspring import _named_modules
-from mainspring.schedulers._plugins import EXECUTORS, JOBSTORES, TRIGGERS
+from mainspring._scheduler.plugins import EXECUTORS, JOBSTORES, TRIGGERS
 from tests.support import NIGHTLY
 
 ROOT = Path(__file__).resolve().parents[2]

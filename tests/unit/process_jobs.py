@@ -89,9 +89,9 @@ def leaves_a_task_that_fails() -> None:
 
 
 def leaves_a_task_for_ever() -> None:
-    from mainspring import _own_loop
+    from mainspring._threads import own_loop
 
-    _own_loop.PATIENCE = 0.01
+    own_loop.PATIENCE = 0.01
     asyncio.ensure_future(asyncio.Event().wait())  # noqa: RUF006
 
 

@@ -12,11 +12,11 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
+from mainspring._runs.run import returns_awaitable
 from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
 from mainspring.executors.base import (
     BaseExecutor,
     MaxInstancesReachedError,
-    returns_awaitable,
     run_coroutine_job,
     run_job,
 )

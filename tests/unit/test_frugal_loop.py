@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from mainspring.schedulers._frugal_loop import MOST_POLLED, new_frugal_loop
-from mainspring.schedulers._loops import close_made_loops, finish_loop, new_own_loop
+from mainspring._loops.find import close_made_loops, finish_loop, new_own_loop
+from mainspring._loops.frugal import MOST_POLLED, new_frugal_loop
 from mainspring.schedulers.blocking import BlockingScheduler
 
 if sys.platform == "linux":
-    from mainspring.schedulers._frugal_loop import FrugalLoop
+    from mainspring._loops.frugal import FrugalLoop
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asyncio's own loop is used there")
 

@@ -8,8 +8,8 @@ from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 
-from mainspring import _localzone
-from mainspring._winzones import IANA_KEYS
+from mainspring._zones import local as _localzone
+from mainspring._zones.windows import IANA_KEYS
 from mainspring.util import get_localzone
 
 

@@ -729,7 +729,7 @@ class TestPlugins:
                 assert issubclass(plugins[alias].load(), base)
 
     def test_installed_packages_are_looked_at_last(self) -> None:
-        from mainspring.schedulers._plugins import Plugins
+        from mainspring._scheduler.plugins import Plugins
 
         plugins = Plugins("trigger", {"cron": "mainspring.triggers.cron:CronTrigger"})
         assert "cron" in plugins

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from mainspring._loops.find import close_made_loops, finish_loop, new_own_loop
 from mainspring.events import EVENT_JOB_EXECUTED, EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
-from mainspring.schedulers._loops import close_made_loops, finish_loop, new_own_loop
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.schedulers.blocking import BlockingScheduler
 from tests.support import PATIENCE, listen, nothing

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from mainspring._scheduler.configuration import nest
 from mainspring.executors.base import BaseExecutor
 from mainspring.executors.debug import DebugExecutor
 from mainspring.jobstores.base import BaseJobStore
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError
-from mainspring.schedulers._configuration import nest
 from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.schedulers.background import BackgroundScheduler
 from tests.support import ManualScheduler

@@ -11,6 +11,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from mainspring._scheduler.replaced import native_pool, native_store
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -22,7 +23,6 @@ from mainspring.executors.base import BaseExecutor, MaxInstancesReachedError
 from mainspring.executors.debug import DebugExecutor
 from mainspring.job import Job
 from mainspring.jobstores.memory import MemoryJobStore
-from mainspring.schedulers._native import native_pool, native_store
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.triggers.base import BaseTrigger
 from tests.support import (

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-import mainspring._localzone
+import mainspring._zones.local
 import mainspring.triggers.cron.expressions
 import mainspring.triggers.cron.fields
 import mainspring.util
@@ -16,7 +16,7 @@ from mainspring import _mainspring
 
 MODULES = [
     mainspring.util,
-    mainspring._localzone,
+    mainspring._zones.local,
     mainspring.triggers.cron.fields,
     mainspring.triggers.cron.expressions,
 ]

@@ -14,9 +14,9 @@ from mainspring._mainspring import WorkerPool
 from mainspring.executors.base import BaseExecutor
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("AsyncIOExecutor",)
 
@@ -45,7 +45,7 @@ class AsyncIOExecutor(BaseExecutor, runs_natively=True):
         super().__init__()
         self._max_workers = min(32, (os.cpu_count() or 1) + 4)
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         self._pool = self._own_pool = WorkerPool(self._max_workers, f"asyncio-{alias}")
         self._default_executor = None

@@ -1,58 +1,52 @@
-"""The interface of an executor, and the running of one job: what its misfires, results and
-exceptions become."""
+"""The interface of an executor, and the functions that run one submission of a job."""
 
 from __future__ import annotations
 
 import logging
-import traceback
 from abc import ABCMeta, abstractmethod
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Future, wait
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future
 from contextvars import Context, ContextVar, copy_context
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import partial
-from inspect import isawaitable
-from threading import main_thread
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from mainspring._coroutines import explain, is_exit_of_program, loop_is_ending
-from mainspring._lazy import asyncio
+from mainspring._clock import clock_of
 from mainspring._logs import get_logger, names_caller
-from mainspring._mainspring import Engine, keep_for_ever, noted
+from mainspring._mainspring import keep_for_ever
+from mainspring._runs.coroutine_run import CoroutineRun, raise_exit_of_program, wait_for
+from mainspring._runs.run import (
+    Runs,
+    cancel_awaited,
+    finish,
+    go_on,
+    noted_run,
+    raise_cancelled,
+    returns_awaitable,
+    runs_of,
+)
+from mainspring._runs.submissions import Submission, Submissions, exception_of, failing
+from mainspring._threads.calls import call_function
 from mainspring.events import (
-    EVENT_JOB_ERROR,
-    EVENT_JOB_EXECUTED,
-    EVENT_JOB_MISSED,
     JobExecutionEvent,
 )
-from mainspring.executors._submissions import Submission, Submissions, exception_of, failing
-from mainspring.util import iscoroutinefunction_partial
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from mainspring._contract import Scheduler
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
-    from mainspring.testing import ManualClock
 
 __all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
-
-T = TypeVar("T")
 
 #: The time by the manual clock of a scheduler in another process.
 _told_time: ContextVar[datetime | None] = ContextVar("mainspring told time", default=None)
 
-#: Yields what a job's functions return to be awaited, takes in the results, returns the events.
-_Runs: TypeAlias = "Generator[Awaitable[Any], Any, list[JobExecutionEvent]]"
-
 #: The methods of an executor through which every run goes, unless the engine makes it by itself.
 RUN_METHODS = frozenset(("_do_submit_job", "_run_job_error", "_run_job_success", "submit_job"))
-
-#: How often a thread that waits for a loop looks whether the loop still runs, in seconds.
-LOOP_CHECK_INTERVAL = 0.2
 
 
 class Tells:
@@ -92,7 +86,7 @@ class BaseExecutor(metaclass=ABCMeta):
     :meth:`_run_job_success`, or an exception of theirs to :meth:`_run_job_error`.
     """
 
-    _scheduler: BaseScheduler | None = None
+    _scheduler: Scheduler | None = None
     _lock: AbstractContextManager[Any] | None = None
     _logger: logging.Logger = get_logger("executors")
     #: The methods in whose place the engine may run the jobs; ``None`` where it may not. It does not where
@@ -130,7 +124,7 @@ class BaseExecutor(metaclass=ABCMeta):
         if tell is not None:
             tell(self)
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         """Take note of the scheduler; it calls this when it starts or is given the executor later.
 
         :param scheduler: the scheduler that the executor now belongs to
@@ -265,7 +259,7 @@ class BaseExecutor(metaclass=ABCMeta):
         """Pass on what :meth:`_run_here` has to tell, in whichever thread it should be told."""
         self._run_job_success(job_id, events)
 
-    def _loop_for(self, job: Job) -> asyncio.AbstractEventLoop | None:
+    def _loop_for(self, job: Job) -> AbstractEventLoop | None:
         """Return the loop for a job that is known to be a coroutine job, where there is one."""
         assert self._scheduler is not None
         # Whoever writes an executor may submit what is not quite a job, with no function.
@@ -282,7 +276,7 @@ class BaseExecutor(metaclass=ABCMeta):
         return context
 
     def _submit_coroutine_job(
-        self, job: Job, run_times: Sequence[datetime], loop: asyncio.AbstractEventLoop
+        self, job: Job, run_times: Sequence[datetime], loop: AbstractEventLoop
     ) -> None:
         """Have :func:`run_coroutine_job` run on a loop; callable in any thread."""
         coroutine = run_coroutine_job(job, job._jobstore_alias, run_times, self._logger.name)
@@ -291,7 +285,7 @@ class BaseExecutor(metaclass=ABCMeta):
         self._follow_run(job, run_times, run)
 
     def _run_on_loop_thread(
-        self, job: Job, run_times: Sequence[datetime], loop: asyncio.AbstractEventLoop
+        self, job: Job, run_times: Sequence[datetime], loop: AbstractEventLoop
     ) -> None:
         """Run a submission in the calling thread, and from the first awaitable on as a task of its loop."""
         context = self._context_for(job)
@@ -300,7 +294,7 @@ class BaseExecutor(metaclass=ABCMeta):
 
         def call(job: Job) -> Any:
             with scheduler._calling_out():
-                return _call(job)
+                return call_function(job)
 
         runs = _runs(job, call, job._jobstore_alias, run_times, self._logger)
         try:
@@ -308,8 +302,8 @@ class BaseExecutor(metaclass=ABCMeta):
         except StopIteration as end:
             context.run(self._run_job_success, job.id, end.value)
         else:
-            not_begun = partial(_cancel_awaited, runs, awaitable)
-            run = CoroutineRun(_go_on(runs, awaitable), loop, context, not_begun)
+            not_begun = partial(cancel_awaited, runs, awaitable)
+            run = CoroutineRun(go_on(runs, awaitable), loop, context, not_begun)
             self._follow_run(job, run_times, run)
 
     def _follow_run(
@@ -329,145 +323,7 @@ class BaseExecutor(metaclass=ABCMeta):
         else:
             events = ended.result()
             self._run_job_success(job.id, events)
-            _raise_exit_of_program(events)
-
-
-def _raise_exit_of_program(events: Sequence[JobExecutionEvent]) -> None:
-    """Have what is to end the program go on to the loop, when it has been told of."""
-    for event in events:
-        if event.exception is not None and is_exit_of_program(event.exception):
-            raise event.exception
-
-
-class CoroutineRun(Generic[T]):
-    """A coroutine on an event loop, to be waited for and cancelled in any thread.
-
-    :param coroutine: the coroutine, which is closed if it cannot be run
-    :param loop: the loop
-    :param context: the context to run it in; by default a copy of the current one
-    :param not_begun: what gives the result where the task is cancelled before its first step, which
-        the coroutine cannot know of; by default there is a ``CancelledError`` instead
-    :raises RuntimeError: if the loop is closed
-    """
-
-    _task: asyncio.Task[T] | None = None
-    _has_begun = False
-    #: What the coroutine has returned, in a tuple: its task may be cancelled all the same.
-    _returned: tuple[T, ...] = ()
-    #: A copy of that in which the coroutine has ended.
-    _end_context: Context | None = None
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, T],
-        loop: asyncio.AbstractEventLoop,
-        context: Context | None = None,
-        not_begun: Callable[[], T] | None = None,
-    ) -> None:
-        #: Gets what the coroutine returns or raises.
-        self.ended: Future[T] = Future()
-        self._coroutine = coroutine
-        self._loop = loop
-        self._not_begun = not_begun
-        try:
-            loop.call_soon_threadsafe(self._start, context=context)
-        except RuntimeError:
-            coroutine.close()
-            raise
-
-    def tell(self, function: Callable[..., object], *args: Any) -> None:
-        """Call a function when the coroutine has ended, with the variables that are set in its context."""
-        (self._end_context or copy_context()).run(function, *args)
-
-    def cancel(self) -> None:
-        """Cancel the task, which tells of the cancellation as of any exception."""
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._cancel)
-
-    def leave(self) -> None:
-        """End what cannot come to its end by itself, since its loop is closed, as cancelled."""
-        if self.ended.done() or not self._loop.is_closed():
-            return
-        cancelled = asyncio.CancelledError("the event loop was closed")
-        try:
-            if self._has_begun:
-                self._coroutine.throw(cancelled)
-                raise cancelled  # what it does at its end needs the loop
-            if self._not_begun is None:
-                raise cancelled
-            result = self._not_begun()
-        except StopIteration as end:
-            self.ended.set_result(end.value)
-        except BaseException as exc:
-            self.ended.set_exception(exc)
-        else:
-            self.ended.set_result(result)
-        with suppress(Exception):
-            self._coroutine.close()
-        if self._task is not None:
-            with suppress(AttributeError):  # not a task of asyncio's own
-                self._task._log_destroy_pending = False  # type: ignore[attr-defined]
-            with suppress(Exception):
-                self._task.get_coro().close()
-
-    def _start(self) -> None:
-        steps = self._steps()
-        try:
-            self._task = self._loop.create_task(steps)
-        except BaseException as exc:  # of a task factory
-            steps.close()
-            self._coroutine.close()
-            self.ended.set_exception(exc)
-            if not isinstance(exc, Exception):
-                raise
-        else:
-            self._task.add_done_callback(self._end)
-
-    async def _steps(self) -> T:
-        self._has_begun = True
-        try:
-            result = await self._coroutine
-        finally:
-            self._end_context = copy_context()
-        self._returned = (result,)
-        return result
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    def _end(self, task: asyncio.Task[T]) -> None:
-        self._end_context = self._end_context or copy_context()
-        try:
-            result = self._result_of(task)
-        except BaseException as exc:
-            self.ended.set_exception(exc)
-        else:
-            self.ended.set_result(result)
-
-    def _result_of(self, task: asyncio.Task[T]) -> T:
-        if task.cancelled():
-            if self._returned:
-                return self._returned[0]
-            if not self._has_begun:
-                self._coroutine.close()
-                if self._not_begun is not None:
-                    return self._not_begun()
-        return task.result()
-
-
-def returns_awaitable(func: Any) -> bool:
-    """Tell whether a callable is known, before it is called, to return an awaitable.
-
-    >>> async def fetch(): ...
-    >>> returns_awaitable(fetch), returns_awaitable(lambda: fetch())
-    (True, False)
-    """
-    while isinstance(func, partial):
-        func = func.func
-    return iscoroutinefunction_partial(func) or iscoroutinefunction_partial(
-        getattr(type(func), "__call__", None)  # noqa: B004 - the method is asked for, not whether
-    )
+            raise_exit_of_program(events)
 
 
 def run_job(
@@ -484,25 +340,10 @@ def run_job(
     :param logger_name: name of the logger that is told
     :return: one event for each time: executed, error or missed
     """
-    from mainspring._thread_loop import call_here
+    from mainspring._threads.loop import call_here
 
     runs = _runs(job, call_here, jobstore_alias, run_times, logging.getLogger(logger_name))
-    return noted_run(job, _finish, runs, lambda awaitable: _wait_for(awaitable, job))
-
-
-def _finish(runs: _Runs, wait_for: Callable[[Awaitable[Any]], Any]) -> list[JobExecutionEvent]:
-    """Make the runs in the calling thread, with a function that waits for what they yield."""
-    try:
-        awaitable = next(runs)
-        while True:
-            try:
-                value = wait_for(awaitable)
-            except BaseException as exc:
-                awaitable = runs.throw(exc)
-            else:
-                awaitable = runs.send(value)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+    return noted_run(job, finish, runs, lambda awaitable: wait_for(awaitable, job))
 
 
 async def run_coroutine_job(
@@ -510,41 +351,12 @@ async def run_coroutine_job(
 ) -> list[JobExecutionEvent]:
     """Do what :func:`run_job` does, and await what the function returns in the calling task."""
     logger = logging.getLogger(logger_name)
-    runs = _runs(job, _call, jobstore_alias, run_times, logger, Tells.run_coroutine_job)
+    runs = _runs(job, call_function, jobstore_alias, run_times, logger, Tells.run_coroutine_job)
     try:
         awaitable = next(runs)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
-    return await _go_on(runs, awaitable)
-
-
-async def _go_on(runs: _Runs, awaitable: Awaitable[Any]) -> list[JobExecutionEvent]:
-    """Await what the runs yield, to their end."""
-    try:
-        while True:
-            try:
-                value = await awaitable
-            except BaseException as exc:
-                awaitable = runs.throw(exc)
-            else:
-                awaitable = runs.send(value)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-
-
-def _call(job: Job) -> Any:
-    return job.func(*job.args, **job.kwargs)
-
-
-def noted_run(job: Job, func: Callable[..., T], *args: Any) -> T:
-    """Call a function that runs a job, noted as this thread's current run.
-
-    It must return before another is called here; so greenlets of one thread cannot be noted.
-    """
-    engine = getattr(job._scheduler, "_engine", None)
-    if not isinstance(engine, Engine):
-        engine = None  # a job that came to another process, or what only looks like a scheduler
-    return noted(engine, str(job.id), func, *args)  # of a mock, too
+    return await go_on(runs, awaitable)
 
 
 def _cancelled_run(
@@ -552,23 +364,8 @@ def _cancelled_run(
 ) -> list[JobExecutionEvent]:
     """Tell of runs that were cancelled before they began."""
     tell = Tells.run_coroutine_job
-    runs = _runs(job, _raise_cancelled, job._jobstore_alias, run_times, logger, tell)
-    return _finish(runs, _raise_cancelled)
-
-
-def _raise_cancelled(_: object) -> NoReturn:
-    raise asyncio.CancelledError
-
-
-def _cancel_awaited(runs: _Runs, awaitable: Awaitable[Any]) -> list[JobExecutionEvent]:
-    """Tell of runs that were cancelled before anything awaited what the function has returned."""
-    if isinstance(awaitable, Coroutine):
-        awaitable.close()
-    try:
-        runs.throw(asyncio.CancelledError())
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    raise AssertionError("a cancelled run is followed by another")
+    runs = _runs(job, raise_cancelled, job._jobstore_alias, run_times, logger, tell)
+    return finish(runs, raise_cancelled)
 
 
 def _runs(
@@ -578,58 +375,9 @@ def _runs(
     run_times: Sequence[datetime],
     logger: logging.Logger,
     tell: Callable[..., None] = Tells.run_job,
-) -> _Runs:
-    """Make the runs one after another, each with ``call``; log by ``tell``.
-
-    Each awaitable that comes back is yielded, and its result taken in. A cancelled run ends the
-    runs, since whoever cancelled it wants no more of them.
-    """
-    events: list[JobExecutionEvent] = []
-    for run_time in run_times:
-        if job.misfire_grace_time is not None:
-            late = _now(job) - run_time
-            if late > timedelta(seconds=job.misfire_grace_time):
-                events.append(JobExecutionEvent(EVENT_JOB_MISSED, job.id, jobstore_alias, run_time))
-                tell(logger.warning, 'Run time of job "%s" was missed by %s', job, late)
-                continue
-
-        tell(logger.info, 'Running job "%s" (scheduled at %s)', job, run_time)
-        try:
-            retval = call(job)
-            if isawaitable(retval):
-                retval = yield retval
-        except GeneratorExit:
-            raise
-        except BaseException as exc:
-            events.append(
-                JobExecutionEvent(
-                    EVENT_JOB_ERROR,
-                    job.id,
-                    jobstore_alias,
-                    run_time,
-                    exception=exc,
-                    traceback="".join(traceback.format_tb(exc.__traceback__)),
-                )
-            )
-            # The event holds the exception, that the frames, and those the job's local variables.
-            _log_exception(logger, job, exc, tell)
-            traceback.clear_frames(exc.__traceback__)
-            if isinstance(exc, asyncio.CancelledError):
-                break
-        else:
-            events.append(
-                JobExecutionEvent(
-                    EVENT_JOB_EXECUTED, job.id, jobstore_alias, run_time, retval=retval
-                )
-            )
-            tell(logger.info, 'Job "%s" executed successfully', job)
-    return events
-
-
-def clock_of(scheduler: BaseScheduler | None) -> ManualClock | None:
-    """Return the manual clock of a scheduler, or of what stands for one in a test of an executor."""
-    clock: ManualClock | None = getattr(scheduler, "__dict__", {}).get("_clock")
-    return clock
+) -> Runs:
+    """Make the runs with records that name this module, by its ``datetime``, which programs patch."""
+    return runs_of(job, call, jobstore_alias, run_times, logger, tell, _now)
 
 
 def _now(job: Job) -> datetime:
@@ -647,59 +395,6 @@ def run_job_at(now: datetime, *args: Any) -> list[JobExecutionEvent]:
         return run_job(*args)
     finally:
         _told_time.reset(told)
-
-
-def _log_exception(
-    logger: logging.Logger, job: Job, exc: BaseException, tell: Callable[..., None]
-) -> None:
-    """Log how a run ended; where that is news, and not what somebody else has asked for or shows."""
-    if isinstance(exc, asyncio.CancelledError):
-        level = logging.DEBUG if loop_is_ending() else logging.INFO
-        if str(exc):
-            tell(logger.log, level, 'Run of job "%s" was cancelled: %s', job, exc)
-        else:
-            tell(logger.log, level, 'Run of job "%s" was cancelled', job)
-    elif isinstance(exc, KeyboardInterrupt):
-        tell(logger.info, 'Run of job "%s" was interrupted', job)
-    else:
-        explain(exc, exc.__traceback__)
-        tell(logger.error, 'Job "%s" raised an exception', job, exc_info=exc)
-
-
-def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
-    """Return what an awaitable gives; for the thread that called the job's function.
-
-    In a thread whose own loop is running there is no waiting: the awaitable becomes a task there,
-    and the task is returned.
-    """
-    if asyncio._get_running_loop() is not None:
-        return asyncio.ensure_future(awaitable)
-    scheduler = job._scheduler
-    loop = None if scheduler is None else scheduler._coroutine_loop()
-    if loop is None:
-        value, exception = asyncio.run(_contain(awaitable))
-    else:
-        try:
-            run = CoroutineRun(_contain(awaitable), loop)
-        except RuntimeError:
-            if isinstance(awaitable, Coroutine):
-                awaitable.close()
-            raise
-        while not wait((run.ended,), LOOP_CHECK_INTERVAL).done:
-            if loop.is_closed() or not (loop.is_running() or main_thread().is_alive()):
-                raise RuntimeError(f"{loop!r} was left before the coroutine of the job had ended")
-        value, exception = run.ended.result()
-    if exception is not None:
-        raise exception
-    return value
-
-
-async def _contain(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
-    """Await, and return the exceptions that would stop the loop if the task raised them."""
-    try:
-        return await awaitable, None
-    except (SystemExit, KeyboardInterrupt) as exc:
-        return None, exc
 
 
 names_caller(globals(), "executors.base")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mainspring._loops.find import running_loop
 from mainspring.executors.base import BaseExecutor
-from mainspring.schedulers._loops import running_loop
 
 if TYPE_CHECKING:
     from mainspring.job import Job

@@ -11,17 +11,16 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mainspring.executors.base import (
+from mainspring._process.threads import native_rlock
+from mainspring._runs.coroutine_run import (
     LOOP_CHECK_INTERVAL,
-    BaseExecutor,
     CoroutineRun,
-    _call,
-    _contain,
-    _finish,
-    _raise_exit_of_program,
-    _runs,
-    _wait_for,
+    raise_exit_of_program,
+    wait_for,
 )
+from mainspring._runs.run import finish
+from mainspring._threads.calls import call_function, value_or_exit
+from mainspring.executors.base import BaseExecutor, _runs
 
 try:
     import gevent
@@ -32,9 +31,9 @@ except ImportError as exc:
     ) from exc
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("GeventExecutor",)
 
@@ -45,8 +44,9 @@ class GeventExecutor(BaseExecutor):
     The listeners are told of every run in greenlets of the hub. Plugin alias: ``gevent``.
     """
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
+        self._lock = native_rlock()
         self._hub: Any = getattr(scheduler, "_hub", None) or gevent.get_hub()
         self._greenlets: set[Any] = set()
 
@@ -83,15 +83,15 @@ class GeventExecutor(BaseExecutor):
         def wait_for(awaitable: Awaitable[Any]) -> Any:
             return self._wait_for(awaitable, job)
 
-        runs = _runs(job, _call, job._jobstore_alias, run_times, self._logger)
+        runs = _runs(job, call_function, job._jobstore_alias, run_times, self._logger)
         try:
-            events = _finish(runs, wait_for)
+            events = finish(runs, wait_for)
         except BaseException as exc:
             self._fail(job, run_times, exc)
         else:
             self._run_job_success(job.id, events)
             try:
-                _raise_exit_of_program(events)
+                raise_exit_of_program(events)
             except BaseException as exc:  # a Ctrl-C, for instance: it is the main greenlet's
                 self._hub.handle_system_error(type(exc), exc)
 
@@ -105,8 +105,8 @@ class GeventExecutor(BaseExecutor):
         """Return what an awaitable gives on the scheduler's loop, while other greenlets run."""
         loop = None if self._scheduler is None else self._scheduler._coroutine_loop()
         if loop is None:
-            return _wait_for(awaitable, job)
-        run = CoroutineRun(_contain(awaitable), loop)
+            return wait_for(awaitable, job)
+        run = CoroutineRun(value_or_exit(awaitable), loop)
         is_done = Event()
         run.ended.add_done_callback(lambda ended: self._at_hub(is_done.set))
         while not is_done.wait(LOOP_CHECK_INTERVAL):

@@ -9,16 +9,17 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mainspring._clock import clock_of
 from mainspring._logs import names_caller
+from mainspring._loops.greenlets import eventlet_has_patched_threads
 from mainspring._mainspring import WorkerPool, keep_for_ever
-from mainspring._native_threads import eventlet_has_patched_threads
-from mainspring.executors._submissions import exception_of
-from mainspring.executors.base import BaseExecutor, clock_of, run_job, run_job_at
+from mainspring._runs.submissions import exception_of
+from mainspring.executors.base import BaseExecutor, run_job, run_job_at
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("BasePoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor")
 
@@ -87,7 +88,7 @@ class RestartablePoolExecutor(BasePoolExecutor):
         self._make_pool = make_pool
         self._pool_is_shut_down = False
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         if self._pool_is_shut_down or self._pool is None:
             self._pool = self._make_pool()
             self._pool_is_shut_down = False
@@ -213,14 +214,14 @@ class ProcessPoolExecutor(RestartablePoolExecutor):
     def _submit_to_pool(
         self, run: Callable[..., Any], *args: Any
     ) -> concurrent.futures.Future[Any]:
-        from mainspring.executors._sending import run_and_send
+        from mainspring._runs.sending import run_and_send
 
         return self._pool.submit(run_and_send, run, *args)  # type: ignore[no-any-return]
 
     def _events_from(
         self, job: Job, run_times: Sequence[datetime], result: Any
     ) -> Sequence[JobExecutionEvent]:
-        from mainspring.executors._sending import received
+        from mainspring._runs.sending import received
 
         events: list[JobExecutionEvent] = []
         for event, is_outcome in received(job.id, job._jobstore_alias, run_times, result):

@@ -15,19 +15,11 @@ from functools import partial
 from threading import main_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from mainspring._thread_loop import call_here
-from mainspring.executors.base import (
-    LOOP_CHECK_INTERVAL,
-    BaseExecutor,
-    CoroutineRun,
-    _cancelled_run,
-    _contain,
-    _finish,
-    _runs,
-    noted_run,
-    returns_awaitable,
-    run_coroutine_job,
-)
+from mainspring._runs.coroutine_run import LOOP_CHECK_INTERVAL, CoroutineRun
+from mainspring._runs.run import finish, noted_run, returns_awaitable
+from mainspring._threads.calls import value_or_exit
+from mainspring._threads.loop import call_here
+from mainspring.executors.base import BaseExecutor, _cancelled_run, _runs, run_coroutine_job
 
 try:
     from twisted.internet.defer import Deferred
@@ -37,9 +29,9 @@ except ImportError as exc:
     ) from exc
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("TwistedExecutor",)
 
@@ -53,7 +45,7 @@ class TwistedExecutor(BaseExecutor):
     on the reactor. The listeners are told of every run there. Plugin alias: ``twisted``.
     """
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         self._reactor: Any = scheduler._reactor  # type: ignore[attr-defined]
 
@@ -71,7 +63,7 @@ class TwistedExecutor(BaseExecutor):
     def _run_here(self, job: Job, run_times: Sequence[datetime]) -> None:
         runs = _runs(job, call_here, job._jobstore_alias, run_times, self._logger)
         try:
-            events = noted_run(job, _finish, runs, self._wait_for)
+            events = noted_run(job, finish, runs, self._wait_for)
         except BaseException as exc:
             self._at_reactor(self._fail, job, run_times, exc)
         else:
@@ -100,7 +92,7 @@ class TwistedExecutor(BaseExecutor):
 
     def _wait_for(self, awaitable: Awaitable[T]) -> T:
         """Return what an awaitable gives on the reactor; in a thread of its pool."""
-        run = self._run_on_reactor(_contain(awaitable))
+        run = self._run_on_reactor(value_or_exit(awaitable))
         while not wait((run.ended,), LOOP_CHECK_INTERVAL).done:
             if not (self._reactor.running and main_thread().is_alive()):
                 raise RuntimeError(

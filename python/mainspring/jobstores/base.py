@@ -11,8 +11,8 @@ from mainspring._logs import get_logger
 if TYPE_CHECKING:
     from logging import Logger
 
+    from mainspring._contract import Scheduler
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("BaseJobStore", "ConflictingIdError", "JobLookupError", "TransientJobError")
 
@@ -58,11 +58,11 @@ class BaseJobStore(metaclass=ABCMeta):
     (as ``job._scheduler`` and ``job._jobstore_alias``).
     """
 
-    _scheduler: BaseScheduler | None = None
+    _scheduler: Scheduler | None = None
     _alias: str | None = None
     _logger: Logger = get_logger("jobstores")
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         """Take note of the scheduler; it calls this when it starts or is given the store later.
 
         :param scheduler: the scheduler that the store now belongs to

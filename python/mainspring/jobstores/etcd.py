@@ -24,7 +24,7 @@ except TypeError as exc:
     ) from exc
 
 if TYPE_CHECKING:
-    from mainspring.schedulers.base import BaseScheduler
+    from mainspring._contract import Scheduler
 
 __all__ = ("EtcdJobStore",)
 
@@ -73,7 +73,7 @@ class EtcdJobStore(DocumentJobStore):
         self._owns_client = not client
         self._closed = False
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         if self._closed and self._owns_client:
             self.client = Etcd3Client(**self._connect_args)

@@ -9,8 +9,8 @@ from mainspring._mainspring import NativeStore
 from mainspring.jobstores.base import BaseJobStore
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("MemoryJobStore",)
 
@@ -56,7 +56,7 @@ class MemoryJobStore(BaseJobStore):
             if tell is not None:
                 tell(self)
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         self._native.set_owner(scheduler, alias)
 

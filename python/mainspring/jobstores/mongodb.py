@@ -22,8 +22,8 @@ except ImportError as exc:
     ) from exc
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("MongoDBJobStore",)
 
@@ -87,7 +87,7 @@ class MongoDBJobStore(PersistentJobStore):
         )
         return self.client
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         if self._is_shut_down:  # PyMongo's clients cannot be used again
             self._open()

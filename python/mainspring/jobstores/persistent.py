@@ -18,7 +18,7 @@ from mainspring.job import Job
 from mainspring.jobstores.base import BaseJobStore
 
 if TYPE_CHECKING:
-    from mainspring.testing import ManualClock
+    from mainspring._contract import Clock
 
 __all__ = ("ParkedJob", "PersistentJobStore")
 
@@ -188,7 +188,7 @@ class PersistentJobStore(BaseJobStore):
         now = datetime.now(timezone.utc) if clock is None else clock.now()
         return now + timedelta(seconds=max(wait, 0))
 
-    def _clock(self) -> ManualClock | None:
+    def _clock(self) -> Clock | None:
         # Its own, if any: a mock that a test has put in its place would have one, too.
         return None if self._scheduler is None else vars(self._scheduler).get("_clock")
 

@@ -21,8 +21,8 @@ except ImportError as exc:
     ) from exc
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("RethinkDBJobStore",)
 
@@ -73,7 +73,7 @@ class RethinkDBJobStore(PersistentJobStore):
         self.r: Any = RethinkDB()
         self.conn: Any = None
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         self.conn = maybe_ref(self.client)
         database = self.r.db(self.database)

@@ -38,8 +38,8 @@ except ImportError as exc:
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
 
+    from mainspring._contract import Scheduler
     from mainspring.job import Job
-    from mainspring.schedulers.base import BaseScheduler
 
 __all__ = ("SQLAlchemyJobStore",)
 
@@ -123,7 +123,7 @@ class SQLAlchemyJobStore(PersistentJobStore):
         )
         self._delete = delete(jobs).where(jobs.c.id.in_(bindparam("job_ids", expanding=True)))
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         if scheduler is not None and isinstance(self.engine.pool, SingletonThreadPool):
             self._logger.warning(

@@ -26,7 +26,7 @@ except ImportError as exc:
     ) from exc
 
 if TYPE_CHECKING:
-    from mainspring.schedulers.base import BaseScheduler
+    from mainspring._contract import Scheduler
 
 __all__ = ("ZooKeeperJobStore",)
 
@@ -73,7 +73,7 @@ class ZooKeeperJobStore(DocumentJobStore):
         self.client = maybe_ref(client) if client else KazooClient(**connect_args)
         self._owns_client = not client
 
-    def start(self, scheduler: BaseScheduler, alias: str) -> None:
+    def start(self, scheduler: Scheduler, alias: str) -> None:
         super().start(scheduler, alias)
         if not self.client.connected:
             self.client.start()

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from mainspring._lazy import asyncio
-from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
-from mainspring.schedulers import CancelledRun
-from mainspring.schedulers._driven import WORKER_CHECK_INTERVAL, DrivenScheduler
-from mainspring.schedulers._guess import LoopGuess
-from mainspring.schedulers._loop_end import LoopEnd
-from mainspring.schedulers._loops import (
+from mainspring._loops.end import LoopEnd
+from mainspring._loops.find import (
     belongs_to_parent,
     current_loop,
     new_loop,
     running_loop,
 )
-from mainspring.schedulers._signals import on_signals
-from mainspring.schedulers.base import STATE_STOPPED
+from mainspring._loops.guess import LoopGuess
+from mainspring._loops.signals import on_signals
+from mainspring._scheduler.driven import DrivenScheduler
+from mainspring._scheduler.ending import WORKER_CHECK_INTERVAL
+from mainspring._scheduler.state import STATE_STOPPED
+from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
+from mainspring.schedulers import CancelledRun
 from mainspring.util import maybe_ref
 
 if TYPE_CHECKING:
@@ -207,9 +208,9 @@ class AsyncIOScheduler(DrivenScheduler):
             return []
         self._stop_processing()
         try:
-            return await self._end_runs(deadline, caller)
+            return await self._runs_at_end.end(deadline, caller)
         except BaseException:
-            self._cancel_runs()
+            self._runs_at_end.cancel()
             raise
         finally:
             self._shut_down_parts(wait=False)
@@ -276,7 +277,7 @@ class AsyncIOScheduler(DrivenScheduler):
 
     def _choose_loop(self) -> tuple[asyncio.AbstractEventLoop, LoopGuess | None]:
         """Return the loop to use, also as a guess if it may turn out to be the wrong one."""
-        from mainspring._thread_loop import ThreadLoop
+        from mainspring._threads.loop import ThreadLoop
 
         loop: asyncio.AbstractEventLoop | None
         running = running_loop()
@@ -363,7 +364,7 @@ class AsyncIOScheduler(DrivenScheduler):
 
     async def _release_loop_when_idle(self) -> None:
         try:
-            await self._idle()
+            await self._runs_at_end.idle()
         finally:
             if self._state == STATE_STOPPED:
                 self._release_loop()

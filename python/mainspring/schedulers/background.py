@@ -5,9 +5,9 @@ from __future__ import annotations
 from threading import Thread, current_thread
 from typing import Any
 
-from mainspring._exit import unheard_at_exit
-from mainspring._native_threads import join_thread
-from mainspring.schedulers._loops import running_loop
+from mainspring._loops.find import running_loop
+from mainspring._process.exit import unheard_at_exit
+from mainspring._process.threads import join_thread
 from mainspring.schedulers.blocking import BlockingScheduler
 from mainspring.util import asbool
 

@@ -12,10 +12,19 @@ from functools import partial
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from mainspring._coroutines import is_exit_of_program
-from mainspring._exit import is_exiting
 from mainspring._logs import get_logger, message, names_caller
+from mainspring._loops.coroutines import is_exit_of_program
 from mainspring._mainspring import Engine, NativeJobs
+from mainspring._process.exit import is_exiting
+from mainspring._process.fork import note_fork, prepare_for_forks
+from mainspring._runs.submissions import Submission
+from mainspring._scheduler.configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
+from mainspring._scheduler.frozen import warn_of_frozen_time
+from mainspring._scheduler.jobs import SchedulerJobs
+from mainspring._scheduler.plans import first_fire_time
+from mainspring._scheduler.replaced import native_store
+from mainspring._scheduler.state import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
+from mainspring._scheduler.sweep import StoreSweeper
 from mainspring.events import (
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_REMOVED,
@@ -28,20 +37,11 @@ from mainspring.events import (
     JobSubmissionEvent,
     SchedulerEvent,
 )
-from mainspring.executors._submissions import Submission
 from mainspring.executors.base import BaseExecutor, MaxInstancesReachedError
 from mainspring.executors.pool import ThreadPoolExecutor
 from mainspring.jobstores.base import BaseJobStore, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
-from mainspring.schedulers._configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
-from mainspring.schedulers._fork import note_fork, prepare_for_forks
-from mainspring.schedulers._frozen import warn_of_frozen_time
-from mainspring.schedulers._jobs import SchedulerJobs
-from mainspring.schedulers._native import native_store
-from mainspring.schedulers._parts import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
-from mainspring.schedulers._plans import first_fire_time
-from mainspring.schedulers._sweep import StoreSweeper
 from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from contextvars import Context
 
+    from mainspring._contract import Clock
     from mainspring._mainspring import WorkerPool
     from mainspring.job import Job
-    from mainspring.testing import ManualClock
     from mainspring.triggers.base import BaseTrigger
 
 __all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
@@ -105,7 +105,7 @@ class BaseScheduler(SchedulerJobs):
         "clock",
     )
     #: A clock that is moved by hand, in place of the system's.
-    _clock: ManualClock | None = None
+    _clock: Clock | None = None
     #: The process that the scheduler was started in.
     _process: int
     #: Whether threads that jobs start are daemons, as those started in the scheduler's thread are.
@@ -339,7 +339,7 @@ class BaseScheduler(SchedulerJobs):
         ):
             self.add_jobstore(store, alias)
 
-    def _use_clock(self, clock: ManualClock) -> None:
+    def _use_clock(self, clock: Clock) -> None:
         """Go by a clock that is moved by hand from now on."""
         if isinstance(clock, type) or not hasattr(clock, "_make_engine"):
             raise TypeError(f"clock must be a mainspring.testing.ManualClock, not {clock!r}")
@@ -389,7 +389,7 @@ class BaseScheduler(SchedulerJobs):
     # In the child of a fork
 
     def _forget_parent(self) -> None:
-        """Become a stopped scheduler with the same jobs; see :mod:`mainspring.schedulers._fork`."""
+        """Become a stopped scheduler with the same jobs; see :mod:`mainspring._process.fork`."""
         if self._state != STATE_STOPPED:
             self._state = STATE_STOPPED
             self._stopped_by_itself = True

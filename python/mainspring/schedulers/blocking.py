@@ -7,9 +7,7 @@ from threading import Event, get_ident
 from typing import Any
 
 from mainspring._lazy import asyncio
-from mainspring.schedulers._driven import LOOP_CHECK_INTERVAL, DrivenScheduler
-from mainspring.schedulers._loop_thread import OwnLoopThread
-from mainspring.schedulers._loops import (
+from mainspring._loops.find import (
     belongs_to_parent,
     finish_loop,
     hidden_loop,
@@ -17,7 +15,10 @@ from mainspring.schedulers._loops import (
     new_own_loop,
     running_loop,
 )
-from mainspring.schedulers._signals import BetweenTurns
+from mainspring._loops.signals import BetweenTurns
+from mainspring._runs.coroutine_run import LOOP_CHECK_INTERVAL
+from mainspring._scheduler.driven import DrivenScheduler
+from mainspring._scheduler.loop_thread import OwnLoopThread
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)
@@ -104,7 +105,7 @@ class BlockingScheduler(DrivenScheduler):
     def _wait_for_runs(self) -> None:
         loop, here = self._own_loop, running_loop()
         if loop is not None and here is loop:
-            self._wait_for_workers(loop)
+            self._runs_at_end.wait_for_workers(loop)
         elif loop is not None and here is None and self._runs_here():
             self._run_until_settled(loop)
         elif loop is not None and here is None and self._take_left_loop():
@@ -143,11 +144,11 @@ class BlockingScheduler(DrivenScheduler):
 
     async def _runs_settled(self) -> None:
         """Wait for all runs, while the loop of coroutine jobs runs, which may be another."""
-        if self._has_idle_clock():
+        if self._runs_at_end.has_idle_clock():
             assert self._clock is not None
             await self._clock._let_runs_end(self, None)
-            self._cancel_runs()  # what is parked would never end
-        idle = asyncio.ensure_future(self._idle())
+            self._runs_at_end.cancel()  # what is parked would never end
+        idle = asyncio.ensure_future(self._runs_at_end.idle())
         try:
             loop = self._coroutine_loop()
             while not idle.done() and loop is not None and self._can_end_runs(loop):
@@ -277,7 +278,7 @@ class BlockingScheduler(DrivenScheduler):
         """Leave the own loop to a thread if runs in worker threads may need it; tell whether they may."""
         is_used = self._last_loop is loop
         self._unbind_loops()
-        work = self._work_in_threads()
+        work = self._runs_at_end.work_in_threads()
         if not (is_used and work()):
             return False
         OwnLoopThread(loop, "APScheduler").stop_after(work)

@@ -13,8 +13,9 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from mainspring.schedulers._loop_thread import LoopThread, LoopThreadScheduler
-from mainspring.schedulers._loops import new_own_loop
+from mainspring._loops.find import new_own_loop
+from mainspring._process.threads import native_rlock
+from mainspring._scheduler.loop_thread import LoopThread, LoopThreadScheduler
 
 try:
     import gevent
@@ -119,6 +120,9 @@ class GeventScheduler(LoopThreadScheduler):
 
     def _create_lock(self) -> AbstractContextManager[Any]:
         return RLock()  # type: ignore[no-any-return]
+
+    def _create_brief_lock(self) -> AbstractContextManager[Any]:
+        return native_rlock()
 
     def _create_default_executor(self) -> BaseExecutor:
         from mainspring.executors.gevent import GeventExecutor

@@ -11,7 +11,7 @@ from socket import socketpair
 from threading import current_thread, main_thread
 from typing import Any
 
-from mainspring.schedulers._host import HostedScheduler, HostLoop
+from mainspring._scheduler.hosted import HostedScheduler, HostLoop
 
 __all__ = ("QtScheduler",)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from mainspring.schedulers._host import HostedScheduler, HostLoop
+from mainspring._scheduler.hosted import HostedScheduler, HostLoop
 from mainspring.util import maybe_ref
 
 try:

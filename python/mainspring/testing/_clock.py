@@ -13,10 +13,10 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mainspring._loops.find import running_loop
 from mainspring._mainspring import Engine, VirtualTime
+from mainspring._scheduler.hosted import HostLoop
 from mainspring.events import EVENT_JOB_MISSED
-from mainspring.schedulers._host import HostLoop
-from mainspring.schedulers._loops import running_loop
 from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.testing._conductor import Conductor
 from mainspring.testing._durations import microseconds

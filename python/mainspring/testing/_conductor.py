@@ -7,7 +7,7 @@ What the conductor does, again and again:
    clock's patience, in real time; from then on it is not waited for until it goes on by itself.
 2. *Look* at what only Python knows of: timers of loops, job stores and schedulers written in Python. What
    is due there is done.
-3. *Go on*: have the engines' drive (``src/virtual_time.rs``) take the next item, or move the clock to the
+3. *Go on*: have the engines' drive (``src/dispatch/drive.rs``) take the next item, or move the clock to the
    next deadline. Where an item belongs to the conductor's own loop or to a worker pool, that place drives
    on by itself for as long as everything ends at once.
 
@@ -29,8 +29,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mainspring._mainspring import LoopInbox, WorkerPool
-from mainspring.schedulers._driven import DrivenScheduler
-from mainspring.schedulers.base import STATE_RUNNING
+from mainspring._scheduler.driven import DrivenScheduler
+from mainspring._scheduler.state import STATE_RUNNING
 from mainspring.testing._loop_time import wait_in_real_time
 from mainspring.testing._rest import Waits
 from mainspring.testing._runs import UnfinishedRun
@@ -135,7 +135,7 @@ class Conductor:
         if isinstance(place, WorkerPool):
             await self._lend(place, limit)
         elif place.loop is self._home:
-            place.drive(self._time, limit)
+            self._time.drive(place, limit)
             if not self._is_busy():
                 await asyncio.sleep(0)
         else:

@@ -13,13 +13,13 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from mainspring.schedulers._loops import running_loop
+from mainspring._loops.find import running_loop
+from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.schedulers.asyncio import AsyncIOScheduler
-from mainspring.schedulers.base import STATE_STOPPED
 
 if TYPE_CHECKING:
-    from mainspring.schedulers._driven import DrivenScheduler
-    from mainspring.schedulers._guess import LoopGuess
+    from mainspring._loops.guess import LoopGuess
+    from mainspring._scheduler.driven import DrivenScheduler
     from mainspring.testing._clock import ManualClock
 
 _HOOK = "_warn_unawaited_coroutine"
@@ -115,7 +115,7 @@ class Guard:
         here = running_loop()
         for scheduler in self._own:
             if here is not None and scheduler._coroutine_loop() is here:
-                await scheduler._cancel_and_await_runs(set())
+                await scheduler._runs_at_end.cancel_and_await(set())
         self._clock._seen.update(run._key for run in self._clock.unexpected_errors())
 
     def shut_down(self) -> None:

@@ -25,7 +25,7 @@ from threading import Lock, Timer
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from mainspring.schedulers._frozen import frozen_by
+from mainspring._scheduler.frozen import frozen_by
 
 if TYPE_CHECKING:
     from mainspring.testing._clock import ManualClock

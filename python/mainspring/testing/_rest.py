@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from mainspring._thread_futures import ThreadTask, _at_home
+from mainspring._threads.futures import ThreadTask, _at_home
 
 _ASYNCIO = os.path.dirname(asyncio.__file__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mainspring.schedulers.asyncio import AsyncIOScheduler
 from mainspring.schedulers.background import BackgroundScheduler
@@ -23,7 +23,7 @@ def clock_of(scheduler: BaseScheduler) -> ManualClock:
         raise RuntimeError(
             f"{scheduler!r} goes by the system's clock; give it a ManualClock as clock="
         )
-    return scheduler._clock
+    return cast("ManualClock", scheduler._clock)
 
 
 class BackgroundTestScheduler(BackgroundScheduler):

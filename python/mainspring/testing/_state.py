@@ -16,11 +16,12 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from mainspring._mainspring import current_run
-from mainspring.executors.base import CoroutineRun
+from mainspring._runs.coroutine_run import CoroutineRun
 from mainspring.testing._rest import Waits, waits_for
 from mainspring.testing._sweeper import ManualSweeper
 
 if TYPE_CHECKING:
+    from mainspring._contract import Scheduler
     from mainspring.schedulers.base import BaseScheduler
     from mainspring.testing._loop_time import Timers
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class Stuck:
     """A run that keeps its worker thread."""
 
-    scheduler: BaseScheduler
+    scheduler: Scheduler
     job_id: str
     at: datetime
     #: That thread, once it has been seen to wait for a loop.
@@ -47,7 +48,7 @@ class Ledger:
         #: By scheduler, by executor and job, or by stuck run: how many runs of which no more is known.
         self.others: dict[object, int] = {}
         #: By thread: the runs in worker threads that wait for a loop, and what they wait for.
-        self.waiting: dict[int, tuple[BaseScheduler, str, asyncio.Future[Any]]] = {}
+        self.waiting: dict[int, tuple[Scheduler, str, asyncio.Future[Any]]] = {}
         #: Called in such a thread when it begins to wait.
         self.on_waiting: Callable[[], object] = bool
 

@@ -12,7 +12,7 @@ from contextvars import Context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from mainspring.schedulers._sweep import StoreSweeper
+from mainspring._scheduler.sweep import StoreSweeper
 
 if TYPE_CHECKING:
     from mainspring.schedulers.base import BaseScheduler

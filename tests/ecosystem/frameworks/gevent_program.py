@@ -14,11 +14,14 @@ if sys.argv[1] == "patched":
     monkey.patch_all()
 
 import asyncio
+from traceback import format_stack
 from typing import Any
 
 from gevent.event import Event
+from gevent.lock import RLock
 from outcome import check
 
+import mainspring.schedulers.gevent as schedulers_gevent
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -200,6 +203,38 @@ def shut_down_in_a_job() -> None:
     scheduler.start()
     assert told.wait(30)
     scheduler.shutdown(wait=False)
+
+
+def takes_no_greenlets_lock() -> None:
+    """A run takes no lock of greenlets, which a signal at the wrong moment leaves locked for ever."""
+    taken: list[str] = []
+    watches = False
+
+    class Watched(RLock):
+        def acquire(self, *args: Any, **kwargs: Any) -> Any:
+            if watches:
+                taken.append("".join(format_stack()))
+            return super().acquire(*args, **kwargs)
+
+    vars(schedulers_gevent)["RLock"] = Watched
+    scheduler = GeventScheduler(timezone="UTC")
+    told = Event()
+
+    def job() -> None:
+        nonlocal watches
+        watches = True
+
+    def take(event: Any) -> None:
+        nonlocal watches
+        watches = False
+        told.set()
+
+    scheduler.add_listener(take, EVENT_JOB_EXECUTED)
+    scheduler.add_job(job)
+    scheduler.start()
+    assert told.wait(30)
+    assert taken == []
+    scheduler.shutdown()
 
 
 def end_without_shutdown() -> None:

@@ -20,6 +20,7 @@ CASES = (
         "end_without_shutdown",
         "manual_clock",
         "killed",
+        "takes_no_greenlets_lock",
     ),
 )
 

@@ -1,0 +1,1 @@
+"""Event loops: finding and making them, guessing which is meant, what stops and ends them."""

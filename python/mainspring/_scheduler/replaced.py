@@ -1,0 +1,109 @@
+"""Which methods a user has replaced: jobs, stores and executors are served in other ways where none is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, TypeGuard
+
+from mainspring._mainspring import NativeStore, WorkerPool
+from mainspring.executors.base import RUN_METHODS
+from mainspring.jobstores.memory import SWEEP_METHODS, MemoryJobStore
+
+if TYPE_CHECKING:
+    from mainspring.executors.base import BaseExecutor
+    from mainspring.jobstores.base import BaseJobStore
+    from mainspring.jobstores.persistent import PersistentJobStore
+
+_LOOKUP = MemoryJobStore.lookup_job
+_SAVE_METHODS = frozenset(("remove_job", "update_job"))
+
+_ADD = "_real_add_job"
+#: What the methods that deal with jobs call, or are called by, and a user may replace.
+JOB_HOOKS = frozenset(
+    (
+        "_create_plugin_instance",
+        "_create_trigger",
+        "_first_fire_time",
+        "_lookup_job",
+        "_lookup_jobstore",
+        "_now",
+        _ADD,
+        "_store_has_changed",
+        "_store_lock",
+        "_stores",
+        "_trigger_plugins",
+        "add_job",
+        "modify_job",
+        "remove_job",
+    )
+)
+
+
+class JobMethods:
+    """The methods that deal with jobs, as they are before a user replaces one in a class.
+
+    :param scheduler_class: the class
+    :param base: the class below it, whose own way to add a job it calls
+    """
+
+    def __init__(self, scheduler_class: type, base: type) -> None:
+        self._methods = {hook: getattr(scheduler_class, hook) for hook in JOB_HOOKS}
+        self._base = base
+        self._added_by_base = getattr(base, _ADD)
+
+    def are_in(self, scheduler: object) -> bool:
+        """Tell whether a scheduler has them all."""
+        return (
+            JOB_HOOKS.isdisjoint(vars(scheduler))
+            and all(getattr(type(scheduler), name) is one for name, one in self._methods.items())
+            and getattr(self._base, _ADD) is self._added_by_base
+        )
+
+
+def native_store(store: BaseJobStore) -> NativeStore | None:
+    """Return the core of a store, unless it has a method of its own that a sweep must call."""
+    own = vars(store)
+    if not (own.get("_is_native") and SWEEP_METHODS.isdisjoint(own)):
+        return None
+    core = own.get("_native")
+    return core if isinstance(core, NativeStore) else None
+
+
+def looks_up_natively(store: BaseJobStore) -> bool:
+    """Tell whether a native store has no method of its own to look a job up with."""
+    own = type(store).lookup_job is not _LOOKUP
+    return native_store(store) is None or not (own or "lookup_job" in vars(store))
+
+
+def batches_updates(store: BaseJobStore) -> TypeGuard[PersistentJobStore]:
+    """Tell whether a store may save many jobs at once, since it has no methods of its own to save one."""
+    return _batches_updates(type(store)) and _SAVE_METHODS.isdisjoint(vars(store))
+
+
+def parks_jobs(store: BaseJobStore) -> TypeGuard[PersistentJobStore]:
+    """Tell whether a store keeps jobs that it cannot load, and tells of them."""
+    # Not by isinstance: a program without a persistent store is spared the import of the class.
+    return hasattr(type(store), "_take_newly_parked")
+
+
+def native_pool(executor: BaseExecutor) -> WorkerPool | None:
+    """Return the pool of an executor, unless it has a method of its own that a run must call."""
+    cls, own = type(executor), vars(executor)
+    methods = getattr(cls, "_native_methods", None)  # a test may have put a mock there
+    if methods is None or not RUN_METHODS.isdisjoint(own):
+        return None
+    if any(getattr(cls, name) is not method for name, method in methods.items()):
+        return None
+    pool = own.get("_pool")
+    return pool if isinstance(pool, WorkerPool) else None
+
+
+@cache
+def _batches_updates(cls: type) -> bool:
+    base = next((base for base in cls.__mro__ if "_save_due_jobs" in vars(base)), None)
+    return base is not None and _inherits(cls, base, _SAVE_METHODS)
+
+
+def _inherits(cls: type, base: type, names: Iterable[str]) -> bool:
+    return all(getattr(cls, name) is getattr(base, name) for name in names)

@@ -1,0 +1,331 @@
+//! The drive of engines whose clock is moved by hand, in the timer thread's place.
+//!
+//! [`Drive`] sweeps the engines that are started on its clock, in the order of their starts, and keeps what
+//! is due at the present instant. From there it goes item by item, in order, to the *place* where it is
+//! handled: an event loop, or a worker pool. Whoever drives takes the items of its own place and handles them
+//! then and there, moves the clock to the next deadline when nothing is left, and so goes on for as long as
+//! everything comes to its end at once; it stops at the first item of another place, or when a run goes on.
+//! So a year of sync jobs takes one change of thread, not one a run.
+//!
+//! One party drives at a time: the testing kit on its event loop (`python/mainspring/testing/_conductor.py`),
+//! or the worker thread to which it has lent the drive as a [`Segment`]. A run that blocks its worker blocks
+//! the segment; the kit then takes the drive back by [`Drive::reclaim`], which moves the `epoch` on, and the
+//! worker, when it is free at last, finds that it is not its turn any more.
+//!
+//! Ground rules: `state` is locked for one step, and the engines' and stores' locks are taken under it; no
+//! Python code runs meanwhile, and nothing of Python is in it to be dropped. Whoever drives is attached.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mainspring_core::UtcMicros;
+use mainspring_core::engine::{EngineHandle, Firing, Item};
+use mainspring_core::random::SplitMix64;
+use mainspring_core::time::{Clock, ManualClock, StepDetector};
+use pyo3::prelude::*;
+
+use crate::dispatch::hub::{Hub, Place};
+use crate::job::record::Route;
+use crate::time::on_behalf::OnBehalf;
+
+/// What is due at the present instant of a clock, and where the clock goes next.
+pub struct Drive {
+    pub clock: Arc<ManualClock>,
+    state: Mutex<State>,
+    /// Whether the kit is to look at what only Python knows of before time moves on.
+    attention: AtomicBool,
+    /// How many items have been handled.
+    progress: AtomicU64,
+    seed: u64,
+    /// When it was made, in real time, whoever has stopped Python's clocks.
+    made: Instant,
+}
+
+#[derive(Default)]
+struct State {
+    engines: Vec<Started>,
+    pending: VecDeque<(Arc<Hub>, Item)>,
+    batch: Vec<Item>,
+    epoch: u64,
+    /// The run that the segment's worker is in.
+    in_hand: Option<(Arc<Hub>, Firing)>,
+    /// The epochs of segments that were taken back while they were in a run, until that ends.
+    stuck: Vec<u64>,
+    /// How many seeds for jitter have been given out.
+    seeds: u64,
+}
+
+struct Started {
+    hub: Arc<Hub>,
+    handle: Arc<EngineHandle>,
+}
+
+/// What whoever drives is to do.
+enum Next {
+    /// Handle this.
+    Item(Arc<Hub>, Item),
+    /// Let this place go on.
+    Elsewhere(Arc<Hub>, Place),
+    /// Nothing: the time has come to which the clock was to be moved, or somebody is to look, or the drive has
+    /// been taken back.
+    Done,
+}
+
+impl Drive {
+    pub fn new(start: UtcMicros, seed: u64) -> Self {
+        Self {
+            clock: Arc::new(ManualClock::new(start)),
+            state: Mutex::default(),
+            attention: AtomicBool::new(false),
+            progress: AtomicU64::new(0),
+            seed,
+            made: Instant::now(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sweeps an engine from now on.
+    pub fn add(&self, hub: &Arc<Hub>, handle: &Arc<EngineHandle>) {
+        let mut state = self.lock();
+        state.engines.retain(|engine| !Arc::ptr_eq(&engine.hub, hub));
+        state.engines.push(Started { hub: Arc::clone(hub), handle: Arc::clone(handle) });
+    }
+
+    /// No longer sweeps an engine. What is due in it and was not handled is sent where it runs.
+    pub fn remove(&self, hub: &Arc<Hub>) {
+        let mut state = self.lock();
+        state.engines.retain(|engine| !Arc::ptr_eq(&engine.hub, hub));
+        let (own, rest) = state.pending.drain(..).partition(|(other, _)| Arc::ptr_eq(other, hub));
+        state.pending = rest;
+        drop(state);
+        let own: VecDeque<(Arc<Hub>, Item)> = own;
+        hub.deliver(&mut own.into_iter().map(|(_, item)| item).collect());
+    }
+
+    pub fn drives(&self, hub: &Arc<Hub>) -> bool {
+        self.lock().engines.iter().any(|engine| Arc::ptr_eq(&engine.hub, hub))
+    }
+
+    /// Has an item handled before all others.
+    pub fn put_first(&self, hub: &Arc<Hub>, item: Item) {
+        let (first, then) = in_order(hub, item);
+        let pending = &mut self.lock().pending;
+        for item in [then, Some(first)].into_iter().flatten() {
+            pending.push_front((Arc::clone(hub), item));
+        }
+    }
+
+    /// Has the clock answer in this thread.
+    pub fn on_behalf(&self) -> OnBehalf {
+        OnBehalf::begin(self.clock.now(), self.next_seed())
+    }
+
+    /// One more seed for jitter.
+    pub fn next_seed(&self) -> u64 {
+        let mut state = self.lock();
+        state.seeds += 1;
+        SplitMix64::new(self.seed ^ state.seeds.rotate_left(32)).next_u64()
+    }
+
+    /// The next item for the loop of an inbox, up to the time `until`.
+    pub fn next_on_loop(&self, here: &Place, until: UtcMicros) -> Option<(Arc<Hub>, Item)> {
+        match self.next(None, Some(here), until) {
+            Next::Item(hub, item) => Some((hub, item)),
+            _ => None,
+        }
+    }
+
+    /// The place where the next item up to the time `until` is handled; `None` when there is none or somebody is to
+    /// look.
+    pub fn next_place(&self, until: UtcMicros) -> Option<(Arc<Hub>, Place)> {
+        match self.next(None, None, until) {
+            Next::Elsewhere(hub, place) => Some((hub, place)),
+            Next::Item(..) | Next::Done => None,
+        }
+    }
+
+    /// Sends the item that is next, and those after it that belong to the same place, where they are handled, as
+    /// without a manual clock.
+    pub fn hand_over(&self) {
+        let mut items = Vec::new();
+        let mut to = None;
+        {
+            let mut guard = self.lock();
+            while let Some((hub, item)) = guard.pending.front() {
+                let place = hub.place_of(item);
+                let (first, same) = to.get_or_insert_with(|| (Arc::clone(hub), hub.place_of(item)));
+                if !(Arc::ptr_eq(first, hub) && same.is(&place)) {
+                    break;
+                }
+                items.extend(guard.pending.pop_front().map(|(_, item)| item));
+            }
+        }
+        if let Some((hub, _)) = to {
+            hub.deliver(&mut items);
+        }
+    }
+
+    /// Steps the wall clock while no time passes, and has every scheduler told of it.
+    pub fn step(&self, micros: i64) {
+        self.clock.step(micros);
+        if micros.abs() > StepDetector::TOLERANCE_MICROS {
+            let mut guard = self.lock();
+            let state = &mut *guard;
+            for engine in &state.engines {
+                state.pending.push_back((Arc::clone(&engine.hub), Item::ClockStepped(micros)));
+            }
+        }
+    }
+
+    /// The drive as lent to a worker, up to the time `until`.
+    pub fn segment(self: &Arc<Self>, until: UtcMicros, done: Py<PyAny>) -> Segment {
+        Segment { drive: Arc::clone(self), epoch: self.lock().epoch, until, done }
+    }
+
+    /// How many items have been handled.
+    pub fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Whether a run goes on, or a loop has something to do that a run or an event has left to it.
+    pub fn is_busy(&self) -> bool {
+        let state = self.lock();
+        state.engines.iter().any(|engine| engine.hub.runs.count() > 0 || engine.hub.has_work_for_loops())
+    }
+
+    /// Whether time is not to move on before somebody has looked at what only Python knows of.
+    pub fn wants_attention(&self) -> bool {
+        self.attention.load(Ordering::SeqCst)
+    }
+
+    pub fn set_attention(&self, value: bool) {
+        self.attention.store(value, Ordering::SeqCst);
+    }
+
+    /// How much real time has passed since it was made.
+    pub fn real(&self) -> Duration {
+        self.made.elapsed()
+    }
+
+    /// Takes the next step, up to the time `until`, for whoever drives at `here`. `epoch` is that of a segment.
+    fn next(&self, epoch: Option<u64>, here: Option<&Place>, until: UtcMicros) -> Next {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if epoch.is_some_and(|epoch| epoch != state.epoch) {
+            return Next::Done;
+        }
+        state.in_hand = None;
+        loop {
+            if let Some((hub, item)) = state.pending.front() {
+                let place = hub.place_of(item);
+                if here.is_none_or(|here| !here.is(&place)) {
+                    return Next::Elsewhere(Arc::clone(hub), place);
+                }
+                let Some((hub, item)) = state.pending.pop_front() else { return Next::Done };
+                if let Item::Run(firing) = &item {
+                    hub.runs.add(1);
+                    if epoch.is_some() {
+                        state.in_hand = Some((Arc::clone(&hub), firing.clone()));
+                    }
+                }
+                self.progress.fetch_add(1, Ordering::Relaxed);
+                return Next::Item(hub, item);
+            }
+            if self.wants_attention() {
+                return Next::Done;
+            }
+            let now = self.clock.now();
+            let mut deadline: Option<UtcMicros> = None;
+            for engine in &state.engines {
+                let next = engine.handle.sweep(now, &mut state.batch);
+                deadline = match (deadline, next) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+                for item in state.batch.drain(..) {
+                    let (first, then) = in_order(&engine.hub, item);
+                    let items = [Some(first), then].into_iter().flatten();
+                    state.pending.extend(items.map(|item| (Arc::clone(&engine.hub), item)));
+                }
+            }
+            if !state.pending.is_empty() {
+                continue;
+            }
+            match deadline {
+                // More is due than one pass takes.
+                Some(deadline) if deadline <= now => {}
+                Some(deadline) if deadline <= until => self.clock.advance_to(deadline),
+                _ => {
+                    self.clock.advance_to(until);
+                    return Next::Done;
+                }
+            }
+        }
+    }
+
+    /// Takes the drive back from a worker; returns the run that keeps it, if it is in one.
+    pub fn reclaim(&self) -> Option<(Arc<Hub>, Firing)> {
+        let mut state = self.lock();
+        let epoch = state.epoch;
+        state.epoch += 1;
+        let stuck = state.in_hand.take()?;
+        state.stuck.push(epoch);
+        if let Place::Pool(pool) = stuck.0.place_of(&Item::Run(stuck.1.clone())) {
+            pool.stuck.fetch_add(1, Ordering::SeqCst);
+        }
+        Some(stuck)
+    }
+}
+
+/// What is handled one after the other for an item: that a job has ended before its last run, where the hub
+/// starts that itself, as it does where nobody drives by hand.
+fn in_order(hub: &Hub, mut item: Item) -> (Item, Option<Item>) {
+    if let Item::Run(Firing { last: true, route, .. }) = &item {
+        let executor = hub.executor(Route::unpack(*route).executor);
+        if executor.is_some_and(|executor| executor.pool.is_some()) {
+            if let Some(end) = item.part_end() {
+                return (end, Some(item));
+            }
+        }
+    }
+    (item, None)
+}
+
+/// The drive as lent to a worker of one pool.
+pub struct Segment {
+    drive: Arc<Drive>,
+    epoch: u64,
+    until: UtcMicros,
+    /// What is called when the drive has been given back.
+    pub done: Py<PyAny>,
+}
+
+impl Segment {
+    /// The next run for the pool; `None` at the end of the segment.
+    pub fn next(&self, pool: &Place) -> Option<(Arc<Hub>, Firing)> {
+        match self.drive.next(Some(self.epoch), Some(pool), self.until) {
+            Next::Item(hub, Item::Run(firing)) => Some((hub, firing)),
+            _ => None,
+        }
+    }
+
+    /// Gives the drive back, or takes note that it has been taken back.
+    pub fn end(&self, pool: &Place) {
+        let was_stuck = {
+            let mut state = self.drive.lock();
+            if state.epoch == self.epoch {
+                state.in_hand = None;
+            }
+            let index = state.stuck.iter().position(|&epoch| epoch == self.epoch);
+            index.map(|index| state.stuck.swap_remove(index)).is_some()
+        };
+        if let (true, Place::Pool(pool)) = (was_stuck, pool) {
+            pool.stuck.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}

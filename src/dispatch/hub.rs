@@ -1,0 +1,437 @@
+//! The hub of one scheduler: takes what the engine hands over and sends it where it runs.
+//!
+//! Ground rules: `dispatch` runs on the timer thread, detached from Python, and takes only the read locks
+//! of `stores` and `executors`, which attached threads write to for the length of an assignment, running no
+//! Python code meanwhile. Nothing of Python is dropped under a lock.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use mainspring_core::engine::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::time::Clock;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::dispatch::aside::Aside;
+use crate::dispatch::drive::Drive;
+use crate::dispatch::loop_queue::{Inbox, Work};
+use crate::dispatch::run_log::RunLog;
+use crate::dispatch::worker_queue::{Pool, Task};
+use crate::job::record::{Route, Store};
+use crate::process::exit;
+use crate::process::fork::Origin;
+
+/// How long a loop may leave its inbox alone before it is looked after.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// An executor as the hub sees it.
+#[derive(Clone)]
+pub struct Executor {
+    /// Who runs its sync functions; `None`: the Python executor is asked for every run.
+    pub pool: Option<Arc<Pool>>,
+    pub logger: Arc<Py<PyAny>>,
+}
+
+pub struct Hub {
+    /// By store number; a store that is detached stays, for the runs that are on their way.
+    stores: RwLock<Vec<Arc<Attached>>>,
+    /// By executor number.
+    executors: RwLock<Vec<Option<Executor>>>,
+    /// Where notices, listeners and everything else that needs Python but no thread of its own is handled.
+    pub control: Arc<Inbox>,
+    /// Where coroutine jobs run, when not at `control`.
+    coroutines: RwLock<Option<Arc<Inbox>>>,
+    scheduler: Mutex<Scheduler>,
+    pub listener_mask: AtomicU32,
+    /// Whether listeners are called at `control` also for runs in worker threads.
+    pub events_on_loop: AtomicBool,
+    pub runs: Runs,
+    /// Has the scheduler look after its loops.
+    look_at_loops: LookAtLoops,
+    /// Who looks after silent loops.
+    pub loop_check: Aside,
+    /// Who starts the first workers of pools.
+    pub worker_start: Aside,
+    pub clock: Arc<dyn Clock>,
+    /// What drives the engine, and who ran, where the clock is one that is moved by hand.
+    pub virtual_time: Option<(Arc<Drive>, RunLog)>,
+    /// The process that the hub works in; in a child forked from that, nothing of it is to be run or told.
+    pub origin: Origin,
+}
+
+/// Where an item is handled.
+pub enum Place {
+    Inbox(Arc<Inbox>),
+    Pool(Arc<Pool>),
+}
+
+impl Place {
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Inbox(a), Self::Inbox(b)) => Arc::ptr_eq(a, b),
+            (Self::Pool(a), Self::Pool(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+/// A native store and the alias it goes by.
+pub struct Attached {
+    pub store: Arc<Store>,
+    pub alias: Py<PyString>,
+}
+
+/// The scheduler: held weakly while it is stopped, strongly while it runs.
+struct Scheduler {
+    weak: Py<PyAny>,
+    strong: Option<Py<PyAny>>,
+}
+
+/// Asks a scheduler what has become of its loops, in a thread that is attached to Python.
+pub type LookAtLoops = fn(&Bound<'_, PyAny>) -> PyResult<()>;
+
+impl Hub {
+    /// A hub for the scheduler that the weak reference `scheduler` leads to.
+    pub fn new(
+        scheduler: Py<PyAny>,
+        clock: Arc<dyn Clock>,
+        drive: Option<Arc<Drive>>,
+        look_at_loops: LookAtLoops,
+    ) -> Self {
+        Self {
+            stores: RwLock::default(),
+            executors: RwLock::default(),
+            control: Arc::default(),
+            coroutines: RwLock::default(),
+            scheduler: Mutex::new(Scheduler { weak: scheduler, strong: None }),
+            listener_mask: AtomicU32::new(0),
+            events_on_loop: AtomicBool::new(false),
+            runs: Runs::default(),
+            look_at_loops,
+            loop_check: Aside::default(),
+            worker_start: Aside::default(),
+            clock,
+            virtual_time: drive.map(|drive| (drive, RunLog::default())),
+            origin: Origin::here(),
+        }
+    }
+
+    /// The scheduler; `None` when it is gone.
+    pub fn scheduler<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let weak = {
+            let scheduler = self.scheduler.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(strong) = &scheduler.strong {
+                return Some(strong.bind(py).clone());
+            }
+            scheduler.weak.clone_ref(py)
+        };
+        weak.bind(py).call0().ok().filter(|scheduler| !scheduler.is_none())
+    }
+
+    /// Keeps the scheduler alive from now on, or no longer.
+    pub fn hold_scheduler(&self, py: Python<'_>, hold: bool) {
+        let strong = if hold { self.scheduler(py).map(Bound::unbind) } else { None };
+        let mut scheduler = self.scheduler.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut scheduler.strong, strong);
+        drop(scheduler);
+        drop(old);
+    }
+
+    /// Gives `store` a number of this hub, the one it had if it was here before: what was queued for it while
+    /// nobody could run it still finds it.
+    pub fn add_store(&self, store: Arc<Store>, alias: Py<PyString>) -> StoreId {
+        let attached = Arc::new(Attached { store, alias });
+        let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
+        let known = stores.iter().position(|s| Arc::ptr_eq(&s.store, &attached.store));
+        let index = known.unwrap_or(stores.len());
+        let old = match known {
+            Some(index) => Some(std::mem::replace(&mut stores[index], attached)),
+            None => {
+                stores.push(attached);
+                None
+            }
+        };
+        drop(stores);
+        drop(old);
+        StoreId(index as u32)
+    }
+
+    /// The store with this number.
+    pub fn attached(&self, id: StoreId) -> Option<Arc<Attached>> {
+        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
+        stores.get(id.0 as usize).cloned()
+    }
+
+    pub fn set_executor(&self, number: u32, executor: Option<Executor>) {
+        let mut executors = self.executors.write().unwrap_or_else(PoisonError::into_inner);
+        let number = number as usize;
+        if number >= executors.len() {
+            executors.resize_with(number + 1, || None);
+        }
+        let old = std::mem::replace(&mut executors[number], executor);
+        drop(executors);
+        drop(old);
+    }
+
+    pub fn executor(&self, number: u32) -> Option<Executor> {
+        let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
+        executors.get(number as usize).cloned().flatten()
+    }
+
+    /// How many workers of the executors' pools have something to do, and how much waits for them.
+    pub fn load(&self) -> (usize, usize) {
+        let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
+        let pools = executors.iter().flatten().filter_map(|executor| executor.pool.as_ref());
+        pools.map(|pool| pool.load()).fold((0, 0), |(a, b), (busy, queued)| (a + busy, b + queued))
+    }
+
+    /// Whether a loop has something to do that a run or an event has left to it.
+    pub fn has_work_for_loops(&self) -> bool {
+        !self.control.is_empty() || !self.coroutines().is_empty()
+    }
+
+    pub fn set_coroutines(&self, inbox: Option<Arc<Inbox>>) {
+        *self.coroutines.write().unwrap_or_else(PoisonError::into_inner) = inbox;
+    }
+
+    /// The inbox of the loop that runs coroutine jobs.
+    pub fn coroutines(&self) -> Arc<Inbox> {
+        let coroutines = self.coroutines.read().unwrap_or_else(PoisonError::into_inner);
+        coroutines.as_ref().map_or_else(|| Arc::clone(&self.control), Arc::clone)
+    }
+
+    /// The event codes that somebody listens to.
+    pub fn mask(&self) -> u32 {
+        self.listener_mask.load(Ordering::Relaxed)
+    }
+
+    /// Gives back the instance slot of a firing.
+    pub fn finish(&self, firing: &Firing) {
+        if !self.origin.is_here() {
+            return;
+        }
+        match self.attached(firing.store) {
+            Some(attached) => self.finish_in(&attached.store, firing),
+            None => self.runs.add(-1),
+        }
+    }
+
+    /// The same with the store at hand.
+    pub fn finish_in(&self, store: &Store, firing: &Firing) {
+        if !self.origin.is_here() {
+            return;
+        }
+        drop(store.finish(firing.key));
+        self.runs.add(-1);
+    }
+
+    /// Sends one firing to where it runs.
+    pub fn send(self: &Arc<Self>, firing: Firing) {
+        match &self.virtual_time {
+            Some((drive, _)) if drive.drives(self) => drive.put_first(self, Item::Run(firing)),
+            _ => self.deliver(&mut vec![Item::Run(firing)]),
+        }
+    }
+
+    /// Where an item goes, as [`Hub::deliver`] would send it.
+    pub fn place_of(&self, item: &Item) -> Place {
+        if let Item::Run(firing) = item {
+            let route = Route::unpack(firing.route);
+            if let Some(pool) = self.executor(route.executor).and_then(|executor| executor.pool) {
+                let coroutines = self.coroutines();
+                return match route.coroutine && coroutines.has_loop() {
+                    true => Place::Inbox(coroutines),
+                    false => Place::Pool(pool),
+                };
+            }
+        }
+        Place::Inbox(Arc::clone(&self.control))
+    }
+
+    /// Sorts a batch by where its items go, and sends them there.
+    pub fn deliver(self: &Arc<Self>, batch: &mut Vec<Item>) {
+        let mut control = Vec::new();
+        let mut elsewhere = Vec::new();
+        // Nearly always one pool.
+        let mut pools: Vec<(Arc<Pool>, Vec<Task>)> = Vec::new();
+        let coroutine_inbox = self.coroutines();
+        let same_loop = Arc::ptr_eq(&coroutine_inbox, &self.control);
+        let mut runs = 0;
+        {
+            let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
+            for mut item in batch.drain(..) {
+                let route = match &item {
+                    Item::Run(firing) => Route::unpack(firing.route),
+                    _ => {
+                        control.push(Work::Item(item));
+                        continue;
+                    }
+                };
+                runs += 1;
+                let executor = executors.get(route.executor as usize).and_then(Option::as_ref);
+                let pool = executor.and_then(|e| e.pool.as_ref());
+                let on_loop = pool.is_some() && route.coroutine && coroutine_inbox.has_loop();
+                if pool.is_none() || (on_loop && same_loop) {
+                    control.push(Work::Item(item));
+                    continue;
+                }
+                // The end is told on the control loop, wherever the last run is.
+                control.extend(item.part_end().map(Work::Item));
+                match (pool, item) {
+                    (Some(pool), Item::Run(firing)) if !on_loop => {
+                        let task = Task::Run(Arc::clone(self), firing);
+                        match pools.iter_mut().find(|(p, _)| Arc::ptr_eq(p, pool)) {
+                            Some((_, tasks)) => tasks.push(task),
+                            None => pools.push((Arc::clone(pool), vec![task])),
+                        }
+                    }
+                    (_, item) => elsewhere.push(Work::Item(item)),
+                }
+            }
+        }
+        self.runs.add(runs);
+        if !control.is_empty() {
+            self.control.push(control);
+        }
+        if !elsewhere.is_empty() {
+            coroutine_inbox.push(elsewhere);
+        }
+        for (pool, tasks) in pools {
+            if !pool.has_begun() {
+                self.start_worker(&pool);
+            }
+            // A pool that was shut down under its executor gives the runs back: Python decides.
+            let refused: Vec<Work> = pool
+                .push(tasks)
+                .into_iter()
+                .filter_map(|task| match task {
+                    Task::Run(_, firing) => Some(Work::Item(Item::Run(firing))),
+                    Task::Call(..) | Task::Drive(_) => None,
+                })
+                .collect();
+            if !refused.is_empty() {
+                self.control.push(refused);
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// Has the scheduler asked what has become of a silent loop.
+    fn check_loops(self: &Arc<Self>) {
+        let hub = Arc::clone(self);
+        self.loop_check.start("mainspring-check", move |py| {
+            let Some(scheduler) = hub.scheduler(py) else { return };
+            if let Err(error) = (hub.look_at_loops)(&scheduler) {
+                error.write_unraisable(py, Some(&scheduler));
+            }
+        });
+    }
+
+    /// Has the first worker of a pool started, which starts the others.
+    fn start_worker(&self, pool: &Arc<Pool>) {
+        let pool = Arc::clone(pool);
+        self.worker_start.start("mainspring-work", move |py| match (pool.begin)(py, Arc::clone(&pool)) {
+            Err(error) if !exit::is_of_exit(py, &error) => error.write_unraisable(py, None),
+            _ => {}
+        });
+    }
+
+    /// Waits for the threads that the timer thread has left something to.
+    pub fn join_asides(&self) {
+        self.loop_check.join();
+        self.worker_start.join();
+    }
+}
+
+/// The hub as the engine's dispatcher.
+pub struct HubDispatch(pub Arc<Hub>);
+
+impl Dispatch for HubDispatch {
+    fn dispatch(&self, batch: &mut Vec<Item>) {
+        self.0.deliver(batch);
+        if self.0.control.begin_search() || self.0.coroutines().begin_search() {
+            self.0.check_loops();
+        }
+    }
+
+    fn tick(&self) {
+        let is_silent = |inbox: &Inbox| inbox.is_silent(SILENCE);
+        if is_silent(&self.0.control) | is_silent(&self.0.coroutines()) {
+            self.0.check_loops();
+        }
+    }
+}
+
+/// Counts the runs that are queued or under way, and tells who waits when there are none.
+#[derive(Default)]
+pub struct Runs {
+    count: Mutex<Count>,
+    fewer: Condvar,
+    /// The most runs that anybody awaits with [`wait_none`], since telling them is not free.
+    awaited: AtomicUsize,
+    few_enough: Arc<tokio::sync::Notify>,
+}
+
+#[derive(Default)]
+struct Count {
+    runs: usize,
+    /// How many threads wait for fewer: to tell nobody costs a system call, too.
+    waiting: usize,
+}
+
+impl Runs {
+    pub fn add(&self, change: isize) {
+        let mut count = self.lock();
+        count.runs = count.runs.saturating_add_signed(change);
+        if change < 0 && count.waiting > 0 {
+            self.fewer.notify_all();
+        }
+        if count.runs <= self.awaited.load(Ordering::Relaxed) {
+            self.few_enough.notify_waiters();
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.lock().runs
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there are at most `but` runs, at most for `timeout`; says whether that is so.
+    pub fn wait_none(&self, but: usize, timeout: Option<Duration>) -> bool {
+        let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
+        let mut count = self.lock();
+        count.waiting += 1;
+        while count.runs > but {
+            count = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
+                Some(left) if left.is_zero() => break,
+                Some(left) => match self.fewer.wait_timeout(count, left) {
+                    Ok((count, _)) => count,
+                    Err(poisoned) => poisoned.into_inner().0,
+                },
+                None => self.fewer.wait(count).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        count.waiting -= 1;
+        count.runs <= but
+    }
+}
+
+/// Resolves when there are at most `but` runs.
+pub async fn wait_none(hub: Arc<Hub>, but: usize) {
+    hub.runs.awaited.fetch_max(but, Ordering::Relaxed);
+    let notify = Arc::clone(&hub.runs.few_enough);
+    loop {
+        let mut few_enough = std::pin::pin!(notify.notified());
+        // Registered before the count is read, so that a change in between is not missed.
+        few_enough.as_mut().enable();
+        if hub.runs.count() <= but {
+            return;
+        }
+        few_enough.await;
+    }
+}

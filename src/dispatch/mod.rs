@@ -1,0 +1,11 @@
+//! What is due, on its way to the place where it runs.
+
+pub mod aside;
+pub mod drive;
+pub mod hub;
+pub mod loop_queue;
+pub mod run;
+pub mod run_log;
+pub mod turn;
+pub mod wake;
+pub mod worker_queue;

@@ -1,0 +1,62 @@
+//! A run as data: what waits in a queue and is counted. What happens in it is in `run/steps.rs`.
+
+use std::sync::Arc;
+
+use mainspring_core::UtcMicros;
+use mainspring_core::engine::Firing;
+use pyo3::prelude::*;
+
+use crate::dispatch::hub::Attached;
+use crate::dispatch::run_log::Logged;
+use crate::job::fields::Seen;
+use crate::job::record::Route;
+
+/// A firing on its way through its run times.
+pub struct Run {
+    pub firing: Firing,
+    pub store: Arc<Attached>,
+    /// The job as it was when the run began.
+    pub seen: Seen,
+    /// How many of its run times have come to their end.
+    pub index: usize,
+    /// That of the current run time, see [`Run::context`].
+    pub context: Option<Py<PyAny>>,
+    /// Its place among the runs that a test may look at.
+    pub logged: Option<Logged>,
+}
+
+impl Run {
+    pub fn new(firing: Firing, store: Arc<Attached>, seen: Seen) -> Self {
+        Self { firing, store, seen, index: 0, context: None, logged: None }
+    }
+
+    pub fn run_times(&self) -> &[UtcMicros] {
+        self.firing.run_times.as_slice()
+    }
+
+    /// The run times that have not come to their end.
+    pub fn times_left(&self) -> &[UtcMicros] {
+        self.run_times().get(self.index..).unwrap_or_default()
+    }
+
+    pub fn executor(&self) -> u32 {
+        Route::unpack(self.firing.route).executor
+    }
+}
+
+/// How a run ended.
+pub enum Outcome<'py> {
+    /// It was so many microseconds late, and did not begin.
+    Missed(i64),
+    Returned(Bound<'py, PyAny>),
+    Raised(PyErr),
+}
+
+impl<'py> Outcome<'py> {
+    pub fn of(result: PyResult<Bound<'py, PyAny>>) -> Self {
+        match result {
+            Ok(value) => Self::Returned(value),
+            Err(error) => Self::Raised(error),
+        }
+    }
+}

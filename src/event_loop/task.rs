@@ -1,0 +1,404 @@
+//! The tasks of runs: starting one on a loop, eagerly where that is possible, and going on when it is done.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::dispatch::loop_queue::Suspended;
+use crate::dispatch::run::{Outcome, Run};
+use crate::event_loop::coroutine::JobCoroutine;
+use crate::event_loop::inbox::LoopInbox;
+use crate::process::exit::Inside;
+use crate::py::imports;
+use crate::py::once::intern;
+use crate::run::report::{self, Env, INFO, code};
+use crate::run::steps;
+
+/// Starts the tasks of runs on one loop.
+pub struct TaskStarter<'a, 'py> {
+    inbox: &'a Bound<'py, LoopInbox>,
+    env: &'a Env<'py>,
+    event_loop: Option<Bound<'py, PyAny>>,
+    /// Arguments for an eagerly started `asyncio.Task`; `None` where the interpreter cannot, or the loop
+    /// has a task factory of its own.
+    eager: Option<Bound<'py, PyDict>>,
+    /// Whether `create_task` takes a context (CPython 3.11). A task factory may not: asyncio itself only
+    /// hands it one that the caller of `create_task` gave, which few do.
+    takes_context: bool,
+}
+
+impl<'a, 'py> TaskStarter<'a, 'py> {
+    pub fn new(inbox: &'a Bound<'py, LoopInbox>, env: &'a Env<'py>) -> PyResult<Self> {
+        let py = env.py;
+        let bound = inbox.get().inbox.lock_bound();
+        let event_loop = bound.as_ref().map(|bound| bound.locals.event_loop(py));
+        let eager = bound.as_ref().and_then(|bound| bound.eager.as_ref().map(|e| e.bind(py).clone()));
+        drop(bound);
+        let has_factory = match &event_loop {
+            Some(event_loop) => {
+                !env.despite_interrupt(|| event_loop.call_method0(intern!(py, "get_task_factory")))?.is_none()
+            }
+            None => false,
+        };
+        let eager = eager.filter(|_| !has_factory);
+        let takes_context = !has_factory && py.version_info() >= (3, 11);
+        Ok(Self { inbox, env, event_loop, eager, takes_context })
+    }
+
+    /// Runs a coroutine function's firing. Fails only with the user's interrupt.
+    pub fn run(&self, mut run: Run) -> PyResult<()> {
+        match run.next_in_time(self.env) {
+            Some(_) => {
+                let result = run.seen.record.call(self.env.py);
+                self.go_on(run, result)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on with a run whose function has been called.
+    pub fn go_on(&self, mut run: Run, mut result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
+        let py = self.env.py;
+        loop {
+            if let Ok(value) = &result {
+                let is_coroutine = is_coroutine(value)?;
+                if is_coroutine || self.env.despite_interrupt(|| steps::is_awaitable(value)).unwrap_or(false)
+                {
+                    match self.start(value, is_coroutine, &mut run) {
+                        Ok(started) if started.has_ended(py)? => {
+                            self.adopt_context(&mut run, &started.task)?;
+                            result = self.result_of(&started);
+                        }
+                        Ok(started) => return self.suspend(run, &started, value),
+                        Err(error) => {
+                            self.env.never_fails(steps::close(value));
+                            result = Err(error);
+                        }
+                    }
+                }
+            }
+            self.settle(&mut run, result)?;
+            if run.next_in_time(self.env).is_none() {
+                return Ok(());
+            }
+            result = run.seen.record.call(py);
+        }
+    }
+
+    fn settle(&self, run: &mut Run, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
+        let py = self.env.py;
+        match result {
+            Err(error) if !self.env.hub.origin.is_here() && report::is_exit(py, &error) => {
+                // The job has forked, and this is the child, which it wants to end.
+                Err(error)
+            }
+            Err(error) if error.value(py).is_instance(imports::cancelled_error(py)?)? => {
+                run.abandon(self.env, &error);
+                Ok(())
+            }
+            Err(error) if report::is_interrupt(py, &error) => {
+                run.abandon(self.env, &error);
+                Err(error)
+            }
+            result => {
+                run.settle(self.env, Outcome::of(result));
+                Ok(())
+            }
+        }
+    }
+
+    /// A task, or another future, for an awaitable.
+    fn start(
+        &self,
+        awaitable: &Bound<'py, PyAny>,
+        is_coroutine: bool,
+        run: &mut Run,
+    ) -> PyResult<Started<'py>> {
+        let py = self.env.py;
+        if is_coroutine {
+            let coroutine = Bound::new(py, JobCoroutine::new(awaitable, self.eager.is_some()))?;
+            let task = self.start_task(coroutine.as_any(), run)?;
+            // A task factory, or a loop of another kind, may have wrapped it. A task that an eager factory has
+            // brought to its end has no coroutine any more, and CPython 3.12.1 crashes when it is asked for it.
+            let is_direct = self.eager.is_some()
+                || !task.call_method0(intern!(py, "done"))?.is_truthy()?
+                    && task
+                        .getattr_opt(intern!(py, "get_coro"))?
+                        .map_or(Ok(false), |get_coro| Ok::<_, PyErr>(get_coro.call0()?.is(&coroutine)))?;
+            return Ok(Started { task, coroutine: is_direct.then_some(coroutine) });
+        }
+        let only = |task| Started { task, coroutine: None };
+        // As `asyncio.isfuture` asks, without a call of Python code for every run.
+        if awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
+            let loop_of = awaitable.call_method0(intern!(py, "get_loop"))?;
+            return match &self.event_loop {
+                Some(event_loop) if !loop_of.is(event_loop) => {
+                    imports::bridged(py)?.call1((awaitable,)).map(only)
+                }
+                _ => Ok(only(awaitable.clone())),
+            };
+        }
+        let coroutine = imports::contained(py)?.call1((awaitable,))?;
+        let task = self.start_task(&coroutine, run).map(only);
+        if task.is_err() {
+            // A task factory may raise; the run is reported with that, and nothing is left unawaited.
+            self.env.never_fails(steps::close(&coroutine));
+        }
+        task
+    }
+
+    /// A task for the coroutine `contained`.
+    fn start_task(&self, contained: &Bound<'py, PyAny>, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.env.py;
+        let context = run.context(self.env)?;
+        if let Some(options) = &self.eager {
+            // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
+            options.set_item(intern!(py, "context"), context)?;
+            return imports::asyncio_task(py)?.call((contained,), Some(options));
+        }
+        let Some(event_loop) = &self.event_loop else {
+            return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
+        };
+        let create_task = event_loop.getattr(intern!(py, "create_task"))?;
+        if self.takes_context {
+            let options = PyDict::new(py);
+            options.set_item(intern!(py, "context"), context)?;
+            create_task.call((contained,), Some(&options))
+        } else {
+            context.call_method1(intern!(py, "run"), (create_task, contained))
+        }
+    }
+
+    /// Has the end of a run told in the context of its task, where that could not be given the run's.
+    fn adopt_context(&self, run: &mut Run, task: &Bound<'py, PyAny>) -> PyResult<()> {
+        if !self.takes_context {
+            // CPython 3.12.
+            if let Some(get_context) = task.getattr_opt(intern!(self.env.py, "get_context"))? {
+                run.context = Some(get_context.call0()?.unbind());
+            }
+        }
+        Ok(())
+    }
+
+    /// The result of what has ended.
+    fn result_of(&self, started: &Started<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.env.py;
+        let Started { task, coroutine } = started;
+        if coroutine.as_ref().is_some_and(|coroutine| coroutine.get().returned_none()) {
+            // As nearly all jobs do. Unless the task was cancelled in its last step, that is its result, too.
+            let state = task.getattr_opt(intern!(py, "_state"))?;
+            if state.is_some_and(|state| state.is(intern!(py, "FINISHED"))) {
+                return Ok(py.None().into_bound(py));
+            }
+        }
+        result_of_task(task)
+    }
+
+    /// Lets a run wait for its task.
+    fn suspend(&self, run: Run, started: &Started<'py>, awaitable: &Bound<'py, PyAny>) -> PyResult<()> {
+        let py = self.env.py;
+        let inbox = self.inbox.get();
+        let Started { task, coroutine } = started;
+        let address = task.as_ptr() as usize;
+        let task_is_ours = !task.is(awaitable);
+        let run = Arc::new(Mutex::new(Some(run)));
+        let resume = Resume {
+            inbox: self.inbox.clone().unbind(),
+            address,
+            task_is_ours,
+            interrupt: Mutex::default(),
+            run: Arc::clone(&run),
+        };
+        let resume = Bound::new(py, resume)?;
+        let suspended = Suspended { task: task.clone().unbind(), task_is_ours, run };
+        let old = inbox.inbox.lock_tasks().insert(address, suspended);
+        drop(old);
+        if let Some(coroutine) = coroutine {
+            // The callback of the task is one turn of the loop later, and dearer.
+            coroutine.get().wait(resume.unbind());
+            return Ok(());
+        }
+        let options = PyDict::new(py);
+        if let Some(context) = inbox.inbox.context(py) {
+            options.set_item(intern!(py, "context"), context)?;
+        }
+        task.call_method(intern!(py, "add_done_callback"), (resume,), Some(&options)).map(drop)
+    }
+}
+
+/// A task, or another future, that has been started.
+struct Started<'py> {
+    task: Bound<'py, PyAny>,
+    /// What it steps through, where that is ours.
+    coroutine: Option<Bound<'py, JobCoroutine>>,
+}
+
+impl Started<'_> {
+    fn has_ended(&self, py: Python<'_>) -> PyResult<bool> {
+        match &self.coroutine {
+            Some(coroutine) => Ok(coroutine.get().has_ended()),
+            None => self.task.call_method0(intern!(py, "done"))?.is_truthy(),
+        }
+    }
+}
+
+/// The callback of a suspended run's task.
+#[pyclass(frozen)]
+pub struct Resume {
+    inbox: Py<LoopInbox>,
+    /// The address of the task, by which the inbox knows it.
+    address: usize,
+    /// Whether the task was made here; else the job's function returned it.
+    task_is_ours: bool,
+    /// What arrived in the last step and is to end the program.
+    interrupt: Mutex<Option<PyErr>>,
+    run: Arc<Mutex<Option<Run>>>,
+}
+
+impl Resume {
+    /// Called in the last step of the run's task, whose coroutine has just returned or raised.
+    pub fn at_end(slf: &Bound<'_, Self>, returned: bool) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let LoopInbox { inbox, hub } = this.inbox.get();
+        let task = inbox.lock_tasks().get(&this.address).map(|suspended| suspended.task.clone_ref(py));
+        let Some(task) = task.filter(|_| hub.origin.is_here()) else { return Ok(()) };
+        let task = task.bind(py);
+        let unheard = returned
+            && this.nobody_asks(task).unwrap_or_else(|error| {
+                // Whatever it is, the run is told of in the ordinary way; a Ctrl-C goes on after that.
+                if report::is_exit(py, &error) {
+                    this.keep(error);
+                }
+                false
+            });
+        if unheard {
+            let old = inbox.lock_tasks().remove(&this.address);
+            drop(old);
+            if let Some(run) = this.take_run() {
+                hub.finish_in(&run.store.store, &run.firing);
+            }
+            return Ok(());
+        }
+        // The end is told in the context of this step, which is another than the run's where a task factory, or
+        // CPython 3.10, has made a copy.
+        let context = imports::copy_context(py)?.call0()?.unbind();
+        let mut run = this.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = run.as_mut().and_then(|run| run.context.replace(context));
+        drop(run);
+        drop(old);
+        // The task is done when this step is.
+        let options = PyDict::new(py);
+        if let Some(context) = inbox.context(py) {
+            options.set_item(intern!(py, "context"), context)?;
+        }
+        let event_loop = task.call_method0(intern!(py, "get_loop"))?;
+        let call_soon = || event_loop.call_method(intern!(py, "call_soon"), (slf, task), Some(&options));
+        match call_soon() {
+            Err(error) if report::is_interrupt(py, &error) => {
+                this.keep(error);
+                // Nobody knows whether it had got so far; a second call finds nothing to do.
+                call_soon()
+            }
+            result => result,
+        }
+        .map(drop)
+    }
+
+    /// Keeps what is to end the program until the run has been told of.
+    fn keep(&self, interrupt: PyErr) {
+        let old = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).replace(interrupt);
+        drop(old);
+    }
+
+    /// Whether there is nothing to do or to tell when the run has ended well, but to give its slot back.
+    fn nobody_asks(&self, task: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = task.py();
+        let hub = &self.inbox.get().hub;
+        if hub.mask() & code::JOB_EXECUTED != 0 || hub.virtual_time.is_some() {
+            return Ok(false);
+        }
+        let executor = {
+            let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+            run.as_ref().filter(|run| run.times_left().len() == 1).map(Run::executor)
+        };
+        let Some(executor) = executor.and_then(|executor| hub.executor(executor)) else { return Ok(false) };
+        if executor.logger.bind(py).call_method1(intern!(py, "isEnabledFor"), (INFO,))?.is_truthy()? {
+            return Ok(false);
+        }
+        // Cancelled, though it has returned.
+        match task.getattr_opt(intern!(py, "_must_cancel"))? {
+            Some(must_cancel) => Ok(!must_cancel.is_truthy()?),
+            None => Ok(false),
+        }
+    }
+
+    fn take_run(&self) -> Option<Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Ends the task of a run whose loop is closed, without the words that asyncio has for a task that is lost: the end of the
+/// run is reported, and that of the loop.
+pub fn end_task(py: Python<'_>, suspended: &Suspended) -> PyResult<()> {
+    if suspended.task_is_ours {
+        let task = suspended.task.bind(py);
+        // A task factory's own tasks need not have it.
+        let silenced = task.setattr(intern!(py, "_log_destroy_pending"), false);
+        let closed = task.call_method0(intern!(py, "get_coro"))?.call_method0(intern!(py, "close"));
+        silenced.or_else(|error| match error.is_instance_of::<PyAttributeError>(py) {
+            true => Ok(()),
+            false => Err(error),
+        })?;
+        closed?;
+    }
+    Ok(())
+}
+
+#[pymethods]
+impl Resume {
+    fn __call__(&self, task: Bound<'_, PyAny>) -> PyResult<()> {
+        let py = task.py();
+        let Some(_inside) = Inside::enter() else { return Ok(()) };
+        let inbox = self.inbox.bind(py);
+        let old = inbox.get().inbox.lock_tasks().remove(&(task.as_ptr() as usize));
+        drop(old);
+        let Some(mut run) = self.take_run() else { return Ok(()) };
+        let Some(env) = Env::at_loop(py, &inbox.get().hub, &inbox.get().inbox) else {
+            inbox.get().hub.finish(&run.firing);
+            return Ok(());
+        };
+        let tasks = TaskStarter::new(inbox, &env)?;
+        if self.task_is_ours {
+            tasks.adopt_context(&mut run, &task)?;
+        }
+        tasks.settle(&mut run, result_of_task(&task))?;
+        tasks.run(run)?;
+        env.interrupted()?;
+        let interrupt = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
+        interrupt.map_or(Ok(()), Err)
+    }
+}
+
+/// The result of a task that is done.
+fn result_of_task<'py>(task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    contained_exit(task.py(), task.call_method0(intern!(task.py(), "result")))
+}
+
+fn is_coroutine(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(value.get_type().is(imports::coroutine_type(value.py())?))
+}
+
+/// Takes the exception out that was contained on its way through the task.
+pub fn contained_exit<'py>(
+    py: Python<'py>,
+    result: PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match result {
+        Err(error) if error.value(py).is_instance(imports::job_exit_error(py)?)? => {
+            Err(PyErr::from_value(error.value(py).getattr(intern!(py, "exit"))?))
+        }
+        result => result,
+    }
+}

@@ -1,0 +1,76 @@
+//! What a job's function is called, whether it takes its arguments, and whether it gives a coroutine.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
+
+use crate::job::record::{is_async_generator_function, is_coroutine_function};
+use crate::py::imports;
+use crate::py::once::intern;
+
+/// `inspect.CO_VARARGS` and the like.
+mod flag {
+    pub const VARARGS: u32 = 0x04;
+    pub const COROUTINE: u32 = 0x80;
+    pub const ASYNC_GENERATOR: u32 = 0x200;
+}
+
+/// A function that can be called with the arguments of its job.
+pub struct Function<'py> {
+    pub name: Bound<'py, PyString>,
+    pub coroutine: bool,
+}
+
+impl<'py> Function<'py> {
+    /// What `func` is; `None` or an error where it can be no job with these arguments.
+    pub fn of(
+        func: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Option<Self>> {
+        if kwargs.is_none() {
+            if let Some(plain) = Self::plain(func, args.len())? {
+                return Ok(Some(plain));
+            }
+        }
+        if func.is_instance_of::<PyString>() || !func.is_callable() || is_async_generator_function(func)? {
+            return Ok(None);
+        }
+        let py = func.py();
+        match kwargs {
+            Some(kwargs) => imports::check_callable_args(py)?.call1((func, args, kwargs))?,
+            None => imports::check_callable_args(py)?.call1((func, args, PyDict::new(py)))?,
+        };
+        Ok(Some(Self {
+            name: imports::get_callable_name(py)?.call1((func,))?.cast_into()?,
+            coroutine: is_coroutine_function(func)?,
+        }))
+    }
+
+    /// The same of a function written in Python that takes so many arguments, read from it directly.
+    fn plain(func: &Bound<'py, PyAny>, given: usize) -> PyResult<Option<Self>> {
+        let py = func.py();
+        if !func.is_exact_instance_of::<PyFunction>() {
+            return Ok(None);
+        }
+        // A decorator that pretends, or a mark such as that of inspect.markcoroutinefunction.
+        let attributes = func.getattr(intern!(py, "__dict__"))?;
+        if !attributes.cast::<PyDict>()?.is_empty() {
+            return Ok(None);
+        }
+        let code = func.getattr(intern!(py, "__code__"))?;
+        let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
+        let keyword_only: usize = code.getattr(intern!(py, "co_kwonlyargcount"))?.extract()?;
+        if keyword_only > 0 || flags & flag::ASYNC_GENERATOR != 0 {
+            return Ok(None);
+        }
+        let positional: usize = code.getattr(intern!(py, "co_argcount"))?.extract()?;
+        let defaults = func.getattr(intern!(py, "__defaults__"))?;
+        let optional = if defaults.is_none() { 0 } else { defaults.cast::<PyTuple>()?.len() };
+        let most = if flags & flag::VARARGS != 0 { usize::MAX } else { positional };
+        if !(positional.saturating_sub(optional)..=most).contains(&given) {
+            return Ok(None);
+        }
+        let name = func.getattr(intern!(py, "__qualname__"))?.cast_into()?;
+        Ok(Some(Self { name, coroutine: flags & flag::COROUTINE != 0 }))
+    }
+}

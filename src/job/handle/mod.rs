@@ -1,0 +1,598 @@
+//! `mainspring.job.Job`: what the user holds of a job.
+//!
+//! A job is *detached* (it holds its own fields: pending jobs, jobs that Python-written stores build) or
+//! *linked* (a handle on an entry of a native store, made on demand). A linked job reads the live entry;
+//! when the entry has left the store, the job becomes detached with the last values it saw.
+//!
+//! Ground rules: `state` is locked for the length of one field access and never while Python code runs.
+
+mod apply;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mainspring_core::job::{JobId, JobKey};
+use mainspring_core::store::NewJob;
+use pyo3::exceptions::PyAttributeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+pub use self::apply::Origin;
+use crate::job::changes::Changes;
+use crate::job::fields::{Fields, Seen, new_job, unset, zone_of};
+use crate::job::record::{Record, Store};
+use crate::py::imports;
+use crate::py::text;
+use crate::time::datetime;
+use crate::time::zone::TimeZone;
+
+/// A handle on an entry of a native store, with what it last saw there.
+struct Link {
+    store: Arc<Store>,
+    key: JobKey,
+    seen: Seen,
+}
+
+struct State {
+    scheduler: Option<Py<PyAny>>,
+    /// The id as it was last handed out.
+    id_text: Option<Py<PyString>>,
+    alias: Option<Py<PyString>>,
+    /// `None`: none is set. A linked job has none of its own.
+    fields: Option<Box<Fields>>,
+    link: Option<Link>,
+}
+
+impl State {
+    fn fields(&self) -> &Fields {
+        static UNSET: Fields = Fields::UNSET;
+        self.fields.as_deref().unwrap_or(&UNSET)
+    }
+
+    fn fields_mut(&mut self) -> &mut Fields {
+        self.fields.get_or_insert_default()
+    }
+}
+
+/// A scheduled job: its options and its current schedule.
+///
+/// Made by the scheduler, never by the user.
+#[pyclass(module = "mainspring.job", weakref, subclass, frozen)]
+pub struct Job {
+    state: Mutex<State>,
+}
+
+impl Job {
+    /// A job with the given fields.
+    fn detached(fields: Fields) -> Self {
+        let fields = Some(Box::new(fields));
+        Self { state: Mutex::new(State { scheduler: None, id_text: None, alias: None, fields, link: None }) }
+    }
+
+    /// A handle on an entry of a native store.
+    pub fn linked(
+        store: Arc<Store>,
+        key: JobKey,
+        seen: Seen,
+        scheduler: Option<Py<PyAny>>,
+        alias: Option<Py<PyString>>,
+    ) -> Self {
+        let link = Some(Link { store, key, seen });
+        Self { state: Mutex::new(State { scheduler, id_text: None, alias, fields: None, link }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a linked job sees now; `None` for a detached one.
+    fn seen(&self) -> Option<Seen> {
+        let mut state = self.lock();
+        let link = state.link.as_mut()?;
+        let old = Seen::read(&link.store, link.key).map(|now| std::mem::replace(&mut link.seen, now));
+        let seen = link.seen.clone();
+        drop(state);
+        drop(old);
+        Some(seen)
+    }
+
+    /// The same with all the objects that users may ask for, which the entry has from then on.
+    fn seen_complete(&self, py: Python<'_>) -> PyResult<Option<Seen>> {
+        let Some(seen) = self.seen().filter(|seen| !seen.record.is_complete()) else {
+            return Ok(self.seen());
+        };
+        let complete = Arc::new(seen.record.completed(py, &seen.trigger)?);
+        let mut state = self.lock();
+        let Some(link) = state.link.as_mut() else { return Ok(None) };
+        let (store, key) = (Arc::clone(&link.store), link.key);
+        let old = std::mem::replace(&mut link.seen.record, Arc::clone(&complete));
+        drop(state);
+        drop(old);
+        let replaces = |record: &Arc<Record>| Arc::ptr_eq(record, &seen.record);
+        drop(store.change(|s| s.replace_payload(key, complete, replaces)));
+        // Somebody else may have been quicker.
+        Ok(self.seen())
+    }
+
+    /// The key of the entry this job is a handle on, if it is one of `store`'s.
+    pub fn key_in(&self, store: &Arc<Store>) -> Option<JobKey> {
+        let state = self.lock();
+        state.link.as_ref().filter(|link| Arc::ptr_eq(&link.store, store)).map(|link| link.key)
+    }
+
+    /// The id, which every job but a bare `Job.__new__(Job)` has.
+    pub fn job_id(&self) -> PyResult<JobId> {
+        let state = self.lock();
+        match (&state.link, &state.fields().id) {
+            (Some(link), _) => Ok(Arc::clone(&link.seen.id)),
+            (None, Some(id)) => Ok(Arc::clone(id)),
+            (None, None) => Err(unset("id")),
+        }
+    }
+
+    /// Makes this job a handle on an entry.
+    pub fn link(&self, store: Arc<Store>, key: JobKey, seen: Seen) {
+        let old = {
+            let mut state = self.lock();
+            (state.link.replace(Link { store, key, seen }), std::mem::take(&mut state.fields))
+        };
+        drop(old);
+    }
+
+    /// Whether this job is a handle on an entry of a native store.
+    pub fn is_linked(&self) -> bool {
+        self.lock().link.is_some()
+    }
+
+    fn set_scheduler(&self, scheduler: Option<Py<PyAny>>) {
+        let old = std::mem::replace(&mut self.lock().scheduler, scheduler);
+        drop(old);
+    }
+
+    fn set_jobstore_alias(&self, alias: Option<Py<PyString>>) {
+        let old = std::mem::replace(&mut self.lock().alias, alias);
+        drop(old);
+    }
+
+    /// Names the scheduler and store alias, where they are given.
+    pub fn set_owner(&self, scheduler: Option<Py<PyAny>>, alias: Option<Py<PyString>>) {
+        let mut state = self.lock();
+        let old = (
+            scheduler.and_then(|scheduler| state.scheduler.replace(scheduler)),
+            alias.and_then(|alias| state.alias.replace(alias)),
+        );
+        drop(state);
+        drop(old);
+    }
+
+    /// What a native store needs to take this job in.
+    pub fn to_new_job(&self, py: Python<'_>) -> PyResult<NewJob<Arc<Record>>> {
+        new_job(py, self.fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))
+    }
+
+    fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
+        let state = self.lock();
+        (
+            state.scheduler.as_ref().map(|s| s.clone_ref(py)),
+            state.alias.as_ref().map(|alias| alias.clone_ref(py)),
+        )
+    }
+
+    /// All fields as they are now, of a linked job too.
+    pub fn fields(&self, py: Python<'_>) -> PyResult<Fields> {
+        match self.seen_complete(py)? {
+            Some(seen) => self.fields_of(py, seen),
+            None => Ok(self.lock().fields().clone_ref(py)),
+        }
+    }
+
+    /// The fields of a linked job that has been seen with all its objects.
+    fn fields_of(&self, py: Python<'_>, seen: Seen) -> PyResult<Fields> {
+        let record = &seen.record;
+        let next = match seen.next {
+            Some(next) => Some(self.zone(py, record)?.datetime(py, next)?.unbind()),
+            None => None,
+        };
+        Ok(Fields {
+            id: Some(seen.id),
+            func: Some(record.func.clone_ref(py)),
+            func_ref: Some(record.func_ref.clone_ref(py)),
+            args: Some(record.args.clone_ref(py)),
+            kwargs: record.kwargs.as_ref().map(|kwargs| kwargs.clone_ref(py)),
+            name: Some(record.name.clone_ref(py)),
+            executor: Some(record.executor.clone_ref(py)),
+            trigger: record.trigger.as_ref().map(|trigger| trigger.clone_ref(py)),
+            misfire_grace_time: Some(seen.policy.misfire_grace_seconds),
+            coalesce: Some(seen.policy.coalesce),
+            max_instances: Some(seen.policy.max_instances),
+            next_run_time: Some(next),
+            context: record.context.as_ref().map(|context| context.clone_ref(py)),
+        })
+    }
+
+    /// The time zone in which the fire times of a linked job are shown.
+    fn zone(&self, py: Python<'_>, record: &Record) -> PyResult<Arc<TimeZone>> {
+        let scheduler = self.lock().scheduler.as_ref().map(|s| s.clone_ref(py));
+        zone_of(py, record, scheduler.as_ref().map(|s| s.bind(py)))
+    }
+
+    fn scheduler_of<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let scheduler = self.lock().scheduler.as_ref().map(|s| s.clone_ref(py));
+        scheduler.map(|s| s.into_bound(py)).ok_or_else(|| unset("_scheduler"))
+    }
+
+    fn call_scheduler<'py>(
+        slf: &Bound<'py, Self>,
+        method: &str,
+        args: Vec<Bound<'py, PyAny>>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let this = slf.get();
+        let alias = this.lock().alias.as_ref().map(|alias| alias.clone_ref(py));
+        let mut all = vec![text::string(py, &this.job_id()?).into_any(), alias.into_pyobject(py)?];
+        all.extend(args);
+        this.scheduler_of(py)?.call_method(method, PyTuple::new(py, all)?, kwargs)
+    }
+
+    fn field<T>(&self, name: &'static str, get: impl FnOnce(&Fields) -> Option<T>) -> PyResult<T> {
+        get(self.lock().fields()).ok_or_else(|| unset(name))
+    }
+}
+
+/// Moves what `from` holds to where it is dropped later; says whether it held anything.
+fn move_out<T>(from: &mut Option<T>, to: &mut Option<T>) -> bool {
+    *to = from.take();
+    to.is_some()
+}
+
+/// One attribute: read from the live entry of a linked job, else from the job's own field.
+macro_rules! attribute {
+    ($self:ident, $py:ident, $name:literal, $seen:ident => $linked:expr, $fields:ident => $detached:expr) => {
+        match $self.seen() {
+            Some($seen) => Ok($linked),
+            None => $self.field($name, |$fields| $detached),
+        }
+    };
+}
+
+#[pymethods]
+impl Job {
+    #[classattr]
+    fn __slots__(py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        let names = [
+            "__weakref__",
+            "_jobstore_alias",
+            "_scheduler",
+            "args",
+            "coalesce",
+            "context",
+            "executor",
+            "func",
+            "func_ref",
+            "id",
+            "kwargs",
+            "max_instances",
+            "misfire_grace_time",
+            "name",
+            "next_run_time",
+            "trigger",
+        ];
+        Ok(PyTuple::new(py, names)?.unbind())
+    }
+
+    /// What a linked job reads through its record is not its own to visit, unless it is the last to hold that.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        visit.call(&state.scheduler)?;
+        if let Some(record) = state.link.as_ref().map(|link| &link.seen.record) {
+            if Arc::strong_count(record) == 1 {
+                visit.call(&record.func)?;
+                visit.call(&record.args)?;
+                visit.call(&record.kwargs)?;
+                visit.call(&record.trigger)?;
+                visit.call(&record.context)?;
+            }
+        }
+        let fields = state.fields();
+        visit.call(&fields.func)?;
+        visit.call(&fields.args)?;
+        visit.call(&fields.kwargs)?;
+        visit.call(&fields.context)?;
+        visit.call(&fields.trigger)
+    }
+
+    fn __clear__(&self) {
+        let mut state = self.lock();
+        let old = (state.scheduler.take(), state.link.take(), std::mem::take(&mut state.fields));
+        drop(state);
+        drop(old);
+    }
+
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(scheduler, id=None, **kwargs)")]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self::detached(Fields::default())
+    }
+
+    #[pyo3(signature = (scheduler, id=None, **kwargs))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        scheduler: Bound<'_, PyAny>,
+        id: Option<Bound<'_, PyAny>>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        slf.get().set_scheduler(Some(scheduler.unbind()));
+        let changes = match kwargs {
+            Some(kwargs) => kwargs.copy()?,
+            None => PyDict::new(py),
+        };
+        let id = match id {
+            Some(id) if id.is_truthy()? => id,
+            _ => imports::uuid4(py)?.call0()?.getattr("hex")?,
+        };
+        changes.set_item("id", id)?;
+        slf.call_method("_modify", (), Some(&changes)).map(drop)
+    }
+
+    #[getter]
+    fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        let id = self.job_id()?;
+        let mut state = self.lock();
+        // One object for as long as this one lives, as with an attribute of Python's.
+        let known =
+            state.id_text.take().filter(|known| text::of(known.bind(py)).is_ok_and(|known| known == *id));
+        let string = known.unwrap_or_else(|| text::string(py, &id).unbind());
+        state.id_text = Some(string.clone_ref(py));
+        Ok(string.into_bound(py))
+    }
+
+    #[getter]
+    fn func(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        attribute!(self, py, "func", s => s.record.func.clone_ref(py), f => f.func.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn func_ref(&self, py: Python<'_>) -> PyResult<Option<Py<PyString>>> {
+        let func = self.func(py)?;
+        let reference = match self.seen() {
+            Some(seen) => seen.record.func_ref.clone_ref(py),
+            None => self.field("func_ref", |f| f.func_ref.as_ref().map(|r| r.clone_ref(py)))?,
+        };
+        reference.resolve(func.bind(py))
+    }
+
+    #[getter]
+    fn args(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        attribute!(self, py, "args", s => s.record.args.clone_ref(py), f => f.args.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn kwargs(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let own = |object: &Option<Py<PyAny>>| object.as_ref().map(|object| object.clone_ref(py));
+        match self.seen_complete(py)? {
+            Some(seen) => own(&seen.record.kwargs).ok_or_else(|| unset("kwargs")),
+            None => self.field("kwargs", |fields| own(&fields.kwargs)),
+        }
+    }
+
+    #[getter]
+    fn name(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
+        attribute!(self, py, "name", s => s.record.name.clone_ref(py), f => f.name.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn executor(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
+        attribute!(self, py, "executor", s => s.record.executor.clone_ref(py), f => f.executor.as_ref().map(|x| x.clone_ref(py)))
+    }
+
+    #[getter]
+    fn trigger(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let own = |object: &Option<Py<PyAny>>| object.as_ref().map(|object| object.clone_ref(py));
+        match self.seen_complete(py)? {
+            Some(seen) => own(&seen.record.trigger).ok_or_else(|| unset("trigger")),
+            None => self.field("trigger", |fields| own(&fields.trigger)),
+        }
+    }
+
+    #[getter]
+    fn misfire_grace_time(&self) -> PyResult<Option<u32>> {
+        attribute!(self, py, "misfire_grace_time", s => s.policy.misfire_grace_seconds, f => f.misfire_grace_time)
+    }
+
+    #[getter]
+    fn coalesce(&self) -> PyResult<bool> {
+        attribute!(self, py, "coalesce", s => s.policy.coalesce, f => f.coalesce)
+    }
+
+    #[getter]
+    fn max_instances(&self) -> PyResult<u32> {
+        attribute!(self, py, "max_instances", s => s.policy.max_instances, f => f.max_instances)
+    }
+
+    #[getter]
+    fn next_run_time(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match self.seen() {
+            Some(Seen { next: Some(next), record, .. }) => {
+                Ok(Some(self.zone(py, &record)?.datetime(py, next)?.unbind()))
+            }
+            Some(_) => Ok(None),
+            None => self.field("next_run_time", |f| {
+                f.next_run_time.as_ref().map(|at| at.as_ref().map(|at| at.clone_ref(py)))
+            }),
+        }
+    }
+
+    /// The context that runs of the job see a copy of, where it has one of its own.
+    #[getter]
+    fn context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let own = |context: &Option<Py<PyAny>>| context.as_ref().map(|context| context.clone_ref(py));
+        match self.seen() {
+            Some(seen) => own(&seen.record.context),
+            None => own(&self.lock().fields().context),
+        }
+    }
+
+    /// Assigns to an attribute; what APScheduler's own code checks it checks in `_modify`.
+    fn __setattr__(slf: &Bound<'_, Self>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        match name {
+            "_scheduler" => slf.get().set_scheduler(value.extract()?),
+            "_jobstore_alias" => slf.get().set_jobstore_alias(value.extract()?),
+            _ => match Changes::assignment(slf, name, value)? {
+                Some(assigned) => slf.get().apply(slf.py(), &assigned)?,
+                None => return Err(unset(name)),
+            },
+        }
+        Ok(())
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
+        let this = slf.get();
+        this.detach(slf.py())?;
+        let mut state = this.lock();
+        let mut old = Fields::default();
+        let fields = state.fields_mut();
+        let was_set = match name {
+            "id" => fields.id.take().is_some(),
+            "func" => move_out(&mut fields.func, &mut old.func),
+            "func_ref" => move_out(&mut fields.func_ref, &mut old.func_ref),
+            "args" => move_out(&mut fields.args, &mut old.args),
+            "kwargs" => move_out(&mut fields.kwargs, &mut old.kwargs),
+            "name" => move_out(&mut fields.name, &mut old.name),
+            "executor" => move_out(&mut fields.executor, &mut old.executor),
+            "trigger" => move_out(&mut fields.trigger, &mut old.trigger),
+            "misfire_grace_time" => fields.misfire_grace_time.take().is_some(),
+            "coalesce" => fields.coalesce.take().is_some(),
+            "max_instances" => fields.max_instances.take().is_some(),
+            "next_run_time" => move_out(&mut fields.next_run_time, &mut old.next_run_time),
+            "context" => move_out(&mut fields.context, &mut old.context),
+            _ => false,
+        };
+        drop(state);
+        drop(old);
+        if was_set { Ok(()) } else { Err(unset(name)) }
+    }
+
+    #[getter(_scheduler)]
+    fn scheduler(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.lock().scheduler.as_ref().map(|s| s.clone_ref(py))
+    }
+
+    #[getter(_jobstore_alias)]
+    fn jobstore_alias(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        self.lock().alias.as_ref().map(|alias| alias.clone_ref(py))
+    }
+
+    /// Whether the job still waits to be added to its job store.
+    #[getter]
+    fn pending(&self) -> bool {
+        self.lock().alias.is_none()
+    }
+
+    #[pyo3(signature = (**changes))]
+    fn modify<'py>(
+        slf: &Bound<'py, Self>,
+        changes: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        Self::call_scheduler(slf, "modify_job", vec![], changes)?;
+        Ok(slf.clone())
+    }
+
+    #[pyo3(signature = (trigger, **trigger_args))]
+    fn reschedule<'py>(
+        slf: &Bound<'py, Self>,
+        trigger: Bound<'py, PyAny>,
+        trigger_args: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        Self::call_scheduler(slf, "reschedule_job", vec![trigger], trigger_args)?;
+        Ok(slf.clone())
+    }
+
+    fn pause<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        Self::call_scheduler(slf, "pause_job", vec![], None)?;
+        Ok(slf.clone())
+    }
+
+    fn resume<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        Self::call_scheduler(slf, "resume_job", vec![], None)?;
+        Ok(slf.clone())
+    }
+
+    fn remove(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::call_scheduler(slf, "remove_job", vec![], None).map(drop)
+    }
+
+    /// Validates the changes, and makes them if all of them are valid.
+    #[pyo3(signature = (**changes))]
+    fn _modify(slf: &Bound<'_, Self>, changes: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let Some(changes) = changes else { return Ok(()) };
+        let approved = Changes::validate(slf, changes)?;
+        slf.get().apply(slf.py(), &approved)
+    }
+
+    /// The same with a fire time that was worked out when the job's entry had this revision; says whether the
+    /// changes are made, which they are not where it has another one now.
+    fn _modify_since(slf: &Bound<'_, Self>, revision: u32, changes: &Bound<'_, PyDict>) -> PyResult<bool> {
+        let approved = Changes::validate(slf, changes)?;
+        slf.get().apply_from(slf.py(), &approved, Origin::Planned(revision))
+    }
+
+    /// The fire times from `next_run_time` to `now`, both included.
+    fn _get_run_times<'py>(slf: &Bound<'py, Self>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let py = slf.py();
+        let run_times = PyList::empty(py);
+        let end = datetime::instant(now)?;
+        let trigger = slf.get().trigger(py)?;
+        let mut next = slf.get().next_run_time(py)?;
+        while let Some(at) = next {
+            if datetime::instant(at.bind(py))? > end {
+                break;
+            }
+            run_times.append(&at)?;
+            let answer = trigger.bind(py).call_method1("get_next_fire_time", (at, now))?;
+            next = if answer.is_truthy()? { datetime::optional_datetime(&answer)? } else { None };
+        }
+        Ok(run_times)
+    }
+
+    fn __getstate__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.fields(py)?.into_state(py)
+    }
+
+    fn __setstate__(&self, state: &Bound<'_, PyDict>) -> PyResult<()> {
+        let fields = Fields::from_state(state)?;
+        let old = {
+            let mut state = self.lock();
+            let link = state.link.take();
+            (state.fields.replace(Box::new(fields)), link)
+        };
+        drop(old);
+        Ok(())
+    }
+
+    fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        match other.cast::<Self>() {
+            Ok(other) => {
+                let equal = slf.get().job_id()? == other.get().job_id()?;
+                Ok(pyo3::types::PyBool::new(py, equal).to_owned().into_any())
+            }
+            Err(_) => Ok(py.NotImplemented().into_bound(py)),
+        }
+    }
+
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        text::format(py, "<Job (id=%s name=%s)>", (self.id(py)?, self.name(py)?))
+    }
+
+    fn __str__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        let status = match self.next_run_time(py) {
+            Ok(Some(at)) => format!("next run at: {}", imports::datetime_repr(py)?.call1((at,))?),
+            Ok(None) => "paused".to_owned(),
+            Err(e) if e.is_instance_of::<PyAttributeError>(py) => "pending".to_owned(),
+            Err(e) => return Err(e),
+        };
+        text::format(py, "%s (trigger: %s, %s)", (self.name(py)?, self.trigger(py)?, status))
+    }
+}

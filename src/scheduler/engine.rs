@@ -1,0 +1,311 @@
+//! `Engine`: the timer thread and the dispatch of one scheduler, as Python sees them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mainspring_core::engine::{EngineHandle, StoreId};
+use mainspring_core::job::JobId;
+use mainspring_core::time::{Clock, SystemClock};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use crate::dispatch::hub::{Executor, Hub, HubDispatch, wait_none};
+use crate::dispatch::run_log::Logbook;
+use crate::event_loop::inbox::LoopInbox;
+use crate::job::record::executor_number;
+use crate::process::fork::keep_for_ever;
+use crate::py::awaitable::awaitable;
+use crate::py::error::to_py;
+use crate::py::imports;
+use crate::py::once::intern;
+use crate::py::text::{self, Text};
+use crate::run::current::{InThisThread, runs_in_this_thread};
+use crate::scheduler::virtual_time::VirtualTime;
+use crate::store::native::NativeStore;
+use crate::time::datetime::instant;
+use crate::worker::pool::WorkerPool;
+
+/// Timer thread and dispatch of one scheduler.
+#[pyclass(module = "mainspring._mainspring", frozen, weakref)]
+pub struct Engine {
+    hub: Arc<Hub>,
+    handle: Arc<EngineHandle>,
+    /// Whether the engine is started where a manual clock, and no thread, drives it.
+    is_driven: AtomicBool,
+    control: Py<LoopInbox>,
+    coro: Mutex<Option<Py<LoopInbox>>>,
+    stores: Mutex<Vec<(String, StoreId, Py<NativeStore>)>>,
+}
+
+impl Engine {
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// The native store attached under an alias; without one, the only one there is.
+    pub fn native_store(&self, py: Python<'_>, alias: Option<&str>) -> Option<Py<NativeStore>> {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = match alias {
+            Some(alias) => stores.iter().find(|(name, ..)| name == alias),
+            None => stores.first().filter(|_| stores.len() == 1),
+        };
+        found.map(|(.., store)| store.clone_ref(py))
+    }
+}
+
+#[pymethods]
+impl Engine {
+    /// The engine of `scheduler`, on the system's clock or on one that is moved by hand.
+    #[new]
+    #[pyo3(signature = (scheduler, time=None))]
+    fn new(scheduler: &Bound<'_, PyAny>, time: Option<&Bound<'_, VirtualTime>>) -> PyResult<Self> {
+        let py = scheduler.py();
+        let weak = imports::weak_reference(py)?.call1((scheduler,))?;
+        let drive = time.map(|time| Arc::clone(&time.get().drive));
+        let clock: Arc<dyn Clock> = match &drive {
+            Some(drive) => Arc::clone(&drive.clock) as Arc<dyn Clock>,
+            None => Arc::new(SystemClock::new()),
+        };
+        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock), drive, look_at_loops));
+        let handle = Arc::new(EngineHandle::new(clock, Arc::new(HubDispatch(Arc::clone(&hub)))));
+        let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
+        Ok(Self {
+            hub,
+            handle,
+            is_driven: AtomicBool::new(false),
+            control: Py::new(py, control)?,
+            coro: Mutex::default(),
+            stores: Mutex::default(),
+        })
+    }
+
+    /// A further inbox, for another loop than that of `control`.
+    fn new_inbox(&self) -> LoopInbox {
+        LoopInbox { inbox: Arc::default(), hub: Arc::clone(&self.hub) }
+    }
+
+    /// The inbox on which listeners, notices, Python triggers and Python executors are handled.
+    #[getter]
+    fn control(&self, py: Python<'_>) -> Py<LoopInbox> {
+        self.control.clone_ref(py)
+    }
+
+    /// The inbox of the loop that coroutine jobs run on; `None`: `control`.
+    #[getter]
+    fn coro(&self, py: Python<'_>) -> Option<Py<LoopInbox>> {
+        let coro = self.coro.lock().unwrap_or_else(PoisonError::into_inner);
+        coro.as_ref().map(|inbox| inbox.clone_ref(py))
+    }
+
+    #[setter]
+    fn set_coro(&self, inbox: Option<Py<LoopInbox>>) {
+        self.hub.set_coroutines(inbox.as_ref().map(|inbox| Arc::clone(&inbox.get().inbox)));
+        let old = std::mem::replace(&mut *self.coro.lock().unwrap_or_else(PoisonError::into_inner), inbox);
+        drop(old);
+    }
+
+    /// Whether listeners are called on the loop of `control` also for runs in worker threads.
+    #[getter]
+    fn events_on_loop(&self) -> bool {
+        self.hub.events_on_loop.load(Ordering::Relaxed)
+    }
+
+    #[setter]
+    fn set_events_on_loop(&self, value: bool) {
+        self.hub.events_on_loop.store(value, Ordering::Relaxed);
+    }
+
+    /// Sweeps `store` from now on.
+    fn attach_store(&self, alias: &Bound<'_, PyString>, store: &Bound<'_, NativeStore>) -> PyResult<()> {
+        let shared = Arc::clone(store.get().shared());
+        let id = self.hub.add_store(Arc::clone(&shared), alias.clone().unbind());
+        let seed = self.hub.virtual_time.as_ref().map(|(drive, _)| drive.next_seed());
+        shared.change(|s| {
+            s.set_id(id);
+            if let Some(seed) = seed {
+                s.set_seed(seed);
+            }
+        });
+        // A manual clock is driven step by step: there is nobody to wake.
+        let waker = self.hub.virtual_time.is_none().then(|| Arc::clone(self.handle.waker()));
+        shared.set_waker(waker);
+        let name = text::of(alias)?.into_owned();
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push((name, id, store.clone().unbind()));
+        self.handle.attach(id, shared);
+        Ok(())
+    }
+
+    /// No longer sweeps the store attached as `alias`.
+    fn detach_store(&self, alias: Text<'_>) {
+        let detached = {
+            let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+            let index = stores.iter().position(|(name, ..)| name == alias.as_str());
+            index.map(|index| stores.swap_remove(index))
+        };
+        if let Some((_, id, store)) = detached {
+            self.handle.detach(id);
+            store.get().shared().set_waker(None);
+        }
+    }
+
+    /// Names the executor `alias`: its sync functions run in `pool`; without one every firing goes to the
+    /// scheduler's `_submit_native`.
+    fn set_executor(&self, alias: Text<'_>, pool: Option<&Bound<'_, WorkerPool>>, logger: Py<PyAny>) {
+        let pool = pool.map(|pool| Arc::clone(pool.get().shared()));
+        self.hub
+            .set_executor(executor_number(alias.as_str()), Some(Executor { pool, logger: Arc::new(logger) }));
+    }
+
+    /// Forgets the executor `alias`.
+    fn remove_executor(&self, alias: Text<'_>) {
+        self.hub.set_executor(executor_number(alias.as_str()), None);
+    }
+
+    /// Leaves the engine to the parent of this process, which was forked: keeps it and what it shares with the
+    /// parent as they are until the process ends.
+    fn leave_to_parent(slf: Bound<'_, Self>) {
+        slf.get().hub.hold_scheduler(slf.py(), false);
+        keep_for_ever(slf.into_any().unbind());
+    }
+
+    /// Starts the timer thread, or has the manual clock drive the engine. The engine keeps its scheduler alive while it runs.
+    fn start(&self, py: Python<'_>, paused: bool) -> PyResult<()> {
+        self.hub.hold_scheduler(py, true);
+        self.handle.set_paused(paused);
+        if let Some((drive, _)) = &self.hub.virtual_time {
+            self.is_driven.store(true, Ordering::SeqCst);
+            drive.add(&self.hub, &self.handle);
+            return Ok(());
+        }
+        py.detach(|| self.handle.start()).map_err(to_py)
+    }
+
+    /// Stops or resumes looking for due jobs.
+    fn set_paused(&self, paused: bool) {
+        self.handle.set_paused(paused);
+    }
+
+    /// Stops the timer thread and waits for its end.
+    fn stop(&self, py: Python<'_>) {
+        if let Some((drive, _)) = &self.hub.virtual_time {
+            if self.is_driven.swap(false, Ordering::SeqCst) {
+                drive.remove(&self.hub);
+            }
+        }
+        py.detach(|| {
+            self.handle.stop();
+            self.hub.join_asides();
+        });
+        self.hub.hold_scheduler(py, false);
+    }
+
+    /// Lets the timer thread look at the stores now.
+    fn wake(&self) {
+        self.handle.wake();
+    }
+
+    /// Sweeps once in the calling thread and handles there what needs Python. Returns the next deadline in
+    /// POSIX seconds, or `None` when there is none.
+    fn process(&self, now: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+        let py = now.py();
+        let now = instant(now)?;
+        let next = py.detach(|| self.handle.process(now));
+        self.control.bind(py).call_method0("_drain_all")?;
+        Ok(next.map(|next| next.get() as f64 / 1e6))
+    }
+
+    /// Sets the union of the listeners' masks; events outside it are never built.
+    fn set_listener_mask(&self, mask: u32) {
+        self.hub.listener_mask.store(mask, Ordering::Relaxed);
+    }
+
+    /// Whether the timer thread lives, or a manual clock drives the engine.
+    #[getter]
+    fn running(&self) -> bool {
+        self.is_driven.load(Ordering::SeqCst) || self.handle.is_running()
+    }
+
+    /// The runs on a manual clock so far, from the `first` on, of one job or of all: number, job id, scheduled
+    /// and start time in microseconds since the epoch, how it ended, what it returned or raised.
+    #[pyo3(signature = (job_id=None, first=0))]
+    fn runs<'py>(&self, py: Python<'py>, job_id: Option<Text<'py>>, first: usize) -> Logbook<'py> {
+        let log = self.hub.virtual_time.as_ref().map(|(_, log)| log);
+        log.map_or_else(Vec::new, |log| log.read(py, job_id.as_ref().map(Text::as_str), first))
+    }
+
+    /// Takes note of a run that an executor written in Python has made.
+    fn note_run(
+        &self,
+        job_id: Text<'_>,
+        scheduled: &Bound<'_, PyAny>,
+        started: &Bound<'_, PyAny>,
+        outcome: &str,
+        value: Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        if let Some((_, log)) = &self.hub.virtual_time {
+            log.note(&JobId::from(job_id.as_str()), instant(scheduled)?, instant(started)?, outcome, value);
+        }
+        Ok(())
+    }
+
+    /// How many runs there have been on a manual clock.
+    #[getter]
+    fn run_count(&self) -> usize {
+        self.hub.virtual_time.as_ref().map_or(0, |(_, log)| log.len())
+    }
+
+    /// How many runs are queued or under way.
+    #[getter]
+    fn running_jobs(&self) -> usize {
+        self.hub.runs.count()
+    }
+
+    /// How many worker threads have something to do, and how much is queued for them.
+    #[getter]
+    fn load(&self) -> (usize, usize) {
+        self.hub.load()
+    }
+
+    /// Waits until no run is queued or under way, at most `timeout` seconds; says whether there is none. A run
+    /// that waits in its own worker thread does not wait for itself.
+    #[pyo3(signature = (timeout=None))]
+    fn wait_idle(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let timeout = match timeout {
+            Some(seconds) => Some(Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|_| {
+                PyValueError::new_err(format!("timeout must be a number of seconds, not {seconds}"))
+            })?),
+            None => None,
+        };
+        Ok(py.detach(|| self.hub.runs.wait_none(runs_in_this_thread(), timeout)))
+    }
+
+    /// An awaitable that is done when at most `but` runs are queued or under way.
+    #[pyo3(signature = (but=0))]
+    fn idle<'py>(&self, py: Python<'py>, but: usize) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, wait_none(Arc::clone(&self.hub), but))
+    }
+}
+
+fn look_at_loops(scheduler: &Bound<'_, PyAny>) -> PyResult<()> {
+    scheduler.call_method0(intern!(scheduler.py(), "_check_loops")).map(drop)
+}
+
+/// Calls a job's function for an executor written in Python, noted as this thread's current run. Without an engine,
+/// as in another process, it is noted for what is told of the run only.
+#[pyfunction]
+#[pyo3(signature = (engine, job_id, func, *args, **kwargs))]
+pub fn noted<'py>(
+    engine: Option<&Bound<'py, Engine>>,
+    job_id: Text<'_>,
+    func: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let hub = engine.map(|engine| Arc::clone(engine.get().hub()));
+    let here = InThisThread::enter_uncounted(func.py(), hub, Arc::from(job_id.as_str()));
+    let result = func.call(args, kwargs);
+    here.tell_unawaited();
+    result
+}

@@ -1,0 +1,5 @@
+//! What a Python scheduler holds.
+
+pub mod engine;
+pub mod jobs;
+pub mod virtual_time;

@@ -1,0 +1,4 @@
+//! The stores of jobs that a scheduler uses.
+
+pub mod native;
+pub mod triggers;

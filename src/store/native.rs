@@ -1,0 +1,308 @@
+//! `NativeStore`: the memory store as Python sees it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mainspring_core::ErrorKind;
+use mainspring_core::job::JobKey;
+use mainspring_core::store::{MemoryStore, SharedStore};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::job::fields::{self, Seen};
+use crate::job::handle::{Job, Origin};
+use crate::job::record::Store;
+use crate::py::imports;
+use crate::py::text::{self, Text};
+use crate::time::datetime;
+use crate::trigger::{core_trigger, trigger_zone};
+
+/// The scheduler that a store belongs to, and the alias it goes by there.
+pub struct Owner {
+    scheduler: Option<Py<PyAny>>,
+    alias: Option<Py<PyString>>,
+}
+
+impl Owner {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            scheduler: self.scheduler.as_ref().map(|scheduler| scheduler.clone_ref(py)),
+            alias: self.alias.as_ref().map(|alias| alias.clone_ref(py)),
+        }
+    }
+}
+
+/// Jobs in memory: entries, a deadline queue and an index by id.
+#[pyclass(module = "mainspring._mainspring", frozen)]
+pub struct NativeStore {
+    store: Arc<Store>,
+    owner: Arc<Mutex<Owner>>,
+}
+
+/// A store and its owner, for as long as they are alive.
+type Known = (Weak<Store>, Weak<Mutex<Owner>>);
+
+static STORES: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+
+/// All stores that are alive, and the scheduler of each. The list is locked by attached threads for single moves.
+pub fn all(py: Python<'_>) -> Vec<(Arc<Store>, Option<Bound<'_, PyAny>>)> {
+    let stores = STORES.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let alive = stores.iter().filter_map(|(store, owner)| Some((store.upgrade()?, owner.upgrade()?)));
+    let scheduler = |owner: &Mutex<Owner>| {
+        let owner = owner.lock().unwrap_or_else(PoisonError::into_inner);
+        owner.scheduler.as_ref().map(|scheduler| scheduler.bind(py).clone())
+    };
+    alive.map(|(store, owner)| (store, scheduler(&owner))).collect()
+}
+
+impl NativeStore {
+    /// The store itself.
+    pub fn shared(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub fn owner(&self, py: Python<'_>) -> Owner {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone_ref(py)
+    }
+
+    /// A handle on the job under `key`, while the store holds it.
+    pub fn handle(&self, py: Python<'_>, key: JobKey) -> PyResult<Option<Py<Job>>> {
+        match Seen::read(&self.store, key) {
+            Some(seen) => self.handle_on(py, key, seen, &self.owner(py)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same where it has just been seen.
+    pub fn handle_on(&self, py: Python<'_>, key: JobKey, seen: Seen, owner: &Owner) -> PyResult<Py<Job>> {
+        let Owner { scheduler, alias } = owner.clone_ref(py);
+        Py::new(py, Job::linked(Arc::clone(&self.store), key, seen, scheduler, alias))
+    }
+
+    /// The jobs under `keys`, by fire time and then id, those without a fire time last.
+    fn handles<'py>(&self, py: Python<'py>, mut entries: Vec<Entry>) -> PyResult<Bound<'py, PyList>> {
+        entries.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+        let jobs = PyList::empty(py);
+        for (_, key) in entries {
+            if let Some(job) = self.handle(py, key)? {
+                jobs.append(job)?;
+            }
+        }
+        Ok(jobs)
+    }
+}
+
+impl NativeStore {
+    /// Has the entry by the id of `job` take over its fields; says whether the fire time still holds, or else
+    /// nothing is changed. `None`: there is no such entry.
+    fn take_over(&self, job: &Bound<'_, Job>, origin: Origin) -> PyResult<Option<bool>> {
+        let py = job.py();
+        let id = job.get().job_id()?;
+        let Some(key) = self.store.read(|s| s.key(&id)) else { return Ok(None) };
+        if job.get().key_in(&self.store) == Some(key) {
+            return Ok(Some(true));
+        }
+        let mut new = Some(job.get().to_new_job(py)?);
+        let replaced = self.store.change(|s| {
+            let Some(next) = new.as_ref().map(|new| new.next) else { return Ok(None) };
+            if !origin.set_next(s, key, next)? {
+                return Ok(None);
+            }
+            // What is not taken is dropped after the store's lock is released.
+            new.take().map(|new| s.update(key, new.trigger, new.policy, new.route, new.payload)).transpose()
+        });
+        let replaced: Result<_, mainspring_core::Error> = replaced;
+        match replaced {
+            Ok(Some(old)) => drop(old),
+            Ok(None) => return Ok(Some(false)),
+            Err(_) => return Ok(None),
+        }
+        if let Some(seen) = Seen::read(&self.store, key) {
+            job.get().link(Arc::clone(&self.store), key, seen);
+        }
+        Ok(Some(true))
+    }
+}
+
+/// What the order of jobs in a listing depends on (paused or not, fire time, id), and the job's key.
+type Entry = ((bool, Option<mainspring_core::UtcMicros>, Arc<str>), JobKey);
+
+#[pymethods]
+impl NativeStore {
+    #[new]
+    fn new() -> Self {
+        let store = Arc::new(SharedStore::new(MemoryStore::new(jitter_seed())));
+        let owner = Arc::new(Mutex::new(Owner { scheduler: None, alias: None }));
+        let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.retain(|(store, _)| store.strong_count() > 0);
+        stores.push((Arc::downgrade(&store), Arc::downgrade(&owner)));
+        drop(stores);
+        Self { store, owner }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.owner.try_lock() {
+            Ok(owner) => visit.call(&owner.scheduler),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        self.set_owner(None, None);
+    }
+
+    fn set_owner(&self, scheduler: Option<Py<PyAny>>, alias: Option<Py<PyString>>) {
+        let owner = Owner { scheduler, alias };
+        let old = std::mem::replace(&mut *self.owner.lock().unwrap_or_else(PoisonError::into_inner), owner);
+        drop(old);
+    }
+
+    /// Takes `job` in, and makes it a handle on its entry.
+    #[pyo3(signature = (job, scheduler=None, alias=None))]
+    fn add(
+        &self,
+        job: &Bound<'_, Job>,
+        scheduler: Option<Py<PyAny>>,
+        alias: Option<Py<PyString>>,
+    ) -> PyResult<()> {
+        let py = job.py();
+        job.get().set_owner(scheduler, alias);
+        let new = job.get().to_new_job(py)?;
+        let seen = Seen::of(&new);
+        match self.store.change(|s| s.add(new)) {
+            Ok(key) => {
+                job.get().link(Arc::clone(&self.store), key, seen);
+                Ok(())
+            }
+            Err((error, refused)) => {
+                let id = Arc::clone(&refused.id);
+                drop(refused);
+                match error.kind() {
+                    ErrorKind::ConflictingId => Err(conflicting_id(py, &id)),
+                    _ => Err(crate::py::error::to_py(error)),
+                }
+            }
+        }
+    }
+
+    /// Takes over the fields of `job` under the same id. A handle on that very entry is up to date already.
+    fn update(&self, job: &Bound<'_, Job>) -> PyResult<()> {
+        match self.take_over(job, Origin::Asked)? {
+            Some(_) => Ok(()),
+            None => Err(lookup(job.py(), &job.get().job_id()?)),
+        }
+    }
+
+    /// The same; false where there is no such job.
+    fn replace(&self, job: &Bound<'_, Job>) -> PyResult<bool> {
+        Ok(self.take_over(job, Origin::Asked)?.is_some())
+    }
+
+    /// The same with a fire time that was worked out when the entry had this revision; false also where it has
+    /// another one now.
+    fn replace_since(&self, job: &Bound<'_, Job>, revision: u32) -> PyResult<bool> {
+        Ok(self.take_over(job, Origin::Planned(revision))?.unwrap_or(false))
+    }
+
+    /// The revision of a job, 0 where there is none, and the last of its fire times that was handed over, where
+    /// `trigger` is its own or equal to it.
+    fn handed_over<'py>(
+        &self,
+        job_id: Text<'_>,
+        trigger: &Bound<'py, PyAny>,
+    ) -> PyResult<(u32, Option<Bound<'py, PyAny>>)> {
+        let py = trigger.py();
+        let known = self.store.read(|s| {
+            let job = s.get(s.key(job_id.as_str())?)?;
+            Some((job.revision, job.handed_over.map(|_| job.key)))
+        });
+        let (revision, fired) = known.unwrap_or_default();
+        let Some(key) = fired else { return Ok((revision, None)) };
+        let scheduler = self.owner(py).scheduler;
+        let zone = fields::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
+        let core = core_trigger(trigger, &zone)?;
+        let last = self.store.read(|s| s.get(key)?.handed_over_by(&core));
+        let zone = trigger_zone(trigger)?.unwrap_or(zone);
+        Ok((revision, last.map(|last| zone.datetime(py, last)).transpose()?))
+    }
+
+    fn remove(&self, py: Python<'_>, job_id: Text<'_>) -> PyResult<()> {
+        let removed = self.store.change(|s| s.remove(job_id.as_str()));
+        removed.map(drop).map_err(|_| lookup(py, job_id.as_str()))
+    }
+
+    fn remove_all(&self) {
+        let payloads = self.store.change(MemoryStore::remove_all);
+        drop(payloads);
+    }
+
+    /// Forgets what goes on in the parent of this process, which was forked: the engine that sweeps the store,
+    /// and the runs under way.
+    fn forget_parent(&self) {
+        self.store.set_waker(None);
+        let payloads = self.store.change(MemoryStore::forget_runs);
+        drop(payloads);
+    }
+
+    fn lookup(&self, py: Python<'_>, job_id: Text<'_>) -> PyResult<Option<Py<Job>>> {
+        match self.store.read(|s| s.key(job_id.as_str())) {
+            Some(key) => self.handle(py, key),
+            None => Ok(None),
+        }
+    }
+
+    fn all_jobs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let entries = self.store.read(|s| {
+            s.jobs().map(|job| ((job.next.is_none(), job.next, Arc::clone(job.id)), job.key)).collect()
+        });
+        self.handles(py, entries)
+    }
+
+    fn due_jobs<'py>(&self, py: Python<'py>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let now = datetime::instant(now)?;
+        let entries = self.store.read(|s| {
+            s.due(now)
+                .filter_map(|key| s.get(key))
+                .map(|job| ((job.next.is_none(), job.next, Arc::clone(job.id)), job.key))
+                .collect()
+        });
+        self.handles(py, entries)
+    }
+
+    fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(next) = self.store.read(MemoryStore::next_deadline) else { return Ok(None) };
+        let scheduler = self.owner(py).scheduler;
+        let zone = fields::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
+        zone.datetime(py, next).map(Some)
+    }
+
+    fn __len__(&self) -> usize {
+        self.store.read(MemoryStore::len)
+    }
+}
+
+/// A different seed for every store of every process.
+fn jitter_seed() -> u64 {
+    static STORES: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+    since
+        ^ STORES.fetch_add(1, Ordering::Relaxed).rotate_left(32)
+        ^ u64::from(std::process::id()).rotate_left(48)
+}
+
+fn lookup(py: Python<'_>, id: &str) -> PyErr {
+    raise(py, imports::job_lookup_error(py), id)
+}
+
+fn conflicting_id(py: Python<'_>, id: &str) -> PyErr {
+    raise(py, imports::conflicting_id_error(py), id)
+}
+
+fn raise(py: Python<'_>, class: PyResult<&Bound<'_, PyAny>>, id: &str) -> PyErr {
+    match class.and_then(|class| class.call1((text::string(py, id),))) {
+        Ok(error) => PyErr::from_value(error),
+        Err(error) => error,
+    }
+}

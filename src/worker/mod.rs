@@ -1,0 +1,5 @@
+//! The threads that run plain functions.
+
+pub mod pool;
+pub mod run;
+pub mod thread_loop;

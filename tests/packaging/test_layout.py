@@ -1,0 +1,150 @@
+"""Imports point one way, in the package, the binding and the core; DESIGN.md says why.
+
+An arrow ``a > b c > d`` lets ``a`` import ``b``, ``c`` and all below them. What is named is a
+module or a folder at the top of its tree; those within a folder may import each other.
+"""
+
+import ast
+import re
+from itertools import chain, pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: The package. Imports within functions, and those for types alone, count.
+PYTHON = """
+    __init__ > _named_modules > schedulers from_thread
+    pytest_plugin > testing > schedulers > _scheduler > executors jobstores as_apscheduler
+    executors > _runs > _threads > _process > _loops > util
+    _clock > _contract
+    jobstores > _pickles > triggers > util _trigger_class
+    from_thread > _loops
+    as_apscheduler > _logs
+    util > _clock _lazy _logs _zones events job
+    _logs _trigger_class job > _mainspring
+"""
+
+#: The binding: event loops and worker threads know nothing of each other.
+BINDING = """
+    lib > scheduler > event_loop worker > run > dispatch > store > job
+    job > trigger > time > py > process
+"""
+
+CORE = """
+    lib > store > engine > job > trigger > time > error
+    store > random > trigger
+"""
+
+#: The imports that point the other way, each under its reason.
+EXCEPTIONS = {
+    "the base class has to be in schedulers/base.py, where programs patch what it reads": [
+        "python/mainspring/_scheduler/driven.py > schedulers",
+    ],
+    "schedulers/__init__.py has the exceptions that programs name, and imports nothing": [
+        "python/mainspring/_scheduler/ending.py > schedulers",
+    ],
+}
+
+#: What no file of the core may name but these.
+ALONE = {
+    r"\b(Instant|SystemTime)::now\b": ["time/clock.rs"],
+    r"\bthread::(Builder|scope|spawn)\b": ["engine/timer_thread.rs"],
+    r"\bstd::(env|fs|net)\b|\bpyo3\b": [],
+}
+
+
+def what_may_be_imported(arrows):
+    """Return for each name the names that it may import."""
+    below = {}
+    for arrow in arrows.split("\n"):
+        for left, right in pairwise(group.split() for group in arrow.split(">")):
+            for name in left:
+                below.setdefault(name, set()).update(right)
+    while True:
+        more = {
+            name: names.union(*(below.get(each, ()) for each in names))
+            for name, names in below.items()
+        }
+        if more == below:
+            return below
+        below = more
+
+
+def imports_of_python(path, text):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports are not read here"
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            package, _, rest = module.partition(".")
+            if package == "mainspring":
+                yield rest.partition(".")[0]
+
+
+def code_of_rust(text):
+    return re.sub("//.*", "", text)
+
+
+def imports_of_rust(path, text):
+    module = [part for part in path.with_suffix("").parts if part not in ("lib", "mod")]
+    named = re.findall(r"\b(crate::|(?:super::)+)(\w+|\{[^;]*;)", code_of_rust(text))
+    for start, names in named:
+        if start == "crate::" or start.count("super") >= len(module):
+            yield from re.findall(r"\w+", names)
+
+
+TREES = {
+    "python/mainspring": (PYTHON, ".py", imports_of_python),
+    "src": (BINDING, ".rs", imports_of_rust),
+    "crates/mainspring-core/src": (CORE, ".rs", imports_of_rust),
+}
+
+
+def imports_between_modules(tree):
+    """Return which file imports which module or folder at the top of its tree."""
+    _, suffix, imports = TREES[tree]
+    modules = {path.name.partition(".")[0] for path in (ROOT / tree).iterdir()}
+    found = set()
+    for file in (ROOT / tree).rglob(f"*{suffix}"):
+        path = file.relative_to(ROOT / tree)
+        here = path.parts[0].removesuffix(suffix)
+        for name in imports(path, file.read_text("utf-8")):
+            if name in modules and name != here:
+                found.add((here, path.as_posix(), name))
+    return found
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_imports_point_one_way(tree):
+    allowed = what_may_be_imported(TREES[tree][0])
+    found = imports_between_modules(tree)
+    assert len(found) > 10
+    wrong = {
+        f"{tree}/{path} > {name}" for here, path, name in found if name not in allowed.get(here, ())
+    }
+    excepted = {each for each in chain(*EXCEPTIONS.values()) if each.startswith(f"{tree}/")}
+    assert wrong - excepted == set()
+    assert excepted - wrong == set(), "exceptions that are none any more"
+
+
+def test_no_arrows_make_a_circle():
+    for tree, (arrows, *_) in TREES.items():
+        for name, names in what_may_be_imported(arrows).items():
+            assert name not in names, tree
+
+
+@pytest.mark.parametrize("what", ALONE)
+def test_what_the_core_leaves_to_one_file(what):
+    core = ROOT / "crates/mainspring-core/src"
+    naming = [
+        file.relative_to(core).as_posix()
+        for file in core.rglob("*.rs")
+        if re.search(what, code_of_rust(file.read_text("utf-8")))
+    ]
+    assert naming == ALONE[what]
