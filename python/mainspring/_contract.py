@@ -131,7 +131,10 @@ class LoopHolder(Protocol):
         """Wait for the loop to which a worker thread can hand something over; not for ever."""
 
     def _is_stopped(self) -> bool:
-        """Tell whether a loop that does not run will not be run again."""
+        """Tell whether a loop that does not run will not be run again, unless the package runs it."""
+
+    def _may_run(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether a loop runs, or is one that this package runs, and has not come to its end."""
 
 
 class WatchedScheduler(Protocol):
@@ -231,10 +234,10 @@ class EndingScheduler(Protocol):
         """Stop if a loop has been closed."""
 
     def _stop_at_exit(self) -> None:
-        """End the scheduler's threads."""
+        """End the scheduler's threads, but for that of a loop."""
 
     def _end_loop_at_exit(self) -> None:
-        """End the scheduler's own loop: the runs in worker threads, which may need it, have ended."""
+        """End the scheduler's own loop, if it has one: the runs in worker threads have ended."""
 
     def _end_timer_at_exit(self) -> None:
         """End the timer thread, where an interrupt has cut the step before short."""
@@ -243,10 +246,12 @@ class EndingScheduler(Protocol):
         """End the runs that wait for a loop."""
 
 
-class LoopRunner(Protocol):
-    """A thread of ours that runs a loop, as the exit sees it."""
+class RunsLoop(Protocol):
+    """What a thread that runs a loop answers to the exit of the interpreter."""
 
-    loop: AbstractEventLoop
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The loop."""
 
     def stop(self) -> None:
-        """Bring the loop to its end."""
+        """Cancel what is left on the loop, close it, and wait for that."""

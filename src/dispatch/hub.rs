@@ -19,7 +19,6 @@ use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run_log::RunLog;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
-use crate::process::exit;
 use crate::process::fork::Origin;
 
 /// How long a loop may leave its inbox alone before it is looked after.
@@ -332,9 +331,10 @@ impl Hub {
     /// Has the first worker of a pool started, which starts the others.
     fn start_worker(&self, pool: &Arc<Pool>) {
         let pool = Arc::clone(pool);
-        self.worker_start.start("mainspring-work", move |py| match (pool.begin)(py, Arc::clone(&pool)) {
-            Err(error) if !exit::is_of_exit(py, &error) => error.write_unraisable(py, None),
-            _ => {}
+        self.worker_start.start("mainspring-work", move |py| {
+            if let Err(error) = (pool.begin)(py, Arc::clone(&pool)) {
+                error.write_unraisable(py, None);
+            }
         });
     }
 

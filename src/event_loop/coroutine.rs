@@ -18,6 +18,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::event_loop::task::Resume;
 use crate::process::exit::Inside;
+use crate::py::error::raised;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::run::report::is_exit;
@@ -106,7 +107,7 @@ fn contain(py: Python<'_>, error: PyErr) -> PyResult<PyErr> {
     if !is_exit(py, &error) {
         return Ok(error);
     }
-    let contained = PyErr::from_value(imports::job_exit_error(py)?.call1((error.value(py),))?);
+    let contained = PyErr::from_value(imports::job_exit_error(py)?.call1((raised(py, &error),))?);
     contained.set_cause(py, Some(error));
     Ok(contained)
 }

@@ -9,7 +9,6 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::process::fork::Origin;
@@ -40,13 +39,6 @@ impl Drop for Inside {
             INSIDE.fetch_sub(1, Ordering::SeqCst);
         }
     }
-}
-
-/// Whether `error` says that the interpreter starts no thread any more, since it is about to exit (CPython 3.12 and
-/// later say so when no handler has been called yet).
-pub fn is_of_exit(py: Python<'_>, error: &PyErr) -> bool {
-    let says_so = || Ok::<_, PyErr>(error.value(py).str()?.to_str()?.contains("interpreter shutdown"));
-    error.is_instance_of::<PyRuntimeError>(py) && says_so().unwrap_or(false)
 }
 
 /// In a forked child nobody is inside.

@@ -2,4 +2,5 @@
 
 pub mod exit;
 pub mod fork;
+pub mod late_thread;
 pub mod thread_end;

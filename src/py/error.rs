@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 
 use mainspring_core::{Error, ErrorKind};
-use pyo3::exceptions::{PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{
+    PyBaseException, PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PyValueError,
+};
 use pyo3::prelude::*;
 
 thread_local! {
@@ -39,4 +41,10 @@ pub fn to_py(error: Error) -> PyErr {
 pub fn with_note(py: Python<'_>, exception: PyErr, note: &str) -> PyErr {
     let _without = exception.value(py).call_method1("add_note", (note,)).is_err();
     exception
+}
+
+/// The exception with the traceback that Python shows of it. Before CPython 3.12 the two are apart until somebody
+/// catches the exception, and of its own accord it lacks the frames that it was raised through last.
+pub fn raised<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBaseException> {
+    error.clone_ref(py).into_value(py).into_bound(py)
 }

@@ -19,6 +19,7 @@ use crate::dispatch::run::{Outcome, Run};
 use crate::job::fields::{self, Seen};
 use crate::job::handle::Job;
 use crate::job::record::Route;
+use crate::py::error::raised;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Arguments, Caller};
@@ -394,7 +395,7 @@ impl Run {
 
     fn report_error(&mut self, env: &Env<'_>, at: UtcMicros, error: &PyErr) -> PyResult<()> {
         let py = env.py;
-        let exception = error.value(py);
+        let exception = raised(py, error);
         let traceback = error.traceback(py);
         if exception.is_instance(imports::cancelled_error(py)?)? {
             // What ends with its loop is no news to whoever ends that.
@@ -412,7 +413,7 @@ impl Run {
             self.log(env, "info", ("Run of job \"%s\" was interrupted", self.job(env)?), None)?;
         } else {
             if error.is_instance_of::<PyRuntimeError>(py) {
-                imports::explain(py)?.call1((exception, &traceback))?;
+                imports::explain(py)?.call1((&exception, &traceback))?;
             }
             let arguments = ("Job \"%s\" raised an exception", self.job(env)?);
             self.log(env, "error", arguments, Some(exception.as_any()))?;
@@ -421,7 +422,7 @@ impl Run {
             let lines = imports::format_tb(py)?.call1((&traceback,))?;
             let text = PyString::new(py, "").call_method1("join", (lines,))?;
             self.execution_event(env, code::JOB_ERROR, at, |options| {
-                options.set_item("exception", exception)?;
+                options.set_item("exception", &exception)?;
                 options.set_item("traceback", text)
             })?;
         }

@@ -18,6 +18,7 @@ use crate::dispatch::hub::Attached;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run::{Outcome, Run};
 use crate::job::fields::Seen;
+use crate::py::error::raised;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Caller};
@@ -251,12 +252,12 @@ fn log_parked<'py>(
     env: &Env<'py>,
     seen: &Seen,
     reason: Bound<'py, PyAny>,
-    raised: Option<&PyErr>,
+    exception: Option<&PyErr>,
 ) -> PyResult<()> {
     let message = "The trigger of job \"%s\" failed and the job is parked: %s";
     let job = text::format(env.py, "%s (%s)", (text::string(env.py, &seen.id), &seen.record.name))?;
-    let exception = raised.map(|error| error.value(env.py).as_any());
-    Caller::ProcessJobs.log(None, env.logger()?, "error", (message, job, reason), exception)
+    let exception = exception.map(|error| raised(env.py, error).into_any());
+    Caller::ProcessJobs.log(None, env.logger()?, "error", (message, job, reason), exception.as_ref())
 }
 
 /// What the core parked.

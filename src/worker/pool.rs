@@ -17,7 +17,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::dispatch::drive::Segment;
 use crate::dispatch::hub::Place;
 use crate::dispatch::worker_queue::{Pool, Task};
-use crate::process::exit;
+use crate::py::error::raised;
 use crate::py::imports;
 use crate::py::tell::Caller;
 use crate::run::report;
@@ -86,8 +86,6 @@ impl WorkerPool {
         let Some(number) = pool.claim_worker() else { return Ok(()) };
         match Self::start_worker(slf, number) {
             Ok(thread) => pool.lock().threads.push(thread),
-            // From CPython 3.12 on Python starts none once the main thread has ended, while others may go on for long.
-            Err(error) if exit::is_of_exit(slf.py(), &error) && Self::start_foreign_worker(slf, number) => {}
             Err(error) => {
                 if pool.end_worker(number) == 0 || report::is_interrupt(slf.py(), &error) {
                     return Err(error);
@@ -95,21 +93,6 @@ impl WorkerPool {
             }
         }
         Ok(())
-    }
-
-    /// Starts a worker in a thread that is not Python's; says whether it could.
-    fn start_foreign_worker(slf: &Bound<'_, Self>, number: usize) -> bool {
-        let worker = slf.clone().unbind();
-        let name = format!("{}_{number}", slf.get().pool.prefix);
-        let work = move || {
-            // `None`: the interpreter is gone, and with it whatever there was to do.
-            let _done: Option<()> = Python::try_attach(move |py| {
-                if let Err(error) = Self::_work(&worker.into_bound(py), number) {
-                    error.write_unraisable(py, None);
-                }
-            });
-        };
-        std::thread::Builder::new().name(name).spawn(work).is_ok()
     }
 
     fn start_worker(slf: &Bound<'_, Self>, number: usize) -> PyResult<Py<PyAny>> {
@@ -289,7 +272,7 @@ fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
 
 fn log_failure(py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
     let logger = imports::get_logger(py)?.call1(("executors",))?;
-    Caller::RunJob.log(None, &logger, "error", (message,), Some(error.value(py).as_any()))
+    Caller::RunJob.log(None, &logger, "error", (message,), Some(raised(py, error).as_any()))
 }
 
 static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());

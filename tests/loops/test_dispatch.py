@@ -10,6 +10,7 @@ import logging
 import sys
 import threading
 import time
+import traceback
 import weakref
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -205,6 +206,12 @@ def test_an_exception_becomes_an_event_with_its_traceback(
             assert isinstance(event.exception, ValueError)
             assert f"in {func.__name__}" in event.traceback
             assert f'raise ValueError("{event.exception!s}")' in event.traceback
+            frames = traceback.format_tb(event.exception.__traceback__)
+            assert f"in {func.__name__}" in frames[-1]
+            assert (
+                f"line {frames[-1].split('line ')[1].split(',')[0]}, in {func.__name__}"
+                in caplog.text
+            )
         assert recorder.threads == {threading.current_thread()}
 
     on(loop, scenario)

@@ -31,9 +31,9 @@ from mainspring._process.fork import note_fork
 from mainspring._process.threads import join_thread, program_threads
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    import asyncio
 
-    from mainspring._contract import EndingScheduler, LoopRunner
+    from mainspring._contract import EndingScheduler, RunsLoop
 
 
 #: How soon the exit is known of here after CPython has refused to start a thread for its sake, in seconds.
@@ -41,7 +41,7 @@ EXIT_FOLLOWS = 1.0
 
 _running: WeakSet[EndingScheduler] = WeakSet()
 #: What runs a loop in a thread of its own.
-_loop_threads: set[LoopRunner] = set()
+_loop_threads: set[RunsLoop] = set()
 #: Those that have been halted for the exit.
 _halted: WeakSet[EndingScheduler] = WeakSet()
 _exiting = Event()
@@ -57,17 +57,17 @@ def stop_at_exit(scheduler: EndingScheduler) -> None:
     _halted.discard(scheduler)
 
 
-def runs_loop(thread: LoopRunner) -> None:
+def runs_loop(thread: RunsLoop) -> None:
     """Have a loop run until the runs in worker threads have ended, and stopped then."""
     _loop_threads.add(thread)
 
 
-def has_ended(thread: LoopRunner) -> None:
+def has_ended(thread: RunsLoop) -> None:
     """Note that a loop has come to its end."""
     _loop_threads.discard(thread)
 
 
-def is_in_thread_of_ours(loop: AbstractEventLoop) -> bool:
+def is_in_thread_of_ours(loop: asyncio.AbstractEventLoop) -> bool:
     """Tell whether a loop is run in a thread of its own, or is about to be."""
     return any(thread.loop is loop for thread in tuple(_loop_threads))
 

@@ -13,16 +13,17 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from mainspring._loops.greenlets import originals_of_threads
+from mainspring._mainspring import start_late_thread
 
 
 def new_thread(
     target: Callable[..., object], args: tuple[Any, ...], name: str, daemon: bool | None
-) -> OwnThread | UnpatchedThread:
+) -> OwnThread | BareThread:
     """Make a thread, with the arguments of :class:`OwnThread`."""
     get_original = originals_of_threads()
     if get_original is None:
         return OwnThread(target, args, name, daemon)
-    return UnpatchedThread(target, args, get_original)
+    return BareThread(target, args, name, get_original)
 
 
 def native_rlock() -> AbstractContextManager[Any]:
@@ -48,6 +49,15 @@ def join_thread(thread: threading.Thread) -> None:
         thread.join()
 
 
+def is_too_late(error: RuntimeError) -> bool:
+    """Tell whether an error says that CPython starts no thread any more.
+
+    From CPython 3.12 on it starts none when the main thread has come to its end, though others may go on
+    for long.
+    """
+    return "interpreter shutdown" in str(error)
+
+
 class OwnThread(threading.Thread):
     """A thread that the interpreter's exit does not wait for, since :mod:`mainspring._process.exit` does.
 
@@ -68,12 +78,51 @@ class OwnThread(threading.Thread):
         daemon: bool | None,
     ) -> None:
         super().__init__(target=target, args=args, name=name, daemon=True)
+        #: What runs in the place of a thread that CPython has refused to start.
+        self._late: BareThread | None = None
         self._hands_down = threading.current_thread().daemon if daemon is None else daemon
+
+    def start(self) -> None:
+        """Start the thread, also when CPython starts none any more."""
+        try:
+            super().start()
+        except RuntimeError as error:
+            if not is_too_late(error):
+                raise
+            self._late = BareThread(self.run, (), self.name, _as_imported)
+            self._late.start()
+
+    def is_current(self) -> bool:
+        """Tell whether this is that thread, which :mod:`threading` does not know if it was started late."""
+        late = self._late
+        return self is threading.current_thread() if late is None else late.is_current()
+
+    def is_alive(self) -> bool:
+        return super().is_alive() if self._late is None else self._late.is_alive()
+
+    def join(self, timeout: float | None = None) -> None:
+        if self._late is None:
+            super().join(timeout)
+        else:
+            self._late.join()
 
     def run(self) -> None:
         # CPython has asked this thread already; from now on those that are started here ask it.
         self._daemonic = self._hands_down
         super().run()
+
+
+def is_current(thread: threading.Thread) -> bool:
+    """Tell whether this is that thread, also if it is one of ours that was started late."""
+    return (
+        thread.is_current()
+        if isinstance(thread, OwnThread)
+        else thread is threading.current_thread()
+    )
+
+
+def _as_imported(module: str, name: str) -> Any:
+    return getattr(sys.modules[module], name)
 
 
 def program_threads() -> list[threading.Thread]:
@@ -86,18 +135,24 @@ def program_threads() -> list[threading.Thread]:
     ]
 
 
-class UnpatchedThread:
-    """A daemon thread that is no greenlet.
+class BareThread:
+    """A daemon thread that is no greenlet, and that Python's :mod:`threading` knows nothing of.
 
     :param target: what it calls
     :param args: with these arguments
-    :param get_original: gives what has been patched, by its module and name
+    :param name: its name, which the system is told where CPython starts no thread any more
+    :param get_original: gives what may have been patched, by its module and name
     """
 
     def __init__(
-        self, target: Callable[..., object], args: tuple[Any, ...], get_original: Callable[..., Any]
+        self,
+        target: Callable[..., object],
+        args: tuple[Any, ...],
+        name: str,
+        get_original: Callable[..., Any],
     ) -> None:
         self._call = (target, args)
+        self._name = name
         self._start_new_thread = get_original("_thread", "start_new_thread")
         self._get_ident = get_original("_thread", "get_ident")
         self._ended = get_original("_thread", "allocate_lock")()
@@ -106,14 +161,29 @@ class UnpatchedThread:
     def start(self) -> None:
         self._ended.acquire()
         try:
-            self._start_new_thread(self._run, ())
+            try:
+                self._start_new_thread(self._run, ())
+            except RuntimeError as error:
+                if not is_too_late(error):
+                    raise
+                start_late_thread(self._name, self._run)
         except BaseException:
             self._ended.release()
             raise
 
+    def is_alive(self) -> bool:
+        """Tell whether the thread has been started, and has not ended."""
+        alive: bool = self._ended.locked()
+        return alive
+
+    def is_current(self) -> bool:
+        """Tell whether this is that thread."""
+        current: bool = self._ident == self._get_ident()
+        return current
+
     def join(self) -> None:
         """Wait for the thread to end, unless this is that thread."""
-        if self._ident != self._get_ident():
+        if not self.is_current():
             with self._ended:
                 pass
 
@@ -122,5 +192,7 @@ class UnpatchedThread:
         target, args = self._call
         try:
             target(*args)
+        except SystemExit:
+            pass  # as in other threads
         finally:
             self._ended.release()

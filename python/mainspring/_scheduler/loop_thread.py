@@ -13,7 +13,6 @@ import os
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from threading import current_thread
 
 from mainspring._lazy import asyncio
 from mainspring._loops.find import finish_loop
@@ -84,7 +83,7 @@ class OwnLoopThread(LoopThread):
         self._thread.start()
 
     def _join(self) -> None:
-        if self._thread is not current_thread():
+        if not self._thread.is_current():
             self._thread.join()
 
 

@@ -51,7 +51,7 @@ class StoreSweeper:
     def __init__(self, scheduler: SweptScheduler) -> None:
         self._scheduler = scheduler
         self._condition = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._thread: OwnThread | None = None
         self._woken = False
         self._context: Context | None = None
         # Last run time handed to an executor, for the jobs whose store could not take that in.
@@ -76,20 +76,27 @@ class StoreSweeper:
             self._woken = True
             self._condition.notify()
             if self._thread is None and self._scheduler._python_stores():
-                self._thread = OwnThread(
-                    target=self._context.run,
-                    args=(self._run,),
-                    name="APScheduler job stores",
-                    daemon=self._scheduler._starts_daemons,
-                )
-                self._thread.start()
+                self._thread = self._new_thread(self._context)
+                try:
+                    self._thread.start()
+                except BaseException:
+                    self._thread = None  # so that it is tried again; one that has begun ends
+                    raise
+
+    def _new_thread(self, context: Context) -> OwnThread:
+        return OwnThread(
+            target=context.run,
+            args=(self._run,),
+            name="APScheduler job stores",
+            daemon=self._scheduler._starts_daemons,
+        )
 
     def stop(self) -> None:
         """End the thread and wait for its end, unless this is that thread."""
         with self._condition:
             thread, self._thread, self._context = self._thread, None, None
             self._condition.notify()
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and not thread.is_current():
             thread.join()
 
     def leave_to_parent(self) -> None:
@@ -97,17 +104,20 @@ class StoreSweeper:
         self._thread = None
 
     def _run(self) -> None:
-        me = threading.current_thread()
-        while self._thread is me:
+        while self._goes_on_here():
             with self._condition:
                 self._woken = False
             next_time = self._sweep_safely()
             with self._condition:
-                while self._thread is me and not self._woken:
+                while self._goes_on_here() and not self._woken:
                     wait = self._seconds_until(next_time)
                     if wait == 0:
                         break
                     self._condition.wait(wait)
+
+    def _goes_on_here(self) -> bool:
+        thread = self._thread
+        return thread is not None and thread.is_current()
 
     def _sweep_safely(self) -> float | None:
         scheduler = self._scheduler

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from threading import Thread, current_thread
+from threading import Thread
 from typing import Any
 
 from mainspring._loops.find import running_loop
 from mainspring._process.exit import unheard_at_exit
-from mainspring._process.threads import join_thread
+from mainspring._process.threads import OwnThread, is_current, join_thread
 from mainspring.schedulers.blocking import BlockingScheduler
 from mainspring.util import asbool
 
@@ -51,9 +51,19 @@ class BackgroundScheduler(BlockingScheduler):
             without threads
         """
         self._start_on_own_loop(self._given_loop or running_loop(), paused)
-        self._thread = Thread(target=self._main_loop, name="APScheduler", daemon=self._daemon)
-        with unheard_at_exit():
-            self._thread.start()
+        self._thread = (
+            OwnThread(self._main_loop, (), "APScheduler", daemon=True)
+            if self._daemon
+            else Thread(target=self._main_loop, name="APScheduler", daemon=False)
+        )
+        try:
+            with unheard_at_exit():
+                self._thread.start()
+        except Exception:  # CPython starts no thread: the scheduler is to be as it was
+            self._thread = None
+            super().shutdown(wait=False)
+            self._close_own_loop()
+            raise
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, shut down the executors and job stores, and end the thread.
@@ -79,8 +89,8 @@ class BackgroundScheduler(BlockingScheduler):
 
     def _join(self) -> None:
         thread = self._thread
-        if thread is not current_thread():  # else the exit waits for it
-            self._thread = None
-            # An interrupt may have kept it from starting.
-            if thread is not None and thread.is_alive():
-                join_thread(thread)
+        if thread is None or is_current(thread):  # the exit waits for it
+            return
+        self._thread = None
+        if thread.is_alive():  # an interrupt may have kept it from starting
+            join_thread(thread)

@@ -274,6 +274,13 @@ class BlockingScheduler(DrivenScheduler):
                 finish_loop(loop)
             self._own_loop = None
 
+    def _close_own_loop(self) -> None:
+        """Close the own loop, which nobody has run."""
+        loop, self._own_loop = self._own_loop, None
+        self._unbind_loops()
+        if loop is not None:
+            loop.close()
+
     def _go_on_in_thread(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Leave the own loop to a thread if runs in worker threads may need it; tell whether they may."""
         is_used = self._last_loop is loop

@@ -6,12 +6,12 @@ asked of it. ``wake`` may be called from any thread and only notes that somebody
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextvars import Context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from mainspring._process.threads import OwnThread
 from mainspring._scheduler.sweep import StoreSweeper
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ManualSweeper(StoreSweeper):
     def stop(self) -> None:
         thread, self._thread, self._context = self._thread, None, None
         self._requests.put(None)
-        if thread is not None and thread is not threading.current_thread() and not self.is_sweeping:
+        if thread is not None and not thread.is_current() and not self.is_sweeping:
             thread.join()
 
     def deadline(self, now: int) -> int | None:
@@ -77,7 +77,7 @@ class ManualSweeper(StoreSweeper):
 
         self._requests.put(sweep)
         if self._thread is None and self._context is not None:
-            self._thread = threading.Thread(
+            self._thread = OwnThread(
                 target=self._context.run,
                 args=(self._serve, self._requests),
                 name="APScheduler job stores",
