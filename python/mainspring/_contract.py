@@ -113,9 +113,6 @@ class LoopHolder(Protocol):
     _waiting_for_loop: dict[int, object]
     _loop_response_timeout: float
 
-    def _may_run(self, loop: AbstractEventLoop) -> bool:
-        """Tell whether a loop runs, or is one that this package runs, and has not come to its end."""
-
     @property
     def _guess(self) -> object:
         """Set while the loop is one that has not run yet and may turn out to be another."""
