@@ -31,6 +31,7 @@ def _by_rust() -> None:
     import zoneinfo
 
     import mainspring._coroutines
+    import mainspring._current_loop
     import mainspring._logs
     import mainspring._native_threads
     import mainspring._pickles

@@ -13,14 +13,11 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mainspring._current_loop import current_loop, kept
 from mainspring._logs import get_logger
 from mainspring._thread_futures import log_unretrieved
 from mainspring.executors.base import _call, _contain
-from mainspring.schedulers._loops import (
-    belongs_to_parent,
-    current_loop,
-    finish_loop,
-)
+from mainspring.schedulers._loops import belongs_to_parent, finish_loop
 
 if TYPE_CHECKING:
     from mainspring.job import Job
@@ -46,13 +43,19 @@ def call_with_own_loop(job: Job) -> Any:
     """
     loop = current_loop()
     if loop is not None and not loop.is_closed() and not belongs_to_parent(loop):
-        try:
+        with kept(loop):
             return _awaited(_call(job), loop)
-        finally:
-            asyncio.set_event_loop(loop)
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(partial(_tell, job.id))
-    asyncio.set_event_loop(loop)
+    try:
+        with kept(loop):
+            return _with_loop(loop, job)
+    finally:
+        loop.close()
+        asyncio.set_event_loop(None)
+
+
+def _with_loop(loop: asyncio.AbstractEventLoop, job: Job) -> Any:
     try:
         result = _awaited(_call(job), loop)
         _complete(loop, job.id)
@@ -64,8 +67,6 @@ def call_with_own_loop(job: Job) -> Any:
         left = any(getattr(loop, name, True) for name in _LEFT) or asyncio.all_tasks(loop)
         if left and not loop.is_closed():
             finish_loop(loop)
-        loop.close()
-        asyncio.set_event_loop(None)
 
 
 def run_aside(awaitable: Awaitable[T]) -> T:

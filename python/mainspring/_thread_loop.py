@@ -20,6 +20,7 @@ from contextvars import Context, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+from mainspring._current_loop import kept
 from mainspring._exit import is_exiting
 from mainspring._loop_guard import CHECK_INTERVAL, wait_for_loop
 from mainspring._mainspring import Engine, runs_in_this_thread
@@ -38,7 +39,7 @@ from mainspring._thread_futures import (
 )
 from mainspring._thread_tornado import STANDS_FOR, TornadosLoop, refuse
 from mainspring.executors.base import _call
-from mainspring.schedulers._loops import current_loop, running_loop
+from mainspring.schedulers._loops import running_loop
 
 if TYPE_CHECKING:
     from mainspring.job import Job
@@ -446,7 +447,8 @@ class ThreadLoops(threading.local):
 def call_here(job: Job) -> Any:
     """Call a job's function in this thread, with a proxy as the thread's event loop.
 
-    A thread whose own loop is running keeps that. What the function itself sets is undone.
+    A thread whose own loop is running keeps that. What the function itself sets is undone, and where it sets
+    none, as `asyncio.run` does, it has the proxy again.
 
     :param job: the job
     :return: what the function returns; where the scheduler has no loop for that, awaited if it can be
@@ -464,9 +466,5 @@ def call_here(job: Job) -> Any:
         if is_one and not is_main and scheduler._coroutine_loop() is None:
             return call_with_own_loop(job)
         return _call(job)
-    previous = current_loop()
-    asyncio.set_event_loop(loop)
-    try:
+    with kept(loop):
         return _call(job)
-    finally:
-        asyncio.set_event_loop(previous)

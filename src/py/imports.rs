@@ -64,7 +64,7 @@ imports! {
     timedelta = "datetime"."timedelta";
     iterable = "collections.abc"."Iterable";
     mapping = "collections.abc"."Mapping";
-    set_event_loop = "asyncio"."set_event_loop";
+    keep_current_loop = "mainspring._current_loop"."keep";
     weak_reference = "weakref"."ref";
     uuid4 = "uuid"."uuid4";
     urandom = "os"."urandom";

@@ -21,8 +21,9 @@ from contextlib import suppress
 from threading import get_ident
 from weakref import WeakSet
 
+from mainspring._current_loop import current_loop
 from mainspring._lazy import asyncio
-from mainspring.schedulers._loops import current_loop, running_loop
+from mainspring.schedulers._loops import running_loop
 
 
 class LoopGuess:

@@ -10,6 +10,7 @@ from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
+from mainspring._current_loop import current_loop
 from mainspring._lazy import asyncio
 from mainspring.events import EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import CancelledRun
@@ -18,7 +19,6 @@ from mainspring.schedulers._guess import LoopGuess
 from mainspring.schedulers._loop_end import LoopEnd
 from mainspring.schedulers._loops import (
     belongs_to_parent,
-    current_loop,
     new_loop,
     running_loop,
 )
