@@ -52,8 +52,7 @@ imports! {
     isawaitable = "inspect"."isawaitable";
     bridged = "mainspring._coroutines"."bridged";
     explain = "mainspring._coroutines"."explain";
-    contained = "mainspring._coroutines"."contained";
-    job_exit_error = "mainspring._coroutines"."JobExitError";
+    awaited = "mainspring._coroutines"."awaited";
     context_type = "contextvars"."Context";
     is_exit_of_program = "mainspring._coroutines"."is_exit_of_program";
     loop_is_ending = "mainspring._coroutines"."loop_is_ending";

@@ -695,10 +695,15 @@ def _wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
 
 
 async def _contain(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
-    """Await, and return the exceptions that would stop the loop if the task raised them."""
+    """Await, and return the exception: who watches the tasks of the loop would report it once more.
+
+    An exit would stop the loop. A cancellation is the task's own.
+    """
     try:
         return await awaitable, None
-    except (SystemExit, KeyboardInterrupt) as exc:
+    except asyncio.CancelledError:
+        raise
+    except BaseException as exc:
         return None, exc
 
 
