@@ -23,6 +23,7 @@ mod report;
 mod run_log;
 mod runner;
 mod store;
+mod submitting;
 mod tasks;
 mod thread_loop;
 mod time;

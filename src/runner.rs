@@ -26,6 +26,7 @@ use crate::py::text;
 use crate::record::Route;
 use crate::report::{self, Env, Outcome, code};
 use crate::run_log::Logged;
+use crate::submitting;
 use crate::thread_loop::ThreadLoop;
 use crate::trigger::PythonJitter;
 use crate::virtual_time::OnBehalf;
@@ -180,8 +181,19 @@ pub fn close(awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// Runs a firing in a worker thread. An awaitable result goes on to the event loop, run and all.
 pub fn run_in_worker(env: &Env<'_>, firing: Firing, thread_loop: &mut ThreadLoop) {
+    let Some(run) = Run::begin(env, firing) else { return };
+    let run = match env.submit_is_replaced() {
+        true => submitting::carry(env, run),
+        false => Some(run),
+    };
+    if let Some(run) = run {
+        go_through(env, run, thread_loop);
+    }
+}
+
+/// Goes through a run in a worker thread.
+pub fn go_through(env: &Env<'_>, mut run: Run, thread_loop: &mut ThreadLoop) {
     let (py, hub) = (env.py, &env.hub);
-    let Some(mut run) = Run::begin(env, firing) else { return };
     let here = InThisThread::enter(py, hub, &run.seen.id);
     env.never_fails(run.tell_submitted(env));
     while run.next_in_time(env).is_some() {

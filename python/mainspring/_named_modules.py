@@ -22,6 +22,7 @@ def _by_rust() -> None:
     import inspect
     import os
     import random
+    import sys
     import threading
     import traceback
     import types
@@ -37,6 +38,7 @@ def _by_rust() -> None:
     import mainspring._pickles
     import mainspring._trigger_class
     import mainspring.events
+    import mainspring.executors._submitting
     import mainspring.executors.base
     import mainspring.jobstores.base
     import mainspring.schedulers.base

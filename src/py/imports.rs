@@ -57,6 +57,9 @@ imports! {
     is_exit_of_program = "mainspring._coroutines"."is_exit_of_program";
     loop_is_ending = "mainspring._coroutines"."loop_is_ending";
     copy_context = "contextvars"."copy_context";
+    carry = "mainspring.executors._submitting"."carry";
+    submit_is_replaced = "mainspring.executors._submitting"."submit_is_replaced";
+    modules = "sys"."modules";
     format_tb = "traceback"."format_tb";
     clear_frames = "traceback"."clear_frames";
     new_thread = "mainspring._native_threads"."new_thread";

@@ -14,6 +14,7 @@ use once_cell::race::OnceBox;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyFunction, PyString, PyTuple};
 
+use crate::submitting::CarriedRun;
 use crate::tasks::Resume;
 use crate::unawaited::WarnUnawaited;
 
@@ -23,6 +24,11 @@ pub struct Once<T>(OnceBox<T>);
 impl<T> Once<T> {
     pub const fn new() -> Self {
         Self(OnceBox::new())
+    }
+
+    /// The value, if it has been made.
+    pub fn get(&self, _py: Python<'_>) -> Option<&T> {
+        self.0.get()
     }
 
     /// The value; of several made at once the first, the same for everybody.
@@ -67,6 +73,7 @@ pub fn fill_cells_of_pyo3(py: Python<'_>) -> PyResult<()> {
     // Asked for the length of an iterator, as `collect` does.
     PyTuple::new(py, [0])?.try_iter()?.size_hint();
     // The classes that are not in the module.
+    py.get_type::<CarriedRun>();
     py.get_type::<Resume>();
     py.get_type::<WarnUnawaited>();
     Ok(())

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, T
 from mainspring._coroutines import explain, is_exit_of_program, loop_is_ending
 from mainspring._lazy import asyncio
 from mainspring._logs import get_logger, names_caller
-from mainspring._mainspring import Engine, keep_for_ever, noted
+from mainspring._mainspring import Engine, WorkerPool, keep_for_ever, noted
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -28,6 +28,7 @@ from mainspring.events import (
     JobExecutionEvent,
 )
 from mainspring.executors._submissions import Submission, Submissions, exception_of, failing
+from mainspring.executors._submitting import carries, carry, in_context
 from mainspring.util import iscoroutinefunction_partial
 
 if TYPE_CHECKING:
@@ -257,8 +258,16 @@ class BaseExecutor(metaclass=ABCMeta):
             if exc is not None and (ended.cancelled() or isinstance(exc, BrokenExecutor)):
                 self._fail(job, run_times, exc)
 
-        future = pool.submit(self._context_for(job).run, self._run_here, job, run_times)
-        if isinstance(future, Future):  # our own pools return none, and drop nothing
+        context = self._context_for(job)
+        if isinstance(pool, WorkerPool):  # which drops nothing
+            WorkerPool.submit(pool, context.run, carry, self._run_here, job, run_times)
+            return
+        call: tuple[Any, ...] = (self._run_here, job, run_times)
+        if carries(pool):
+            future = context.copy().run(pool.submit, in_context, context, *call)
+        else:
+            future = pool.submit(context.run, *call)
+        if isinstance(future, Future):
             future.add_done_callback(tell_if_dropped)
 
     def _deliver(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
