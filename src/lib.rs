@@ -86,5 +86,6 @@ fn fill_cells_of_pyo3(py: Python<'_>) -> PyResult<()> {
     // The classes that are not in the module.
     py.get_type::<event_loop::task::Resume>();
     py.get_type::<run::unawaited::WarnUnawaited>();
+    py.get_type::<worker::carried::CarriedRun>();
     Ok(())
 }

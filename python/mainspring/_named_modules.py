@@ -22,6 +22,7 @@ def _by_rust() -> None:
     import inspect
     import os
     import random
+    import sys
     import threading
     import traceback
     import types
@@ -32,8 +33,10 @@ def _by_rust() -> None:
 
     import mainspring._logs
     import mainspring._loops.coroutines
+    import mainspring._loops.current
     import mainspring._pickles
     import mainspring._process.threads
+    import mainspring._runs.submitting
     import mainspring._trigger_class
     import mainspring.events
     import mainspring.executors.base

@@ -1,14 +1,15 @@
 //! `JobCoroutine`: what a job's task steps through, around the coroutine that the job's function returned.
 //!
-//! It contains the exits that would stop the loop if a task raised them (see `JobExitError`), and tells the run
-//! that waits for it when the coroutine is at its end. All else it leaves to the coroutine, its attributes too, so
-//! that whoever looks at the task sees the job.
+//! What the coroutine raises is the run's to tell of and does not leave the task, as in APScheduler: whoever watches
+//! the tasks of the loop would report it once more, and an exit would stop the loop. A cancellation does leave it. It
+//! tells the run that waits for it when the coroutine is at its end. All else it leaves to the coroutine, its
+//! attributes too, so that whoever looks at the task sees the job.
 //!
 //! Ground rules: stepped by its loop's thread. While the coroutine runs, Python code runs that Rust has called, so
 //! the thread is *inside* (`exit.rs`) for as long; in the first step of an eagerly started task it is so already.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
@@ -18,18 +19,20 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::event_loop::task::Resume;
 use crate::process::exit::Inside;
-use crate::py::error::raised;
 use crate::py::imports;
 use crate::py::once::intern;
-use crate::run::report::is_exit;
 
 /// A job's coroutine on its way through a task.
 #[pyclass(module = "mainspring._mainspring", frozen)]
 pub struct JobCoroutine {
     coroutine: Py<PyAny>,
     state: AtomicU8,
+    /// What it has raised, until somebody takes that.
+    raised: Mutex<Option<PyErr>>,
     /// The run that waits for the end.
     waiting: OnceLock<Py<Resume>>,
+    /// A copy of the context at the end, where no run waits for that, and the context need not be the run's.
+    end_context: OnceLock<Py<PyAny>>,
 }
 
 /// The next step is the first of an eagerly started task: a drain makes it, which is *inside* itself.
@@ -45,7 +48,9 @@ impl JobCoroutine {
     /// `coroutine` must be a coroutine of Python's own type; `eager`: a drain makes its first step.
     pub fn new(coroutine: &Bound<'_, PyAny>, eager: bool) -> Self {
         let state = AtomicU8::new(if eager { IN_DRAIN } else { ON_LOOP });
-        Self { coroutine: coroutine.clone().unbind(), state, waiting: OnceLock::new() }
+        let coroutine = coroutine.clone().unbind();
+        let raised = Mutex::default();
+        Self { coroutine, state, raised, waiting: OnceLock::new(), end_context: OnceLock::new() }
     }
 
     /// Whether the coroutine has come to its end.
@@ -56,6 +61,16 @@ impl JobCoroutine {
     /// Whether it has done so by returning None.
     pub fn returned_none(&self) -> bool {
         self.state() == RETURNED_NONE
+    }
+
+    /// What it has raised and no task has seen. Once.
+    pub fn take_raised(&self) -> Option<PyErr> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The context in which it has ended, if that need not be the run's.
+    pub fn end_context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.end_context.get().map(|context| context.clone_ref(py))
     }
 
     fn state(&self) -> u8 {
@@ -74,7 +89,8 @@ impl JobCoroutine {
         step: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<PySendResult<'py>>,
     ) -> PyResult<PySendResult<'py>> {
         let mut inside = None;
-        if self.state() == IN_DRAIN {
+        let in_drain = self.state() == IN_DRAIN;
+        if in_drain {
             self.state.store(ON_LOOP, Ordering::Relaxed);
         } else {
             inside = Inside::enter();
@@ -91,25 +107,27 @@ impl JobCoroutine {
             // It was asked for a step in the midst of one.
             return result;
         }
-        let told = self.has_ended();
+        if self.has_ended() {
+            return result;
+        }
         let returned_none = matches!(&result, Ok(PySendResult::Return(value)) if value.is_none());
         self.state.store(if returned_none { RETURNED_NONE } else { ENDED }, Ordering::Relaxed);
-        if let Some(run) = self.waiting.get().filter(|_| !told) {
-            Resume::at_end(run.bind(py), result.is_ok())?;
+        let returned = result.is_ok();
+        let result = match result {
+            Err(error) if !error.value(py).is_instance(imports::cancelled_error(py)?)? => {
+                *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Ok(PySendResult::Return(py.None().into_bound(py)))
+            }
+            result => result,
+        };
+        if let Some(run) = self.waiting.get() {
+            Resume::at_end(run.bind(py), returned, self.take_raised())?;
+        } else if !in_drain {
+            drop(self.end_context.set(imports::copy_context(py)?.call0()?.unbind()));
         }
         drop(inside);
-        result.or_else(|error| Err(contain(py, error)?))
+        result
     }
-}
-
-/// The error that a task may raise in the place of this one.
-fn contain(py: Python<'_>, error: PyErr) -> PyResult<PyErr> {
-    if !is_exit(py, &error) {
-        return Ok(error);
-    }
-    let contained = PyErr::from_value(imports::job_exit_error(py)?.call1((raised(py, &error),))?);
-    contained.set_cause(py, Some(error));
-    Ok(contained)
 }
 
 /// A result as Python's methods give it: the end is an exception.

@@ -68,7 +68,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                 {
                     match self.start(value, is_coroutine, &mut run) {
                         Ok(started) if started.has_ended(py)? => {
-                            self.adopt_context(&mut run, &started.task)?;
+                            self.adopt_context(&mut run, &started.task, started.coroutine.as_ref())?;
                             result = self.result_of(&started);
                         }
                         Ok(started) => return self.suspend(run, &started, value),
@@ -117,21 +117,9 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         run: &mut Run,
     ) -> PyResult<Started<'py>> {
         let py = self.env.py;
-        if is_coroutine {
-            let coroutine = Bound::new(py, JobCoroutine::new(awaitable, self.eager.is_some()))?;
-            let task = self.start_task(coroutine.as_any(), run)?;
-            // A task factory, or a loop of another kind, may have wrapped it. A task that an eager factory has
-            // brought to its end has no coroutine any more, and CPython 3.12.1 crashes when it is asked for it.
-            let is_direct = self.eager.is_some()
-                || !task.call_method0(intern!(py, "done"))?.is_truthy()?
-                    && task
-                        .getattr_opt(intern!(py, "get_coro"))?
-                        .map_or(Ok(false), |get_coro| Ok::<_, PyErr>(get_coro.call0()?.is(&coroutine)))?;
-            return Ok(Started { task, coroutine: is_direct.then_some(coroutine) });
-        }
-        let only = |task| Started { task, coroutine: None };
         // As `asyncio.isfuture` asks, without a call of Python code for every run.
-        if awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
+        if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
+            let only = |task| Started { task, coroutine: None, is_direct: false };
             let loop_of = awaitable.call_method0(intern!(py, "get_loop"))?;
             return match &self.event_loop {
                 Some(event_loop) if !loop_of.is(event_loop) => {
@@ -140,23 +128,37 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                 _ => Ok(only(awaitable.clone())),
             };
         }
-        let coroutine = imports::contained(py)?.call1((awaitable,))?;
-        let task = self.start_task(&coroutine, run).map(only);
-        if task.is_err() {
-            // A task factory may raise; the run is reported with that, and nothing is left unawaited.
-            self.env.never_fails(steps::close(&coroutine));
-        }
-        task
+        let awaited = match is_coroutine {
+            true => awaitable.clone(),
+            false => imports::awaited(py)?.call1((awaitable,))?,
+        };
+        let coroutine = Bound::new(py, JobCoroutine::new(&awaited, self.eager.is_some()))?;
+        let task = match self.start_task(coroutine.as_any(), run) {
+            Ok(task) => task,
+            Err(error) => {
+                // A task factory may raise; the run is reported with that, and nothing is left unawaited.
+                self.env.never_fails(steps::close(&awaited));
+                return Err(error);
+            }
+        };
+        // A task factory, or a loop of another kind, may have wrapped it. A task that an eager factory has
+        // brought to its end has no coroutine any more, and CPython 3.12.1 crashes when it is asked for it.
+        let is_direct = self.eager.is_some()
+            || !task.call_method0(intern!(py, "done"))?.is_truthy()?
+                && task
+                    .getattr_opt(intern!(py, "get_coro"))?
+                    .map_or(Ok(false), |get_coro| Ok::<_, PyErr>(get_coro.call0()?.is(&coroutine)))?;
+        Ok(Started { task, coroutine: Some(coroutine), is_direct })
     }
 
-    /// A task for the coroutine `contained`.
-    fn start_task(&self, contained: &Bound<'py, PyAny>, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
+    /// A task for `coroutine`.
+    fn start_task(&self, coroutine: &Bound<'py, PyAny>, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
         let context = run.context(self.env)?;
         if let Some(options) = &self.eager {
             // `asyncio.Task` copies what it needs, and a drain is never entered twice on one loop.
             options.set_item(intern!(py, "context"), context)?;
-            return imports::asyncio_task(py)?.call((contained,), Some(options));
+            return imports::asyncio_task(py)?.call((coroutine,), Some(options));
         }
         let Some(event_loop) = &self.event_loop else {
             return Err(PyRuntimeError::new_err("the scheduler is not bound to an event loop"));
@@ -165,17 +167,26 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         if self.takes_context {
             let options = PyDict::new(py);
             options.set_item(intern!(py, "context"), context)?;
-            create_task.call((contained,), Some(&options))
+            create_task.call((coroutine,), Some(&options))
         } else {
-            context.call_method1(intern!(py, "run"), (create_task, contained))
+            context.call_method1(intern!(py, "run"), (create_task, coroutine))
         }
     }
 
     /// Has the end of a run told in the context of its task, where that could not be given the run's.
-    fn adopt_context(&self, run: &mut Run, task: &Bound<'py, PyAny>) -> PyResult<()> {
-        if !self.takes_context {
+    fn adopt_context(
+        &self,
+        run: &mut Run,
+        task: &Bound<'py, PyAny>,
+        coroutine: Option<&Bound<'py, JobCoroutine>>,
+    ) -> PyResult<()> {
+        let py = self.env.py;
+        if let Some(context) = coroutine.and_then(|coroutine| coroutine.get().end_context(py)) {
+            // Where the job has ended, which a wrapper around it has left since.
+            run.context = Some(context);
+        } else if !self.takes_context {
             // CPython 3.12.
-            if let Some(get_context) = task.getattr_opt(intern!(self.env.py, "get_context"))? {
+            if let Some(get_context) = task.getattr_opt(intern!(py, "get_context"))? {
                 run.context = Some(get_context.call0()?.unbind());
             }
         }
@@ -185,22 +196,23 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     /// The result of what has ended.
     fn result_of(&self, started: &Started<'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        let Started { task, coroutine } = started;
-        if coroutine.as_ref().is_some_and(|coroutine| coroutine.get().returned_none()) {
+        let Started { task, coroutine, is_direct } = started;
+        let Some(coroutine) = coroutine.as_ref().map(Bound::get) else { return result_of_task(task, None) };
+        if *is_direct && coroutine.returned_none() {
             // As nearly all jobs do. Unless the task was cancelled in its last step, that is its result, too.
             let state = task.getattr_opt(intern!(py, "_state"))?;
             if state.is_some_and(|state| state.is(intern!(py, "FINISHED"))) {
                 return Ok(py.None().into_bound(py));
             }
         }
-        result_of_task(task)
+        result_of_task(task, coroutine.take_raised())
     }
 
     /// Lets a run wait for its task.
     fn suspend(&self, run: Run, started: &Started<'py>, awaitable: &Bound<'py, PyAny>) -> PyResult<()> {
         let py = self.env.py;
         let inbox = self.inbox.get();
-        let Started { task, coroutine } = started;
+        let Started { task, coroutine, is_direct } = started;
         let address = task.as_ptr() as usize;
         let task_is_ours = !task.is(awaitable);
         let run = Arc::new(Mutex::new(Some(run)));
@@ -208,6 +220,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             inbox: self.inbox.clone().unbind(),
             address,
             task_is_ours,
+            coroutine: coroutine.as_ref().filter(|_| !is_direct).map(|coroutine| coroutine.clone().unbind()),
+            raised: Mutex::default(),
             interrupt: Mutex::default(),
             run: Arc::clone(&run),
         };
@@ -215,7 +229,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let suspended = Suspended { task: task.clone().unbind(), task_is_ours, run };
         let old = inbox.inbox.lock_tasks().insert(address, suspended);
         drop(old);
-        if let Some(coroutine) = coroutine {
+        if let Some(coroutine) = coroutine.as_ref().filter(|_| *is_direct) {
             // The callback of the task is one turn of the loop later, and dearer.
             coroutine.get().wait(resume.unbind());
             return Ok(());
@@ -231,15 +245,17 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
 /// A task, or another future, that has been started.
 struct Started<'py> {
     task: Bound<'py, PyAny>,
-    /// What it steps through, where that is ours.
+    /// What it steps through; `None`: the job's function has returned a future.
     coroutine: Option<Bound<'py, JobCoroutine>>,
+    /// Whether there is nothing around that.
+    is_direct: bool,
 }
 
 impl Started<'_> {
     fn has_ended(&self, py: Python<'_>) -> PyResult<bool> {
         match &self.coroutine {
-            Some(coroutine) => Ok(coroutine.get().has_ended()),
-            None => self.task.call_method0(intern!(py, "done"))?.is_truthy(),
+            Some(coroutine) if self.is_direct => Ok(coroutine.get().has_ended()),
+            _ => self.task.call_method0(intern!(py, "done"))?.is_truthy(),
         }
     }
 }
@@ -252,6 +268,10 @@ pub struct Resume {
     address: usize,
     /// Whether the task was made here; else the job's function returned it.
     task_is_ours: bool,
+    /// What the task steps through, with something around it that ends later.
+    coroutine: Option<Py<JobCoroutine>>,
+    /// What that has raised where there is nothing around it.
+    raised: Mutex<Option<PyErr>>,
     /// What arrived in the last step and is to end the program.
     interrupt: Mutex<Option<PyErr>>,
     run: Arc<Mutex<Option<Run>>>,
@@ -259,8 +279,9 @@ pub struct Resume {
 
 impl Resume {
     /// Called in the last step of the run's task, whose coroutine has just returned or raised.
-    pub fn at_end(slf: &Bound<'_, Self>, returned: bool) -> PyResult<()> {
+    pub fn at_end(slf: &Bound<'_, Self>, returned: bool, raised: Option<PyErr>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
+        *this.raised.lock().unwrap_or_else(PoisonError::into_inner) = raised;
         let LoopInbox { inbox, hub } = this.inbox.get();
         let task = inbox.lock_tasks().get(&this.address).map(|suspended| suspended.task.clone_ref(py));
         let Some(task) = task.filter(|_| hub.origin.is_here()) else { return Ok(()) };
@@ -370,10 +391,13 @@ impl Resume {
             return Ok(());
         };
         let tasks = TaskStarter::new(inbox, &env)?;
+        let coroutine = self.coroutine.as_ref().map(|coroutine| coroutine.bind(py));
         if self.task_is_ours {
-            tasks.adopt_context(&mut run, &task)?;
+            tasks.adopt_context(&mut run, &task, coroutine)?;
         }
-        tasks.settle(&mut run, result_of_task(&task))?;
+        let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let raised = raised.or_else(|| coroutine.and_then(|coroutine| coroutine.get().take_raised()));
+        tasks.settle(&mut run, result_of_task(&task, raised))?;
         tasks.run(run)?;
         env.interrupted()?;
         let interrupt = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -381,24 +405,13 @@ impl Resume {
     }
 }
 
-/// The result of a task that is done.
-fn result_of_task<'py>(task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    contained_exit(task.py(), task.call_method0(intern!(task.py(), "result")))
+/// The result of a task that is done, unless what the job has `raised` was kept from it.
+fn result_of_task<'py>(task: &Bound<'py, PyAny>, raised: Option<PyErr>) -> PyResult<Bound<'py, PyAny>> {
+    // Asked for in any case, since what is around the job may have failed, too.
+    let result = task.call_method0(intern!(task.py(), "result"));
+    raised.map_or(result, Err)
 }
 
 fn is_coroutine(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(value.get_type().is(imports::coroutine_type(value.py())?))
-}
-
-/// Takes the exception out that was contained on its way through the task.
-pub fn contained_exit<'py>(
-    py: Python<'py>,
-    result: PyResult<Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    match result {
-        Err(error) if error.value(py).is_instance(imports::job_exit_error(py)?)? => {
-            Err(PyErr::from_value(error.value(py).getattr(intern!(py, "exit"))?))
-        }
-        result => result,
-    }
 }

@@ -22,6 +22,11 @@ impl<T> Once<T> {
         Self(OnceBox::new())
     }
 
+    /// The value, if it has been made.
+    pub fn get(&self, _py: Python<'_>) -> Option<&T> {
+        self.0.get()
+    }
+
     /// The value; of several made at once the first, the same for everybody.
     pub fn get_or_try_init<E>(&self, _py: Python<'_>, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         self.0.get_or_try_init(|| make().map(Box::new))

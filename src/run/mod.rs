@@ -4,4 +4,5 @@ pub mod batch;
 pub mod current;
 pub mod report;
 pub mod steps;
+pub mod submitting;
 pub mod unawaited;

@@ -24,6 +24,7 @@ use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Arguments, Caller};
 use crate::run::batch::Batch;
+use crate::run::submitting;
 
 /// APScheduler's event codes, as far as runs produce them.
 pub mod code {
@@ -53,8 +54,11 @@ pub struct Env<'py> {
     mask: u32,
     /// Whether events are sent to the control loop instead of being handed to listeners here.
     defers_events: bool,
+    /// Whether this is in the midst of a run, in whose context the thread is already.
+    in_run: bool,
     /// Whether the runs are cancelled because their loop has come to its end.
     after_its_loop: bool,
+    submit_is_replaced: OnceCell<bool>,
     scheduler_logger: OnceCell<Logger<'py>>,
     executors: RefCell<Vec<(u32, Rc<ExecutorHere<'py>>)>>,
     pub batch: Batch,
@@ -97,7 +101,9 @@ impl<'py> Env<'py> {
             copy_context: OnceCell::new(),
             mask: hub.mask(),
             defers_events: false,
+            in_run: false,
             after_its_loop: false,
+            submit_is_replaced: OnceCell::new(),
             scheduler_logger: OnceCell::new(),
             executors: RefCell::default(),
             batch: Batch::default(),
@@ -131,6 +137,12 @@ impl<'py> Env<'py> {
         self
     }
 
+    /// The same for one run whose context the thread has entered.
+    pub fn in_run(mut self) -> Self {
+        self.in_run = true;
+        self
+    }
+
     /// The same for many runs, one after the other.
     pub fn for_many(mut self) -> Self {
         self.batch = Batch::of_many();
@@ -140,6 +152,9 @@ impl<'py> Env<'py> {
     /// A context for one run: a copy of the job's own, where it has one, or of that which the loop was bound with.
     /// On a manual clock its own context follows that, too.
     pub fn run_context(&self, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        if self.in_run {
+            return imports::copy_context(self.py)?.call0();
+        }
         let Some(own) = own else { return self.copy_context()?.call0() };
         let context = own.bind(self.py).call_method0(intern!(self.py, "copy"))?;
         if self.hub.virtual_time.is_some() {
@@ -157,6 +172,16 @@ impl<'py> Env<'py> {
             None => imports::copy_context(self.py)?.clone(),
         };
         Ok(self.copy_context.get_or_init(|| copy))
+    }
+
+    /// Whether what is submitted to a thread pool has something put around it.
+    pub fn submit_is_replaced(&self) -> bool {
+        *self.submit_is_replaced.get_or_init(|| {
+            submitting::submit_is_replaced(self.py).unwrap_or_else(|error| {
+                self.never_fails(Err(error));
+                false
+            })
+        })
     }
 
     pub fn wants(&self, code: u32) -> bool {

@@ -7,12 +7,24 @@ use crate::dispatch::run::{Outcome, Run};
 use crate::run::current::InThisThread;
 use crate::run::report::Env;
 use crate::run::steps;
+use crate::worker::carried;
 use crate::worker::thread_loop::ThreadLoop;
 
 /// Runs a firing in a worker thread. An awaitable result goes on to the event loop, run and all.
 pub fn run_in_worker(env: &Env<'_>, firing: Firing, thread_loop: &mut ThreadLoop) {
+    let Some(run) = Run::begin(env, firing) else { return };
+    let run = match env.submit_is_replaced() {
+        true => carried::carry(env, run),
+        false => Some(run),
+    };
+    if let Some(run) = run {
+        go_through(env, run, thread_loop);
+    }
+}
+
+/// Goes through a run in a worker thread.
+pub fn go_through(env: &Env<'_>, mut run: Run, thread_loop: &mut ThreadLoop) {
     let (py, hub) = (env.py, &env.hub);
-    let Some(mut run) = Run::begin(env, firing) else { return };
     let here = InThisThread::enter(py, hub, &run.seen.id);
     env.never_fails(run.tell_submitted(env));
     while run.next_in_time(env).is_some() {

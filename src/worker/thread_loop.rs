@@ -1,7 +1,7 @@
 //! The event loop setting of a worker thread: before each run the thread's current loop is the scheduler's
-//! proxy, whatever was set or closed in the run before.
+//! proxy, whatever was set or closed in the run before; so it is again in a run that has set none.
 //!
-//! `asyncio.set_event_loop` is called only where something has changed. Otherwise a run costs two looks: is
+//! `_loops.current.keep` is called only where something has changed. Otherwise a run costs two looks: is
 //! the event loop policy still the one that was set, and does the policy's own thread-local dictionary still
 //! hold the proxy? A policy that keeps its loops in another place is told before every run.
 //!
@@ -73,7 +73,7 @@ impl Setting {
     }
 
     fn set(&mut self, py: Python<'_>) -> PyResult<()> {
-        imports::set_event_loop(py)?.call1((&self.proxy,))?;
+        imports::keep_current_loop(py)?.call1((&self.proxy,))?;
         let policy = current_policy(py)?;
         self.local = policy.as_ref().and_then(local_of).map(Bound::unbind);
         self.policy = policy.map(Bound::unbind);

@@ -6,12 +6,17 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from typing import Any
 
+import anyio
 import pytest
 
+from mainspring._loops.current import current_loop
+from mainspring.executors.asyncio import AsyncIOExecutor
+from mainspring.executors.debug import DebugExecutor
 from mainspring.executors.pool import ThreadPoolExecutor
-from tests.loops.apps import APPS, NEW_LOOP, App, asyncio_app, double
+from tests.loops.apps import APPS, NEW_LOOP, App, asyncio_app, background_app, double
 from tests.support import PATIENCE, ListJobStore, without_slow
 
 OWN: list[asyncio.AbstractEventLoop] = []
@@ -109,6 +114,81 @@ def test_a_job_with_a_loop_of_its_own(
         assert not loop.is_closed()
 
 
+def call_anyio_run() -> Any:
+    return anyio.run(double, 21)
+
+
+def call_async_to_sync() -> Any:
+    return pytest.importorskip("asgiref.sync").async_to_sync(double)(21)
+
+
+def call_uvloop_run() -> Any:
+    return pytest.importorskip("uvloop").run(double(21))
+
+
+ENDS_WITHOUT_A_LOOP = [
+    call_asyncio_run,
+    use_a_runner,
+    unset_the_loop,
+    call_anyio_run,
+    call_async_to_sync,
+    call_uvloop_run,
+]
+
+
+def waits_after(job: Callable[[], Any]) -> Any:
+    for _ in range(2):
+        assert job()[0] == 42
+        found = asyncio.get_event_loop().run_until_complete(double(21))
+    return found
+
+
+@pytest.mark.parametrize("job", ENDS_WITHOUT_A_LOOP)
+@pytest.mark.parametrize("in_python_store", [False, True])
+def test_within_a_job_that_has_run_a_loop_of_its_own(
+    app: App, job: Callable[[], Any], in_python_store: bool
+) -> None:
+    options = {}
+    if in_python_store:
+        app.scheduler.add_jobstore(ListJobStore(), "python")
+        options = {"jobstore": "python"}
+    assert app.run(waits_after, job, **options) == (42, app.loop)
+    assert app.run(waits) == (42, app.loop)
+
+
+@pytest.mark.parametrize("job", ENDS_WITHOUT_A_LOOP)
+def test_within_such_a_job_in_the_schedulers_own_thread(job: Callable[[], Any]) -> None:
+    with background_app(executors={"default": DebugExecutor()}) as app:
+        # Its thread is that of the loop, which a coroutine so cannot be waited for on.
+        number, loop = app.run(waits_after, job)
+        assert number == 42
+        assert loop is not app.loop
+        assert app.run(asyncio.get_event_loop).loop() is app.loop
+
+
+def test_a_thread_of_the_programs_has_no_loop_when_it_sets_none() -> None:
+    with asyncio_app("asyncio", executors={"default": ThreadPoolExecutor(1)}) as app:
+        app.run(waits_after, call_asyncio_run)
+        # In the pool's own thread it is kept, in others not.
+        with futures.ThreadPoolExecutor(1) as pool:
+            assert pool.submit(current_after_none).result() is None
+            app.scheduler.add_executor(AsyncIOExecutor(), "other")
+        app.on_loop(set_default_executor(pool := futures.ThreadPoolExecutor(1)))
+        app.scheduler.shutdown()
+        app.scheduler.start()
+        app.run(waits_after, call_asyncio_run, executor="other")
+        assert pool.submit(current_after_none).result() is None
+
+
+async def set_default_executor(pool: futures.ThreadPoolExecutor) -> None:
+    asyncio.get_running_loop().set_default_executor(pool)
+
+
+def current_after_none() -> Any:
+    asyncio.set_event_loop(None)
+    return current_loop()
+
+
 def test_after_a_job_that_failed(app: App) -> None:
     with pytest.raises(ValueError, match="after setting a loop"):
         app.run(set_a_new_loop_and_fail)
@@ -173,6 +253,7 @@ def test_a_policy_that_keeps_its_loops_elsewhere() -> None:
         asyncio.set_event_loop_policy(Policy())
         try:
             assert app.run(waits) == (42, app.loop)
+            assert app.run(waits_after, call_asyncio_run) == (42, app.loop)
             for job in JOBS:
                 app.run(job)
                 assert app.run(waits) == (42, app.loop)

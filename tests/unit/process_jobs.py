@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 
@@ -53,6 +54,11 @@ def runs(number: int) -> int:
 def unsets_the_loop(number: int) -> int:
     asyncio.set_event_loop(None)
     return 2 * number
+
+
+def waits_after(before: Callable[[int], Any], number: int) -> Any:
+    before(number)
+    return waits(number)
 
 
 def sets_a_loop(number: int) -> int:

@@ -95,6 +95,10 @@ class TestLoop:
         assert any_app.run(jobs.waits_for_many, 21) == [42, 2]
         assert any_app.run(jobs.returns_a_task, 21) == 42
 
+    @pytest.mark.parametrize("before", [jobs.runs, jobs.unsets_the_loop])
+    def test_after_a_loop_of_its_own(self, any_app: App, before: Callable[..., Any]) -> None:
+        assert any_app.run(jobs.waits_after, before, 21) == 42
+
     def test_after_one_that_failed(self, app: App) -> None:
         with pytest.raises(ValueError, match="no good"):
             app.run(jobs.fails)
@@ -112,6 +116,7 @@ class TestLoop:
                 assert app.run(jobs.finds_the_programs_loop, 21) == 42
                 assert app.run(jobs.awaits_on_the_programs_loop, 21) == 42
                 assert app.run(jobs.unsets_the_loop, 21) == 42
+                assert app.run(jobs.waits_after, jobs.runs, 21) == 42
         finally:
             app.scheduler.shutdown()
 

@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class JobExitError(Exception):
-    """A ``SystemExit`` or ``KeyboardInterrupt`` on its way out of a job's task.
+    """A ``SystemExit`` or ``KeyboardInterrupt`` on its way out of a task that a job has started.
 
-    A task that raises one of them itself stops the loop that it runs on. A ``SystemExit`` is to end
-    this run only, as in APScheduler; an interrupt is to be told as the run's error first.
+    A task that raises one of them itself stops the loop that it runs on. It is to be the error of whoever
+    waits for the task first.
     """
 
     def __init__(self, exit: SystemExit | KeyboardInterrupt) -> None:
@@ -31,11 +31,16 @@ class JobExitError(Exception):
 
 
 async def contained(awaitable: Awaitable[T]) -> T:
-    """Await what a job's function returned, as the coroutine of the job's task."""
+    """Await what a job's function has started, as the coroutine of a task of the loop."""
     try:
         return await awaitable
     except (SystemExit, KeyboardInterrupt) as exc:
         raise JobExitError(exc) from exc
+
+
+async def awaited(awaitable: Awaitable[T]) -> T:
+    """Await what a job's function has returned and is no coroutine, as one."""
+    return await awaitable
 
 
 def bridged(future: asyncio.Future[T]) -> asyncio.Future[T]:
@@ -87,7 +92,7 @@ def tell_unawaited(job_id: str, names: list[str]) -> None:
 
 
 def is_task_of_run(task: asyncio.Task[Any]) -> bool:
-    """Tell whether a task is one that the binding has made for a run."""
+    """Tell whether a task is one that was made for a run, or by one in a worker thread."""
     coroutine = task.get_coro()
     if isinstance(coroutine, JobCoroutine):
         return True

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +10,7 @@ from weakref import WeakSet
 
 from mainspring._lazy import asyncio
 from mainspring._loops.coroutines import is_task_of_run
+from mainspring._loops.current import current_loop, kept
 from mainspring._loops.greenlets import threads_are_greenlets
 from mainspring._mainspring import keep_for_ever
 
@@ -62,41 +61,15 @@ def hidden_loop(
     if asyncio._get_running_loop() is not loop:
         yield
         return
-    current = current_loop()
-    _hidden.loop = loop
-    asyncio.set_event_loop(shown)
-    asyncio._set_running_loop(None)
-    try:
-        yield
-    finally:
-        if _hidden.loop is not None:  # or this is a forked child, where it does not run
-            _hidden.loop = None
-            asyncio._set_running_loop(loop)
-        asyncio.set_event_loop(current)
-
-
-def current_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that is set as current in this thread, or ``None``; never make one.
-
-    ``asyncio.get_event_loop`` cannot be asked before CPython 3.14: it makes a loop in the main
-    thread, and from 3.12 on warns of doing so.
-    """
-    if sys.version_info >= (3, 14):
+    with kept(shown):
+        _hidden.loop = loop
+        asyncio._set_running_loop(None)
         try:
-            return asyncio.get_event_loop()
-        except RuntimeError:
-            return None
-    policy = asyncio.get_event_loop_policy()
-    try:
-        loop: asyncio.AbstractEventLoop | None = policy._local._loop  # type: ignore[attr-defined]
-    except AttributeError:  # a policy that keeps its loops in another place
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            try:
-                loop = policy.get_event_loop()
-            except RuntimeError:
-                loop = None
-    return loop
+            yield
+        finally:
+            if _hidden.loop is not None:  # or this is a forked child, where it does not run
+                _hidden.loop = None
+                asyncio._set_running_loop(loop)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -22,7 +22,8 @@ from threading import get_ident
 from weakref import WeakSet
 
 from mainspring._lazy import asyncio
-from mainspring._loops.find import current_loop, running_loop
+from mainspring._loops.current import current_loop
+from mainspring._loops.find import running_loop
 
 
 class LoopGuess:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mainspring._lazy import asyncio
 from mainspring._loops.coroutines import is_exit_of_program
-from mainspring._threads.calls import value_or_exit
+from mainspring._threads.calls import value_or_exception
 
 if TYPE_CHECKING:
     from mainspring.events import JobExecutionEvent
@@ -151,10 +151,10 @@ def wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
     scheduler = job._scheduler
     loop = None if scheduler is None else scheduler._coroutine_loop()
     if loop is None:
-        value, exception = asyncio.run(value_or_exit(awaitable))
+        value, exception = asyncio.run(value_or_exception(awaitable))
     else:
         try:
-            run = CoroutineRun(value_or_exit(awaitable), loop)
+            run = CoroutineRun(value_or_exception(awaitable), loop)
         except RuntimeError:
             if isinstance(awaitable, Coroutine):
                 awaitable.close()

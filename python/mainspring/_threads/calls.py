@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
+from mainspring._lazy import asyncio
+
 if TYPE_CHECKING:
     from mainspring.job import Job
 
@@ -14,9 +16,14 @@ def call_function(job: Job) -> Any:
     return job.func(*job.args, **job.kwargs)
 
 
-async def value_or_exit(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
-    """Await, and return the exceptions that would stop the loop if the task raised them."""
+async def value_or_exception(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+    """Await, and return the exception: who watches the tasks of the loop would report it once more.
+
+    An exit would stop the loop. A cancellation is the task's own.
+    """
     try:
         return await awaitable, None
-    except (SystemExit, KeyboardInterrupt) as exc:
+    except asyncio.CancelledError:
+        raise
+    except BaseException as exc:
         return None, exc

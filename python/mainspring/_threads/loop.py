@@ -20,7 +20,8 @@ from contextvars import Context, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from mainspring._loops.find import current_loop, running_loop
+from mainspring._loops.current import kept
+from mainspring._loops.find import running_loop
 from mainspring._mainspring import Engine, runs_in_this_thread
 from mainspring._threads.calls import call_function
 from mainspring._threads.futures import (
@@ -438,7 +439,8 @@ class ThreadLoops(threading.local):
 def call_here(job: Job) -> Any:
     """Call a job's function in this thread, with a proxy as the thread's event loop.
 
-    A thread whose own loop is running keeps that. What the function itself sets is undone.
+    A thread whose own loop is running keeps that. What the function itself sets is undone, and where it sets
+    none, as `asyncio.run` does, it has the proxy again.
 
     :param job: the job
     :return: what the function returns; where the scheduler has no loop for that, awaited if it can be
@@ -456,9 +458,5 @@ def call_here(job: Job) -> Any:
         if is_one and not is_main and scheduler._coroutine_loop() is None:
             return call_with_own_loop(job)
         return call_function(job)
-    previous = current_loop()
-    asyncio.set_event_loop(loop)
-    try:
+    with kept(loop):
         return call_function(job)
-    finally:
-        asyncio.set_event_loop(previous)

@@ -14,12 +14,9 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring._logs import get_logger
-from mainspring._loops.find import (
-    belongs_to_parent,
-    current_loop,
-    finish_loop,
-)
-from mainspring._threads.calls import call_function, value_or_exit
+from mainspring._loops.current import current_loop, kept
+from mainspring._loops.find import belongs_to_parent, finish_loop
+from mainspring._threads.calls import call_function, value_or_exception
 from mainspring._threads.futures import log_unretrieved
 
 if TYPE_CHECKING:
@@ -46,13 +43,19 @@ def call_with_own_loop(job: Job) -> Any:
     """
     loop = current_loop()
     if loop is not None and not loop.is_closed() and not belongs_to_parent(loop):
-        try:
+        with kept(loop):
             return _awaited(call_function(job), loop)
-        finally:
-            asyncio.set_event_loop(loop)
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(partial(_tell, job.id))
-    asyncio.set_event_loop(loop)
+    try:
+        with kept(loop):
+            return _with_loop(loop, job)
+    finally:
+        loop.close()
+        asyncio.set_event_loop(None)
+
+
+def _with_loop(loop: asyncio.AbstractEventLoop, job: Job) -> Any:
     try:
         result = _awaited(call_function(job), loop)
         _complete(loop, job.id)
@@ -64,8 +67,6 @@ def call_with_own_loop(job: Job) -> Any:
         left = any(getattr(loop, name, True) for name in _LEFT) or asyncio.all_tasks(loop)
         if left and not loop.is_closed():
             finish_loop(loop)
-        loop.close()
-        asyncio.set_event_loop(None)
 
 
 def run_aside(awaitable: Awaitable[T]) -> T:
@@ -84,9 +85,9 @@ def _awaited(result: Any, loop: asyncio.AbstractEventLoop) -> Any:
     if asyncio.isfuture(result):
         loop = result.get_loop()
     if loop.is_closed():  # by the function
-        value, exception = asyncio.run(value_or_exit(result))
+        value, exception = asyncio.run(value_or_exception(result))
     else:
-        value, exception = loop.run_until_complete(value_or_exit(result))
+        value, exception = loop.run_until_complete(value_or_exception(result))
     if exception is not None:
         raise exception
     return value

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._clock import clock_of
 from mainspring._logs import get_logger, names_caller
-from mainspring._mainspring import keep_for_ever
+from mainspring._mainspring import WorkerPool, keep_for_ever
 from mainspring._runs.coroutine_run import CoroutineRun, raise_exit_of_program, wait_for
 from mainspring._runs.run import (
     Runs,
@@ -27,6 +27,7 @@ from mainspring._runs.run import (
     runs_of,
 )
 from mainspring._runs.submissions import Submission, Submissions, exception_of, failing
+from mainspring._runs.submitting import carries, carry, in_context
 from mainspring._threads.calls import call_function
 from mainspring.events import (
     JobExecutionEvent,
@@ -251,8 +252,16 @@ class BaseExecutor(metaclass=ABCMeta):
             if exc is not None and (ended.cancelled() or isinstance(exc, BrokenExecutor)):
                 self._fail(job, run_times, exc)
 
-        future = pool.submit(self._context_for(job).run, self._run_here, job, run_times)
-        if isinstance(future, Future):  # our own pools return none, and drop nothing
+        context = self._context_for(job)
+        if isinstance(pool, WorkerPool):  # which drops nothing
+            WorkerPool.submit(pool, context.run, carry, self._run_here, job, run_times)
+            return
+        call: tuple[Any, ...] = (self._run_here, job, run_times)
+        if carries(pool):
+            future = context.copy().run(pool.submit, in_context, context, *call)
+        else:
+            future = pool.submit(context.run, *call)
+        if isinstance(future, Future):
             future.add_done_callback(tell_if_dropped)
 
     def _deliver(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:

@@ -19,7 +19,7 @@ from mainspring._runs.coroutine_run import (
     wait_for,
 )
 from mainspring._runs.run import finish
-from mainspring._threads.calls import call_function, value_or_exit
+from mainspring._threads.calls import call_function, value_or_exception
 from mainspring.executors.base import BaseExecutor, _runs
 
 try:
@@ -106,7 +106,7 @@ class GeventExecutor(BaseExecutor):
         loop = None if self._scheduler is None else self._scheduler._coroutine_loop()
         if loop is None:
             return wait_for(awaitable, job)
-        run = CoroutineRun(value_or_exit(awaitable), loop)
+        run = CoroutineRun(value_or_exception(awaitable), loop)
         is_done = Event()
         run.ended.add_done_callback(lambda ended: self._at_hub(is_done.set))
         while not is_done.wait(LOOP_CHECK_INTERVAL):

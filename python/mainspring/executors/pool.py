@@ -14,6 +14,7 @@ from mainspring._logs import names_caller
 from mainspring._loops.greenlets import eventlet_has_patched_threads
 from mainspring._mainspring import WorkerPool, keep_for_ever
 from mainspring._runs.submissions import exception_of
+from mainspring._runs.submitting import submit_is_replaced, submitted
 from mainspring.executors.base import BaseExecutor, run_job, run_job_at
 
 if TYPE_CHECKING:
@@ -119,6 +120,10 @@ class Threads(WorkerPool):
         self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
     ) -> concurrent.futures.Future[T]:
         """Call a function in one of the threads, and return a future of its result."""
+        if submit_is_replaced():
+            carried, call = submitted(fn, *args, **kwargs)
+            self.call(call)
+            return carried
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self.call(_fulfil, future, fn, args, kwargs)
         return future
@@ -163,6 +168,9 @@ class ThreadPoolExecutor(RestartablePoolExecutor, runs_natively=True):
         options.update(pool_kwargs or {})
 
         def make_pool() -> Threads | concurrent.futures.ThreadPoolExecutor:
+            # Imported here at the latest: a tracer may wait for that before it replaces `submit`.
+            import concurrent.futures.thread
+
             if eventlet_has_patched_threads():  # and jobs are to be greenlets beside the program's
                 return concurrent.futures.ThreadPoolExecutor(int(max_workers), **options)
             return Threads(int(max_workers), **options)
@@ -172,10 +180,8 @@ class ThreadPoolExecutor(RestartablePoolExecutor, runs_natively=True):
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         if loop := self._loop_for(job):
             self._submit_coroutine_job(job, run_times, loop)
-        elif isinstance(pool := self._pool, Threads):
-            pool.call(self._context_for(job).run, self._run_here, job, run_times)
         else:
-            self._run_in(pool, job, run_times)
+            self._run_in(self._pool, job, run_times)
 
 
 class ProcessPoolExecutor(RestartablePoolExecutor):

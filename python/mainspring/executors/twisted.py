@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mainspring._runs.coroutine_run import LOOP_CHECK_INTERVAL, CoroutineRun
 from mainspring._runs.run import finish, noted_run, returns_awaitable
-from mainspring._threads.calls import value_or_exit
+from mainspring._threads.calls import value_or_exception
 from mainspring._threads.loop import call_here
 from mainspring.executors.base import BaseExecutor, _cancelled_run, _runs, run_coroutine_job
 
@@ -92,7 +92,7 @@ class TwistedExecutor(BaseExecutor):
 
     def _wait_for(self, awaitable: Awaitable[T]) -> T:
         """Return what an awaitable gives on the reactor; in a thread of its pool."""
-        run = self._run_on_reactor(value_or_exit(awaitable))
+        run = self._run_on_reactor(value_or_exception(awaitable))
         while not wait((run.ended,), LOOP_CHECK_INTERVAL).done:
             if not (self._reactor.running and main_thread().is_alive()):
                 raise RuntimeError(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from mainspring._lazy import asyncio
+from mainspring._loops.current import current_loop
 from mainspring._loops.end import LoopEnd
 from mainspring._loops.find import (
     belongs_to_parent,
-    current_loop,
     new_loop,
     running_loop,
 )
