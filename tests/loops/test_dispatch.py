@@ -361,7 +361,7 @@ def test_the_finalizer_of_an_ended_jobs_argument_may_ask_for_another_job(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
     async def scenario(scheduler: AsyncIOScheduler) -> None:
-        gone = asyncio.Event()
+        gone, asked = asyncio.Event(), asyncio.Event()
         answers: list[Any] = []
 
         class Argument:
@@ -374,6 +374,7 @@ def test_the_finalizer_of_an_ended_jobs_argument_may_ask_for_another_job(
 
         async def asks() -> None:
             answers.append(other.next_run_time)
+            asked.set()
 
         now = datetime.now(timezone.utc)
         scheduler.pause()
@@ -382,6 +383,7 @@ def test_the_finalizer_of_an_ended_jobs_argument_may_ask_for_another_job(
         scheduler.add_job(asks, "interval", hours=1, next_run_time=now, misfire_grace_time=None)
         scheduler.resume()
         await gone.wait()
+        await asked.wait()
         assert answers == [other.next_run_time] * 2
 
     on(loop, scenario)
