@@ -25,10 +25,10 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use self::call::Call;
 use self::spec::Spec;
-use crate::job::changes::Changes;
-use crate::job::fields::Seen;
+use crate::job::fields::Fields;
 use crate::job::handle::Job;
 use crate::job::record::{Record, Store};
+use crate::job::seen::Seen;
 use crate::py::once::intern;
 use crate::py::text;
 use crate::run::report::{INFO, code};
@@ -495,7 +495,7 @@ impl NativeJobs {
         let modified = || {
             let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
             let Some(job) = found.handle(py)? else { return Ok(None) };
-            let approved = Changes::validate(job.bind(py), changes)?;
+            let approved = Fields::of_changes(job.bind(py), changes)?;
             job.get().apply(py, &approved)?;
             Ok(Some(job))
         };
