@@ -35,6 +35,11 @@ macro_rules! fields {
                 }
             }
 
+            /// The fields that are there.
+            pub fn in_place(place: Place) -> impl Iterator<Item = Self> {
+                Self::ALL.into_iter().filter(move |field| field.place() == place)
+            }
+
             pub fn pickled(self) -> Pickled {
                 match self {
                     $(Self::$name => Pickled::$pickled,)*

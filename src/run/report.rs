@@ -176,11 +176,6 @@ impl<'py> Env<'py> {
         Ok(())
     }
 
-    /// Whether the scheduler's own logger takes records of level INFO.
-    pub fn logs_info(&self) -> PyResult<bool> {
-        self.scheduler_logger().map(|logger| logger.info)
-    }
-
     /// The scheduler's own logger, for records of warnings and errors.
     pub fn logger(&self) -> PyResult<&Bound<'py, PyAny>> {
         self.scheduler_logger().map(|logger| &logger.logger)

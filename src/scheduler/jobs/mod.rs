@@ -21,11 +21,11 @@ use mainspring_core::store::{MemoryStore, NewJob};
 use mainspring_core::trigger::Trigger;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use self::call::Call;
-use self::spec::Spec;
-use crate::job::fields::Fields;
+use self::spec::{Given, Spec};
+use crate::job::fields::{Field, Fields, Place};
 use crate::job::handle::Job;
 use crate::job::record::{Record, Store};
 use crate::job::seen::Seen;
@@ -100,24 +100,18 @@ fn or_ordinary<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Opti
 }
 
 impl Open {
-    /// What is known of a scheduler; `None` where its defaults are none that a job can have.
-    fn of(scheduler: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+    /// What is known of a scheduler; an error where its defaults are none that a job can have.
+    fn of(scheduler: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = scheduler.py();
         let given = scheduler.getattr("_job_defaults")?;
-        let default = |name: &str| given.get_item(name);
-        let grace = default("misfire_grace_time")?;
-        let defaults = RunPolicy {
-            misfire_grace_seconds: spec::positive(&grace),
-            coalesce: default("coalesce")?.extract()?,
-            max_instances: spec::positive(&default("max_instances")?).unwrap_or(0),
-        };
-        if defaults.max_instances == 0 || (defaults.misfire_grace_seconds.is_none() && !grace.is_none()) {
-            return Ok(None);
+        let mut defaults = Fields::default();
+        for field in Field::in_place(Place::Policy) {
+            defaults.check(field, &given.get_item(field.name())?)?;
         }
         let event_loop = scheduler.call_method0("_coroutine_loop")?;
         let default_executor = event_loop.getattr_opt("_default_executor")?;
-        Ok(Some(Self {
-            defaults,
+        Ok(Self {
+            defaults: defaults.whole_policy()?,
             zone: TimeZone::of(&scheduler.getattr("timezone")?)?,
             stores: scheduler.getattr("_jobstores")?.cast_into::<PyDict>()?.unbind(),
             trigger_classes: scheduler.getattr("_trigger_classes")?.cast_into::<PyDict>()?.unbind(),
@@ -128,7 +122,7 @@ impl Open {
             records: spec::Records::default(),
             crons: crons::Crons::default(),
             calls: AtomicU64::new(0),
-        }))
+        })
     }
 
     /// The default executor of the loop.
@@ -271,7 +265,7 @@ impl NativeJobs {
     /// Opens this way for a scheduler that is running and whose methods are all its own; not where something
     /// of it is so odd that the ordinary way must say so.
     fn open(&self, scheduler: &Bound<'_, PyAny>) -> PyResult<()> {
-        let open = or_ordinary(scheduler.py(), Open::of(scheduler))?;
+        let open = or_ordinary(scheduler.py(), Open::of(scheduler).map(Some))?;
         self.replace(open.map(Arc::new));
         Ok(())
     }
@@ -293,43 +287,21 @@ impl NativeJobs {
         self.replace(None);
     }
 
-    /// Does what `add_job` does; `None`: nothing has been done.
-    #[expect(clippy::too_many_arguments, reason = "those of add_job")]
-    fn add(
+    /// The names of the arguments that `add` takes.
+    #[classattr]
+    fn arguments(py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(PyTuple::new(py, spec::names())?.unbind())
+    }
+
+    /// Does what `add_job` does with these arguments; `None`: nothing has been done.
+    fn add<'py>(
         &self,
-        func: &Bound<'_, PyAny>,
-        trigger: &Bound<'_, PyAny>,
-        args: &Bound<'_, PyAny>,
-        kwargs: &Bound<'_, PyAny>,
-        id: &Bound<'_, PyAny>,
-        name: &Bound<'_, PyAny>,
-        misfire_grace_time: &Bound<'_, PyAny>,
-        coalesce: &Bound<'_, PyAny>,
-        max_instances: &Bound<'_, PyAny>,
-        next_run_time: &Bound<'_, PyAny>,
-        jobstore: &Bound<'_, PyAny>,
-        executor: &Bound<'_, PyAny>,
-        context: &Bound<'_, PyAny>,
-        trigger_args: &Bound<'_, PyDict>,
+        given: &Bound<'py, PyTuple>,
+        trigger_args: &Bound<'py, PyDict>,
     ) -> PyResult<Option<Py<Job>>> {
-        let py = func.py();
+        let py = given.py();
         let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(None) };
-        let given = spec::Given {
-            func: Some(func),
-            trigger: Some(trigger),
-            args: Some(args),
-            kwargs: Some(kwargs),
-            id: Some(id),
-            name: Some(name),
-            misfire_grace_time: Some(misfire_grace_time),
-            coalesce: Some(coalesce),
-            max_instances: Some(max_instances),
-            next_run_time: Some(next_run_time),
-            jobstore: Some(jobstore),
-            executor: Some(executor),
-            context: Some(context),
-            trigger_args: &spec::arguments(trigger_args)?,
-        };
+        let given = Given::of_tuple(given, trigger_args)?;
         let spec = Spec::new(&mut Call::new(py, &open, engine), &given);
         let Some(Spec { job, jobstore }) = or_ordinary(py, spec)? else { return Ok(None) };
         let Some(store) = engine.native_store(py, Some(&text::of(&jobstore)?)) else { return Ok(None) };
