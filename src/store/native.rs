@@ -26,6 +26,11 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// What the store is called there.
+    pub fn alias(&self) -> Option<&Py<PyString>> {
+        self.alias.as_ref()
+    }
+
     fn clone_ref(&self, py: Python<'_>) -> Self {
         Self {
             scheduler: self.scheduler.as_ref().map(|scheduler| scheduler.clone_ref(py)),

@@ -69,6 +69,10 @@ class Tells:
     def remove_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
         log(*args, **options)
 
+    @staticmethod
+    def _real_add_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
 
 class BaseScheduler(SchedulerJobs):
     """What all schedulers have in common: the jobs, their stores, executors and listeners.
