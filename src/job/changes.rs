@@ -82,19 +82,14 @@ impl Fields {
         Ok(assigned)
     }
 
-    /// Whether a field is set that is in one of these places.
-    fn touches(&self, places: &[Place]) -> bool {
-        Field::ALL.into_iter().any(|field| places.contains(&field.place()) && self.is_set(field))
-    }
-
     /// Whether anything but the fire time and the policy changes.
     pub fn touches_record(&self) -> bool {
-        self.touches(&[Place::Record, Place::Call, Place::Trigger])
+        self.touches(|place| matches!(place, Place::Record | Place::Call | Place::Trigger))
     }
 
     /// Whether the function, its arguments or the trigger change, on which other things depend.
     pub fn touches_call_or_trigger(&self) -> bool {
-        self.touches(&[Place::Call, Place::Trigger])
+        self.touches(|place| matches!(place, Place::Call | Place::Trigger))
     }
 
     /// The record and the route that all other changes make of a job's.

@@ -20,7 +20,10 @@ macro_rules! fields {
 
             /// The field with this name.
             pub fn named(name: &str) -> Option<Self> {
-                Self::ALL.into_iter().find(|field| field.name() == name)
+                match name {
+                    $(stringify!($name) => Some(Self::$name),)*
+                    _ => None,
+                }
             }
 
             pub fn name(self) -> &'static str {
@@ -116,6 +119,22 @@ macro_rules! fields {
             pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
                 $(visit.call(self.$name.as_ref().and_then($kind::object))?;)*
                 Ok(())
+            }
+
+            /// Whether a field is set that is in a place of these.
+            pub fn touches(&self, these: impl Fn(Place) -> bool) -> bool {
+                false $(|| (self.$name.is_some() && these(Field::$name.place())))*
+            }
+
+            /// `policy` with what is given of its fields, checked.
+            pub fn checked_policy<'a, 'py: 'a>(
+                mut policy: RunPolicy,
+                given: impl Fn(Field) -> PyResult<Option<&'a Bound<'py, PyAny>>>,
+            ) -> PyResult<RunPolicy> {
+                $($(if let Some(value) = given(Field::$name)? {
+                    policy.$rule = $kind::checked(value, stringify!($name))?;
+                })?)*
+                Ok(policy)
             }
 
             /// `policy` with the fields that are set.

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_ARGUMENTS = NativeJobs.arguments
+
 
 def _opened(file: str | PathLike[str] | IO[str], mode: str) -> AbstractContextManager[IO[str]]:
     """Open a file that is given by its path; a file that is open stays so afterwards."""
@@ -114,7 +116,7 @@ class SchedulerJobs(SchedulerParts):
         >>> scheduler.add_job(print, "interval", minutes=5, args=["tick"], id="ticker")
         <Job (id=ticker name=print)>
         """
-        # In the order of NativeJobs.arguments.
+        # In the order of _ARGUMENTS.
         given = (
             id,
             func,
@@ -133,16 +135,15 @@ class SchedulerJobs(SchedulerParts):
         added = self._native_jobs.add(given, trigger_args)
         if added is not None:
             return added
-        options: dict[str, Any] = dict(zip(NativeJobs.arguments, given, strict=True))
+        arguments = zip(_ARGUMENTS, given, strict=True)
+        options: dict[str, Any] = {k: v for k, v in arguments if v is not undefined}
         del options["jobstore"]
         options["trigger"] = self._create_trigger(trigger, trigger_args)
         options["args"] = tuple(args) if args is not None else ()
         options["kwargs"] = dict(kwargs) if kwargs is not None else {}
         if context is None:
             del options["context"]
-        job = Job(
-            cast("Scheduler", self), **{k: v for k, v in options.items() if v is not undefined}
-        )
+        job = Job(cast("Scheduler", self), **options)
         self._note_running_loop()
         with self._jobstores_lock:
             if not self._stores_are_open():

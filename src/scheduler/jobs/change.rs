@@ -108,7 +108,7 @@ impl NativeJobs {
             return Ok(false);
         }
         drop(removed);
-        open.tell_removed(engine, job_id, store.get().owner(py).alias())?;
+        open.tell_removed(engine, job_id, store.get())?;
         Ok(true)
     }
 

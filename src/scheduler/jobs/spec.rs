@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use hashbrown::HashMap;
 use mainspring_core::UtcMicros;
-use mainspring_core::job::RunPolicy;
 use mainspring_core::store::NewJob;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
@@ -27,9 +26,9 @@ const MOST_KNOWN: usize = 256;
 
 /// The arguments of `add_job`; `None` for one that is left out.
 #[derive(Default)]
-pub struct Given<'py> {
-    fields: [Option<Bound<'py, PyAny>>; Field::COUNT],
-    jobstore: Option<Bound<'py, PyAny>>,
+pub struct Given<'a, 'py> {
+    fields: [Option<Borrowed<'a, 'py, PyAny>>; Field::COUNT],
+    jobstore: Option<Borrowed<'a, 'py, PyAny>>,
     /// Those of the trigger.
     trigger: Vec<Argument<'py>>,
 }
@@ -81,11 +80,11 @@ fn fields() -> impl Iterator<Item = Field> {
 
 const JOBSTORE: &str = "jobstore";
 
-impl<'py> Given<'py> {
+impl<'a, 'py> Given<'a, 'py> {
     /// What is given in the order of [`names`], and for the trigger.
-    pub fn of_tuple(given: &Bound<'py, PyTuple>, trigger: &Bound<'py, PyDict>) -> PyResult<Self> {
+    pub fn of_tuple(given: &'a Bound<'py, PyTuple>, trigger: &Bound<'py, PyDict>) -> PyResult<Self> {
         let mut this = Self { trigger: arguments(trigger)?, ..Self::default() };
-        let mut values = given.iter();
+        let mut values = given.iter_borrowed();
         for (field, value) in fields().zip(&mut values) {
             this.fields[field as usize] = Some(value);
         }
@@ -93,26 +92,8 @@ impl<'py> Given<'py> {
         Ok(this)
     }
 
-    /// What is given by name; `None` where an argument is out of the ordinary.
-    fn of_dict(arguments: &Bound<'py, PyDict>, room: Vec<Argument<'py>>) -> PyResult<Option<Self>> {
-        let mut this = Self { trigger: room, ..Self::default() };
-        for (name, value) in arguments {
-            let name = name.cast_into::<PyString>()?;
-            match name.to_str()? {
-                JOBSTORE => this.jobstore = Some(value),
-                "replace_existing" if value.is_instance_of::<PyBool>() => (),
-                "replace_existing" => return Ok(None),
-                text => match fields().find(|field| field.name() == text) {
-                    Some(field) => this.fields[field as usize] = Some(value),
-                    None => this.trigger.push((name, value)),
-                },
-            }
-        }
-        Ok(Some(this))
-    }
-
     fn get(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
-        self.fields[field as usize].as_ref()
+        self.fields[field as usize].as_deref()
     }
 
     /// What is given that is not `None`.
@@ -123,10 +104,10 @@ impl<'py> Given<'py> {
 
 impl<'py> Spec<'py> {
     /// What is to be added; `None` where an argument is out of the ordinary.
-    pub fn new(call: &mut Call<'_, 'py>, given: &Given<'py>) -> PyResult<Option<Self>> {
+    pub fn new(call: &mut Call<'_, 'py>, given: &Given<'_, 'py>) -> PyResult<Option<Self>> {
         let py = call.py;
         let Some(func) = given.get(Field::func) else { return Ok(None) };
-        let policy = policy(call.open.defaults, given)?;
+        let policy = Fields::checked_policy(call.open.defaults, |field| defined(given.get(field)))?;
         let id = match given.something(Field::id) {
             None => ids::new_id(py)?,
             Some(id) => match nonempty(id)? {
@@ -137,7 +118,7 @@ impl<'py> Spec<'py> {
         if fields().any(|field| is_for_records_alone(field) && given.something(field).is_some()) {
             return Ok(None);
         }
-        let jobstore = match given.jobstore.as_ref().map(|alias| alias.cast_exact::<PyString>()) {
+        let jobstore = match given.jobstore.as_deref().map(|alias| alias.cast_exact::<PyString>()) {
             None => intern!(py, "default").clone(),
             Some(Ok(alias)) => alias.clone(),
             Some(Err(_)) => return Ok(None),
@@ -155,9 +136,24 @@ impl<'py> Spec<'py> {
 
     /// The same from a dictionary of arguments.
     pub fn from_dict(call: &mut Call<'_, 'py>, arguments: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
-        let Some(mut given) = Given::of_dict(arguments, std::mem::take(&mut call.arguments))? else {
-            return Ok(None);
-        };
+        let mut values: [Option<Bound<'py, PyAny>>; Field::COUNT] = Default::default();
+        let mut jobstore = None;
+        let mut trigger = std::mem::take(&mut call.arguments);
+        for (name, value) in arguments {
+            let name = name.cast_into::<PyString>()?;
+            match name.to_str()? {
+                JOBSTORE => jobstore = Some(value),
+                "replace_existing" if value.is_instance_of::<PyBool>() => (),
+                "replace_existing" => return Ok(None),
+                text => match Field::named(text).filter(|field| *field != Field::func_ref) {
+                    Some(field) => values[field as usize] = Some(value),
+                    None => trigger.push((name, value)),
+                },
+            }
+        }
+        let fields = values.each_ref().map(|value| value.as_ref().map(Bound::as_borrowed));
+        let jobstore = jobstore.as_ref().map(Bound::as_borrowed);
+        let mut given = Given { fields, jobstore, trigger };
         let spec = Self::new(call, &given);
         given.trigger.clear();
         call.arguments = given.trigger;
@@ -246,7 +242,7 @@ impl Records {
         &self,
         call: &Call<'_, '_>,
         func: &Bound<'_, PyAny>,
-        given: &Given<'_>,
+        given: &Given<'_, '_>,
         zone: Option<Arc<TimeZone>>,
         trigger: Option<Py<PyAny>>,
     ) -> PyResult<Option<(Arc<Record>, u32)>> {
@@ -352,17 +348,6 @@ fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<
         Ok(text) if !text.is_empty()? => Ok(Some(text)),
         _ => Ok(None),
     }
-}
-
-/// The rules that the runs obey: those given, and else the scheduler's defaults.
-fn policy(defaults: RunPolicy, given: &Given<'_>) -> PyResult<RunPolicy> {
-    let mut fields = Fields::default();
-    for field in Field::in_place(Place::Policy) {
-        if let Some(value) = defined(given.get(field))? {
-            fields.check(field, value)?;
-        }
-    }
-    Ok(fields.policy(defaults))
 }
 
 /// The first fire time, which `None` leaves out; the outer `None` where it is out of the ordinary.

@@ -10,6 +10,7 @@ use crate::py::once::intern;
 use crate::py::tell::Caller;
 use crate::run::report::{INFO, code};
 use crate::scheduler::engine::Engine;
+use crate::store::native::NativeStore;
 
 impl Open {
     /// Whether anybody listens to events of this kind.
@@ -64,11 +65,11 @@ impl Open {
         &self,
         engine: &Engine,
         job_id: &Bound<'_, PyAny>,
-        alias: Option<&Py<PyString>>,
+        store: &NativeStore,
     ) -> PyResult<()> {
         let py = job_id.py();
         if self.has_listeners(engine, code::JOB_REMOVED) {
-            self.dispatch(engine, code::JOB_REMOVED, job_id, alias)?;
+            self.dispatch(engine, code::JOB_REMOVED, job_id, store.owner(py).alias())?;
         }
         if self.logs(py)? {
             let words = (intern!(py, "Removed job %s"), job_id);
