@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 
 use crate::dispatch::hub::Attached;
 use crate::dispatch::run_log::Logged;
-use crate::job::fields::Seen;
 use crate::job::record::Route;
+use crate::job::seen::Seen;
 
 /// A firing on its way through its run times.
 pub struct Run {

@@ -18,7 +18,7 @@ use crate::dispatch::wake::WakeFd;
 use crate::dispatch::wake::{WakeThread, Waker};
 use crate::event_loop::drain;
 use crate::event_loop::task;
-use crate::job::fields::{self, Seen};
+use crate::job::seen::{self, Seen};
 use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
@@ -221,7 +221,7 @@ impl LoopInbox {
                 run.as_ref().map(|run| (run.seen.clone(), run.store.clone(), run.times_left().to_vec()))
             };
             if let Some((seen, store, times)) = about {
-                let zone = fields::zone_of(py, &seen.record, Some(&env.scheduler))?;
+                let zone = seen::zone_of(py, &seen.record, Some(&env.scheduler))?;
                 let times = times.iter().map(|&at| zone.datetime(py, at)).collect::<PyResult<Vec<_>>>()?;
                 let id = text::string(py, &seen.id);
                 running.push((task.into_bound(py), id, store.alias.bind(py).clone(), times));

@@ -3,8 +3,8 @@
 use mainspring_core::job::due;
 use pyo3::prelude::*;
 
-use crate::job::fields::scheduler_zone;
 use crate::job::handle::Job;
+use crate::job::seen::scheduler_zone;
 use crate::time::datetime;
 use crate::trigger::{PythonJitter, core_trigger, trigger_zone};
 
@@ -27,8 +27,8 @@ type Run<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 pub fn coalesced_run<'py>(job: &Bound<'py, Job>, now: &Bound<'py, PyAny>) -> PyResult<Option<Run<'py>>> {
     let py = job.py();
     let fields = job.get().fields(py)?;
-    let (Some(policy), Some(Some(due_at)), Some(trigger)) =
-        (fields.policy(), fields.next_run_time, fields.trigger)
+    let (Ok(policy), Some(Some(due_at)), Some(trigger)) =
+        (fields.whole_policy(), fields.next_run_time, fields.trigger)
     else {
         return Ok(None);
     };

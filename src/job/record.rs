@@ -85,21 +85,6 @@ impl Record {
         Ok(record)
     }
 
-    pub fn clone_ref(&self, py: Python<'_>) -> Self {
-        let object = |object: &Option<Py<PyAny>>| object.as_ref().map(|object| object.clone_ref(py));
-        Self {
-            func: self.func.clone_ref(py),
-            func_ref: self.func_ref.clone_ref(py),
-            args: self.args.clone_ref(py),
-            kwargs: object(&self.kwargs),
-            name: self.name.clone_ref(py),
-            executor: self.executor.clone_ref(py),
-            trigger: object(&self.trigger),
-            context: object(&self.context),
-            zone: self.zone.clone(),
-        }
-    }
-
     /// Calls the job's function in the current context.
     pub fn call<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let args = self.args(py)?;

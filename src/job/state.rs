@@ -1,20 +1,18 @@
 //! The pickled state of a job: the keys and values of APScheduler 3.x, version 1.
 
+use mainspring_core::job::RunPolicy;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
-use crate::job::fields::{Fields, unset};
-use crate::job::record::FuncRef;
+use crate::job::fields::{Field, Fields, Pickled, unset};
 use crate::py::imports;
-use crate::py::text;
-use crate::time::datetime;
 
 impl Fields {
     /// What `Job.__getstate__` returns.
     pub fn into_state(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-        let func = self.func.as_ref().ok_or_else(|| unset("func"))?.bind(py);
-        let given = self.func_ref.as_ref().ok_or_else(|| unset("func_ref"))?;
+        let func = self.func.as_ref().ok_or_else(|| unset(Field::func))?.bind(py);
+        let given = self.func_ref.as_ref().ok_or_else(|| unset(Field::func_ref))?;
         let Some(reference) = given.resolve(func)? else {
             return Err(PyValueError::new_err(format!(
                 "This Job cannot be serialized since the reference to its callable ({}) could not be \
@@ -24,19 +22,25 @@ impl Fields {
         };
         let state = PyDict::new(py);
         state.set_item("version", 1)?;
-        state.set_item("id", text::string(py, self.id.as_deref().ok_or_else(|| unset("id"))?))?;
-        state.set_item("func", &reference)?;
-        state.set_item("trigger", self.trigger.ok_or_else(|| unset("trigger"))?)?;
-        state.set_item("executor", self.executor.ok_or_else(|| unset("executor"))?)?;
-        let args = self.args.ok_or_else(|| unset("args"))?.into_bound(py);
-        state.set_item("args", bound_args(func, &reference, args)?)?;
-        state.set_item("kwargs", self.kwargs.ok_or_else(|| unset("kwargs"))?)?;
-        state.set_item("name", self.name.ok_or_else(|| unset("name"))?)?;
-        let grace = self.misfire_grace_time.ok_or_else(|| unset("misfire_grace_time"))?;
-        state.set_item("misfire_grace_time", grace)?;
-        state.set_item("coalesce", self.coalesce.ok_or_else(|| unset("coalesce"))?)?;
-        state.set_item("max_instances", self.max_instances.ok_or_else(|| unset("max_instances"))?)?;
-        state.set_item("next_run_time", self.next_run_time.ok_or_else(|| unset("next_run_time"))?)?;
+        let defaults = Self::defaults();
+        // In APScheduler's order.
+        let first = [Field::id, Field::func, Field::trigger, Field::executor];
+        for field in first.into_iter().chain(Field::ALL) {
+            let name = field.name();
+            let is_kept = match field.pickled() {
+                Pickled::Always => !state.contains(name)?,
+                Pickled::UnlessDefault => !self.show(py, field)?.eq(defaults.show(py, field)?)?,
+                Pickled::Never => false,
+            };
+            if is_kept {
+                let value = match field {
+                    Field::func => reference.bind(py).clone().into_any(),
+                    Field::args => bound_args(func, &reference, self.show(py, field)?)?,
+                    _ => self.show(py, field)?,
+                };
+                state.set_item(name, value)?;
+            }
+        }
         Ok(state)
     }
 
@@ -50,23 +54,26 @@ impl Fields {
                 )));
             }
         }
-        let item = |name: &str| state.get_item(name)?.ok_or_else(|| PyKeyError::new_err(name.to_owned()));
-        let reference = item("func")?;
-        Ok(Self {
-            id: Some(text::of(item("id")?.cast::<PyString>()?)?.into()),
-            func: Some(imports::ref_to_obj(py)?.call1((&reference,))?.unbind()),
-            func_ref: Some(FuncRef::Given(reference.cast_into::<PyString>()?.unbind())),
-            trigger: Some(item("trigger")?.unbind()),
-            executor: Some(item("executor")?.cast_into::<PyString>()?.unbind()),
-            args: Some(item("args")?.unbind()),
-            kwargs: Some(item("kwargs")?.unbind()),
-            name: Some(item("name")?.cast_into::<PyString>()?.unbind()),
-            misfire_grace_time: Some(datetime::optional_count(&item("misfire_grace_time")?)?),
-            coalesce: Some(item("coalesce")?.is_truthy()?),
-            max_instances: Some(datetime::count(&item("max_instances")?)?),
-            next_run_time: Some(datetime::optional_datetime(&item("next_run_time")?)?),
-            context: None,
-        })
+        let mut fields = Self::defaults();
+        for field in Field::ALL {
+            match (field.pickled(), state.get_item(field.name())?) {
+                (Pickled::Never, _) | (Pickled::UnlessDefault, None) => (),
+                (Pickled::Always, None) => return Err(PyKeyError::new_err(field.name())),
+                (_, Some(value)) if field == Field::func => {
+                    fields.func = Some(imports::ref_to_obj(py)?.call1((&value,))?.unbind());
+                    fields.assign(Field::func_ref, &value)?;
+                }
+                (_, Some(value)) => fields.assign(field, &value)?,
+            }
+        }
+        Ok(fields)
+    }
+
+    /// The fields that an old state may not have.
+    fn defaults() -> Self {
+        let mut fields = Self::default();
+        fields.set_policy(RunPolicy::default());
+        fields
     }
 }
 

@@ -63,6 +63,7 @@ pub enum Caller {
     RunCoroutineJob,
     ProcessJobs,
     RemoveJob,
+    RealAddJob,
 }
 
 impl Caller {
@@ -72,6 +73,7 @@ impl Caller {
             Self::RunCoroutineJob => imports::run_tells(py)?.getattr(intern!(py, "run_coroutine_job")),
             Self::ProcessJobs => imports::scheduler_tells(py)?.getattr(intern!(py, "_process_jobs")),
             Self::RemoveJob => imports::scheduler_tells(py)?.getattr(intern!(py, "remove_job")),
+            Self::RealAddJob => imports::scheduler_tells(py)?.getattr(intern!(py, "_real_add_job")),
         }
     }
 

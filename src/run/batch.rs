@@ -15,7 +15,7 @@ use mainspring_core::store::GivenBack;
 
 use crate::dispatch::hub::{Attached, Hub};
 use crate::dispatch::loop_queue::Work;
-use crate::job::fields::Seen;
+use crate::job::seen::Seen;
 
 #[derive(Default)]
 pub struct Batch {

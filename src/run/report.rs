@@ -16,9 +16,9 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use crate::dispatch::hub::Hub;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run::{Outcome, Run};
-use crate::job::fields::{self, Seen};
 use crate::job::handle::Job;
 use crate::job::record::Route;
+use crate::job::seen::{self, Seen};
 use crate::py::error::raised;
 use crate::py::imports;
 use crate::py::once::intern;
@@ -199,11 +199,6 @@ impl<'py> Env<'py> {
             self.batch.forget_clock();
         }
         Ok(())
-    }
-
-    /// Whether the scheduler's own logger takes records of level INFO.
-    pub fn logs_info(&self) -> PyResult<bool> {
-        self.scheduler_logger().map(|logger| logger.info)
     }
 
     /// The scheduler's own logger, for records of warnings and errors.
@@ -483,6 +478,6 @@ impl Run {
     }
 
     pub fn datetime<'py>(&self, env: &Env<'py>, at: UtcMicros) -> PyResult<Bound<'py, PyAny>> {
-        fields::zone_of(env.py, &self.seen.record, Some(&env.scheduler))?.datetime(env.py, at)
+        seen::zone_of(env.py, &self.seen.record, Some(&env.scheduler))?.datetime(env.py, at)
     }
 }

@@ -17,7 +17,7 @@ use pyo3::types::PyString;
 use crate::dispatch::hub::Attached;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run::{Outcome, Run};
-use crate::job::fields::Seen;
+use crate::job::seen::Seen;
 use crate::py::error::raised;
 use crate::py::imports;
 use crate::py::once::intern;

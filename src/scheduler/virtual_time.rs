@@ -13,7 +13,7 @@ use crate::dispatch::drive::Drive;
 use crate::dispatch::hub::Place;
 use crate::event_loop::drain;
 use crate::event_loop::inbox::LoopInbox;
-use crate::job::fields::Seen;
+use crate::job::seen::Seen;
 use crate::py::text;
 use crate::time::datetime::instant;
 use crate::worker::pool::WorkerPool;

@@ -11,9 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::job::fields::{self, Seen};
 use crate::job::handle::{Job, Origin};
 use crate::job::record::Store;
+use crate::job::seen::{self, Seen};
 use crate::py::imports;
 use crate::py::text::{self, Text};
 use crate::time::datetime;
@@ -26,6 +26,11 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// What the store is called there.
+    pub fn alias(&self) -> Option<&Py<PyString>> {
+        self.alias.as_ref()
+    }
+
     fn clone_ref(&self, py: Python<'_>) -> Self {
         Self {
             scheduler: self.scheduler.as_ref().map(|scheduler| scheduler.clone_ref(py)),
@@ -221,7 +226,7 @@ impl NativeStore {
         let (revision, fired) = known.unwrap_or_default();
         let Some(key) = fired else { return Ok((revision, None)) };
         let scheduler = self.owner(py).scheduler;
-        let zone = fields::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
+        let zone = seen::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
         let core = core_trigger(trigger, &zone)?;
         let last = self.store.read(|s| s.get(key)?.handed_over_by(&core));
         let zone = trigger_zone(trigger)?.unwrap_or(zone);
@@ -274,7 +279,7 @@ impl NativeStore {
     fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(next) = self.store.read(MemoryStore::next_deadline) else { return Ok(None) };
         let scheduler = self.owner(py).scheduler;
-        let zone = fields::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
+        let zone = seen::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
         zone.datetime(py, next).map(Some)
     }
 

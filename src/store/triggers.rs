@@ -10,8 +10,8 @@ use mainspring_core::job::JobKey;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 
-use crate::job::fields::{Seen, scheduler_zone};
 use crate::job::record::{Record, Store};
+use crate::job::seen::{Seen, scheduler_zone};
 use crate::store::native;
 use crate::time::zone::TimeZone;
 use crate::trigger::live::{self, Changed};

@@ -7,6 +7,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from inspect import signature
@@ -32,6 +33,7 @@ from mainspring.triggers.interval import IntervalTrigger
 from mainspring.util import undefined
 from tests.support import ListJobStore, listen
 
+JOB_EVENTS = EVENT_JOB_ADDED | EVENT_JOB_MODIFIED | EVENT_JOB_REMOVED
 DAY = datetime(2999, 1, 1, tzinfo=timezone.utc)
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -124,6 +126,50 @@ def outcome(call: Callable[[], Job | None]) -> Any:
     return None if job is None else facts(job)
 
 
+class Audience:
+    """What listeners and the log are told of schedulers, one after the other."""
+
+    def __init__(self, listens: bool, logs: bool) -> None:
+        self._listens = listens
+        self._logger = logging.getLogger("mainspring.scheduler")
+        self._level = logging.INFO if logs else logging.WARNING
+        self.told: list[Any] = []
+
+    @contextmanager
+    def of(self, scheduler: BackgroundScheduler) -> Iterator[list[Any]]:
+        """Yield the list of what is told of a scheduler."""
+        told: list[Any] = []
+
+        def listener(event: Any) -> None:
+            # What there is when it is told, too: the jobs behind this one are added after that.
+            jobs = len(scheduler.get_jobs())
+            told.append((type(event), event.code, len(event.job_id), event.jobstore, jobs))
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                jobs = len(scheduler.get_jobs())
+                told.append((record.levelname, record.getMessage(), record.funcName, jobs))
+
+        handler = Handler()
+        before, propagates = self._logger.level, self._logger.propagate
+        self._logger.setLevel(self._level)
+        self._logger.propagate = False
+        self._logger.addHandler(handler)
+        if self._listens:
+            scheduler.add_listener(listener, JOB_EVENTS)
+        try:
+            yield told
+        finally:
+            scheduler.remove_listener(listener)
+            self._logger.removeHandler(handler)
+            self._logger.setLevel(before)
+            self._logger.propagate = propagates
+
+
+#: Who is there to be told: listeners, the log, both, or neither.
+AUDIENCES = st.builds(Audience, st.booleans(), st.booleans())
+
+
 def optional(**choices: list[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional={k: st.sampled_from(v) for k, v in choices.items()})
 
@@ -213,13 +259,14 @@ ARGUMENTS = optional(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(func=st.sampled_from(CALLABLES), trigger=TRIGGERS, arguments=ARGUMENTS)
+@given(func=st.sampled_from(CALLABLES), trigger=TRIGGERS, arguments=ARGUMENTS, audience=AUDIENCES)
 def test_add_job_does_the_same(
     scheduler: BackgroundScheduler,
     ordinary: BackgroundScheduler,
     func: Any,
     trigger: tuple[Any, dict[str, Any]],
     arguments: dict[str, Any],
+    audience: Audience,
 ) -> None:
     results = []
     for each in (scheduler, ordinary):
@@ -227,14 +274,16 @@ def test_add_job_does_the_same(
         if "python" not in each._jobstores:
             each.add_jobstore(ListJobStore(), "python")
         alias, trigger_args = trigger
-        results.append(
-            [
-                outcome(lambda: each.add_job(func, alias, **arguments, **trigger_args)),  # noqa: B023
-                # A second one of the same id.
-                outcome(lambda: each.add_job(func, alias, **arguments, **trigger_args)),  # noqa: B023
-                [facts(job) for job in each.get_jobs()],
-            ]
-        )
+        with audience.of(each) as told:
+            results.append(
+                [
+                    outcome(lambda: each.add_job(func, alias, **arguments, **trigger_args)),  # noqa: B023
+                    # A second one of the same id.
+                    outcome(lambda: each.add_job(func, alias, **arguments, **trigger_args)),  # noqa: B023
+                    [facts(job) for job in each.get_jobs()],
+                    told,
+                ]
+            )
     assert results[0] == results[1]
 
 
@@ -280,10 +329,14 @@ def test_add_job_does_the_same(
             ),
         ),
         max_size=8,
-    )
+    ),
+    audience=AUDIENCES,
 )
 def test_add_jobs_does_the_same(
-    scheduler: BackgroundScheduler, ordinary: BackgroundScheduler, specs: list[dict[str, Any]]
+    scheduler: BackgroundScheduler,
+    ordinary: BackgroundScheduler,
+    specs: list[dict[str, Any]],
+    audience: Audience,
 ) -> None:
     results = []
     for each in (scheduler, ordinary):
@@ -291,16 +344,17 @@ def test_add_jobs_does_the_same(
             each.add_jobstore(ListJobStore(), "python")
             each.add_jobstore("memory", "other")
         each.remove_all_jobs()
-        try:
-            added: Any = [facts(job) for job in each.add_jobs(specs)]
-        except Exception as exc:
-            added = type(exc), str(exc)
+        with audience.of(each) as told:
+            try:
+                added: Any = [facts(job) for job in each.add_jobs(specs)]
+            except Exception as exc:
+                added = type(exc), str(exc)
         in_stores = {
             # Sorted anew: by random ids, where they are due at the same time.
             alias: sorted(repr(facts(job)) for job in each.get_jobs(alias))
             for alias in ("default", "other", "python")
         }
-        results.append([added, in_stores])
+        results.append([added, in_stores, told])
     assert results[0] == results[1]
 
 
@@ -342,6 +396,7 @@ CHANGES = optional(
     ),
     jobstore=st.sampled_from([None, "default", "none", 3]),
     job_id=st.sampled_from(["job", "job", "job", "none", 3]),
+    audience=AUDIENCES,
 )
 def test_changes_do_the_same(
     scheduler: BackgroundScheduler,
@@ -349,16 +404,18 @@ def test_changes_do_the_same(
     steps: list[tuple[str, tuple[Any, ...], dict[str, Any]]],
     jobstore: Any,
     job_id: Any,
+    audience: Audience,
 ) -> None:
     results = []
     for each in (scheduler, ordinary):
         each.remove_all_jobs()
         each.add_job(nothing, "interval", hours=1, id="job")
-        did = [
-            outcome(lambda: getattr(each, name)(job_id, jobstore, **arguments))  # noqa: B023
-            for name, _, arguments in steps
-        ]
-        results.append([did, [facts(job) for job in each.get_jobs()]])
+        with audience.of(each) as told:
+            did = [
+                outcome(lambda: getattr(each, name)(job_id, jobstore, **arguments))  # noqa: B023
+                for name, _, arguments in steps
+            ]
+        results.append([did, [facts(job) for job in each.get_jobs()], told])
     assert results[0] == results[1]
 
 
@@ -504,6 +561,49 @@ class TestWhatIsSharedBetweenJobs:
 
 
 class TestWhoWantsToKnow:
+    @pytest.mark.parametrize(("listens", "logs"), [(True, False), (False, True), (True, True)])
+    def test_is_told_in_the_short_way(
+        self, short: BackgroundScheduler, listens: bool, logs: bool
+    ) -> None:
+        with Audience(listens, logs).of(short) as told:
+            short.add_job(nothing, "interval", hours=1, id="a")
+            short.add_jobs([{"func": nothing, "trigger": "interval", "hours": 1, "id": "b"}] * 1)
+            short.pause_job("a")
+            short.resume_job("a")
+            short.remove_job("a")
+        assert len([each for each in told if each[0] == "INFO"]) == 3 * logs
+        assert len([each for each in told if each[0] != "INFO"]) == 5 * listens
+
+    def test_sees_each_job_before_the_next(self, short: BackgroundScheduler) -> None:
+        seen: list[int] = []
+        short.add_listener(lambda _: seen.append(len(short.get_jobs())), EVENT_JOB_ADDED)
+        short.add_jobs([{"func": nothing}] * 600)
+        assert seen == list(range(1, 601))
+
+    def test_listener_that_shuts_the_scheduler_down(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.start(paused=True)
+        scheduler.add_listener(lambda _: scheduler.shutdown(), EVENT_JOB_ADDED)
+        jobs = scheduler.add_jobs([{"func": nothing}, {"func": nothing}])
+        assert [job.pending for job in jobs] == [False, True]
+
+    def test_listener_that_fails(self, short: BackgroundScheduler) -> None:
+        def listener(event: Any) -> None:
+            raise ValueError(event)
+
+        short.add_listener(listener, EVENT_JOB_ADDED)
+        jobs = short.add_jobs([{"func": nothing}, {"func": nothing}])
+        assert len(jobs) == len(short.get_jobs()) == 2
+
+    def test_interrupt_in_a_listener_is_passed_on(self, short: BackgroundScheduler) -> None:
+        def listener(event: Any) -> None:
+            raise KeyboardInterrupt
+
+        short.add_listener(listener, EVENT_JOB_ADDED)
+        with pytest.raises(KeyboardInterrupt):
+            short.add_job(nothing, id="a")
+        assert [job.id for job in short.get_jobs()] == ["a"]
+
     @pytest.mark.parametrize("mask", [EVENT_JOB_ADDED, EVENT_ALL])
     def test_listeners_of_added_jobs(self, scheduler: BackgroundScheduler, mask: int) -> None:
         recorder = listen(scheduler, mask)

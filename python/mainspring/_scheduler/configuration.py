@@ -7,11 +7,16 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
-from mainspring.util import maybe_ref
+from mainspring.util import asbool, asint, maybe_ref
 
 T = TypeVar("T")
 
-JOB_DEFAULTS = ("misfire_grace_time", "coalesce", "max_instances")
+#: What jobs get that are added without: the default, and what makes it of what is configured.
+JOB_DEFAULTS: Mapping[str, tuple[Any, Callable[[Any], Any]]] = {
+    "misfire_grace_time": (1, asint),
+    "coalesce": (True, asbool),
+    "max_instances": (1, asint),
+}
 
 
 def nest(gconfig: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring._logs import names_caller
+from mainspring._mainspring import NativeJobs
 from mainspring._scheduler.plans import HandedOver, Plan
 from mainspring._scheduler.registry import SchedulerParts
 from mainspring._scheduler.replaced import native_store
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from mainspring.util import _Undefined
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_ARGUMENTS = NativeJobs.arguments
 
 
 def _opened(file: str | PathLike[str] | IO[str], mode: str) -> AbstractContextManager[IO[str]]:
@@ -113,42 +116,34 @@ class SchedulerJobs(SchedulerParts):
         >>> scheduler.add_job(print, "interval", minutes=5, args=["tick"], id="ticker")
         <Job (id=ticker name=print)>
         """
-        added = self._native_jobs.add(
+        # In the order of _ARGUMENTS.
+        given = (
+            id,
             func,
-            trigger,
             args,
             kwargs,
-            id,
             name,
             misfire_grace_time,
             coalesce,
             max_instances,
-            next_run_time,
-            jobstore,
+            trigger,
             executor,
+            next_run_time,
             context,
-            trigger_args,
+            jobstore,
         )
+        added = self._native_jobs.add(given, trigger_args)
         if added is not None:
             return added
-        options: dict[str, Any] = {
-            "trigger": self._create_trigger(trigger, trigger_args),
-            "executor": executor,
-            "func": func,
-            "args": tuple(args) if args is not None else (),
-            "kwargs": dict(kwargs) if kwargs is not None else {},
-            "id": id,
-            "name": name,
-            "misfire_grace_time": misfire_grace_time,
-            "coalesce": coalesce,
-            "max_instances": max_instances,
-            "next_run_time": next_run_time,
-        }
-        if context is not None:
-            options["context"] = context
-        job = Job(
-            cast("Scheduler", self), **{k: v for k, v in options.items() if v is not undefined}
-        )
+        arguments = zip(_ARGUMENTS, given, strict=True)
+        options: dict[str, Any] = {k: v for k, v in arguments if v is not undefined}
+        del options["jobstore"]
+        options["trigger"] = self._create_trigger(trigger, trigger_args)
+        options["args"] = tuple(args) if args is not None else ()
+        options["kwargs"] = dict(kwargs) if kwargs is not None else {}
+        if context is None:
+            del options["context"]
+        job = Job(cast("Scheduler", self), **options)
         self._note_running_loop()
         with self._jobstores_lock:
             if not self._stores_are_open():

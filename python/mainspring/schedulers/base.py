@@ -42,7 +42,7 @@ from mainspring.executors.pool import ThreadPoolExecutor
 from mainspring.jobstores.base import BaseJobStore, JobLookupError
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
-from mainspring.util import asbool, asint, astimezone, get_localzone, maybe_ref
+from mainspring.util import astimezone, get_localzone, maybe_ref
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -67,6 +67,10 @@ class Tells:
 
     @staticmethod
     def remove_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def _real_add_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
         log(*args, **options)
 
 
@@ -311,9 +315,8 @@ class BaseScheduler(SchedulerJobs):
         job_defaults = config.get("job_defaults", {})
         warn_of_unknown(job_defaults, JOB_DEFAULTS, f"{type(self).__name__} job_defaults")
         self._job_defaults = {
-            "misfire_grace_time": asint(job_defaults.get("misfire_grace_time", 1)),
-            "coalesce": asbool(job_defaults.get("coalesce", True)),
-            "max_instances": asint(job_defaults.get("max_instances", 1)),
+            name: convert(job_defaults.get(name, default))
+            for name, (default, convert) in JOB_DEFAULTS.items()
         }
 
         def create(type_: str) -> Callable[[str, dict[str, Any]], Any]:

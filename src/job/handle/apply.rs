@@ -11,9 +11,9 @@ use mainspring_core::{Error, UtcMicros};
 use pyo3::prelude::*;
 
 use super::Job;
-use crate::job::changes::Changes;
-use crate::job::fields::{Seen, new_job};
+use crate::job::fields::Fields;
 use crate::job::record::{Record, Store};
+use crate::job::seen::{Seen, new_job};
 use crate::time::datetime;
 
 /// Where the fire time of a change comes from.
@@ -52,12 +52,12 @@ enum Change {
 
 impl Job {
     /// Puts validated changes in force.
-    pub fn apply(&self, py: Python<'_>, changes: &Changes) -> PyResult<()> {
+    pub fn apply(&self, py: Python<'_>, changes: &Fields) -> PyResult<()> {
         self.apply_from(py, changes, Origin::Asked).map(drop)
     }
 
     /// The same with a fire time that comes from there; says whether it still holds, or else nothing is changed.
-    pub fn apply_from(&self, py: Python<'_>, changes: &Changes, origin: Origin) -> PyResult<bool> {
+    pub fn apply_from(&self, py: Python<'_>, changes: &Fields, origin: Origin) -> PyResult<bool> {
         let entry = self.lock().link.as_ref().map(|link| (Arc::clone(&link.store), link.key));
         if let Some((store, key)) = entry {
             if let Some(made) = self.apply_linked(py, &store, key, changes, origin)? {
@@ -87,7 +87,7 @@ impl Job {
         py: Python<'_>,
         store: &Arc<Store>,
         key: JobKey,
-        changes: &Changes,
+        changes: &Fields,
         origin: Origin,
     ) -> PyResult<Option<bool>> {
         let next = match &changes.next_run_time {
@@ -130,7 +130,7 @@ impl Job {
         &self,
         py: Python<'_>,
         seen: Seen,
-        changes: &Changes,
+        changes: &Fields,
     ) -> PyResult<Option<(Seen, Option<NewJob<Arc<Record>>>)>> {
         if changes.touches_call_or_trigger() {
             let Some(seen) = self.seen_complete(py)? else { return Ok(None) };

@@ -7,6 +7,7 @@
 //! Ground rules: `state` is locked for the length of one field access and never while Python code runs.
 
 mod apply;
+mod attributes;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,9 +19,9 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 pub use self::apply::Origin;
-use crate::job::changes::Changes;
-use crate::job::fields::{Fields, Seen, new_job, unset, zone_of};
+use crate::job::fields::{Field, Fields, no_attribute, unset};
 use crate::job::record::{Record, Store};
+use crate::job::seen::{Seen, new_job, zone_of};
 use crate::py::imports;
 use crate::py::text;
 use crate::time::datetime;
@@ -86,7 +87,7 @@ impl Job {
     }
 
     /// What a linked job sees now; `None` for a detached one.
-    fn seen(&self) -> Option<Seen> {
+    pub(in crate::job) fn seen(&self) -> Option<Seen> {
         let mut state = self.lock();
         let link = state.link.as_mut()?;
         let old = Seen::read(&link.store, link.key).map(|now| std::mem::replace(&mut link.seen, now));
@@ -126,7 +127,7 @@ impl Job {
         match (&state.link, &state.fields().id) {
             (Some(link), _) => Ok(Arc::clone(&link.seen.id)),
             (None, Some(id)) => Ok(Arc::clone(id)),
-            (None, None) => Err(unset("id")),
+            (None, None) => Err(unset(Field::id)),
         }
     }
 
@@ -193,21 +194,19 @@ impl Job {
             Some(next) => Some(self.zone(py, record)?.datetime(py, next)?.unbind()),
             None => None,
         };
-        Ok(Fields {
+        let mut fields = Fields {
             id: Some(seen.id),
             func: Some(record.func.clone_ref(py)),
             func_ref: Some(record.func_ref.clone_ref(py)),
             args: Some(record.args.clone_ref(py)),
             kwargs: record.kwargs.as_ref().map(|kwargs| kwargs.clone_ref(py)),
-            name: Some(record.name.clone_ref(py)),
-            executor: Some(record.executor.clone_ref(py)),
             trigger: record.trigger.as_ref().map(|trigger| trigger.clone_ref(py)),
-            misfire_grace_time: Some(seen.policy.misfire_grace_seconds),
-            coalesce: Some(seen.policy.coalesce),
-            max_instances: Some(seen.policy.max_instances),
             next_run_time: Some(next),
-            context: record.context.as_ref().map(|context| context.clone_ref(py)),
-        })
+            ..Fields::default()
+        };
+        fields.set_policy(seen.policy);
+        fields.set_record(py, record);
+        Ok(fields)
     }
 
     /// The time zone in which the fire times of a linked job are shown.
@@ -218,7 +217,7 @@ impl Job {
 
     fn scheduler_of<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let scheduler = self.lock().scheduler.as_ref().map(|s| s.clone_ref(py));
-        scheduler.map(|s| s.into_bound(py)).ok_or_else(|| unset("_scheduler"))
+        scheduler.map(|s| s.into_bound(py)).ok_or_else(|| no_attribute("_scheduler"))
     }
 
     fn call_scheduler<'py>(
@@ -235,49 +234,19 @@ impl Job {
         this.scheduler_of(py)?.call_method(method, PyTuple::new(py, all)?, kwargs)
     }
 
-    fn field<T>(&self, name: &'static str, get: impl FnOnce(&Fields) -> Option<T>) -> PyResult<T> {
-        get(self.lock().fields()).ok_or_else(|| unset(name))
+    /// A field of a detached job, as Python sees it.
+    pub(in crate::job) fn show<'py>(&self, py: Python<'py>, field: Field) -> PyResult<Bound<'py, PyAny>> {
+        self.lock().fields().show(py, field)
     }
-}
-
-/// Moves what `from` holds to where it is dropped later; says whether it held anything.
-fn move_out<T>(from: &mut Option<T>, to: &mut Option<T>) -> bool {
-    *to = from.take();
-    to.is_some()
-}
-
-/// One attribute: read from the live entry of a linked job, else from the job's own field.
-macro_rules! attribute {
-    ($self:ident, $py:ident, $name:literal, $seen:ident => $linked:expr, $fields:ident => $detached:expr) => {
-        match $self.seen() {
-            Some($seen) => Ok($linked),
-            None => $self.field($name, |$fields| $detached),
-        }
-    };
 }
 
 #[pymethods]
 impl Job {
     #[classattr]
     fn __slots__(py: Python<'_>) -> PyResult<Py<PyTuple>> {
-        let names = [
-            "__weakref__",
-            "_jobstore_alias",
-            "_scheduler",
-            "args",
-            "coalesce",
-            "context",
-            "executor",
-            "func",
-            "func_ref",
-            "id",
-            "kwargs",
-            "max_instances",
-            "misfire_grace_time",
-            "name",
-            "next_run_time",
-            "trigger",
-        ];
+        let mut names = Field::ALL.map(|field| field.name()).to_vec();
+        names.extend(["__weakref__", "_jobstore_alias", "_scheduler"]);
+        names.sort_unstable();
         Ok(PyTuple::new(py, names)?.unbind())
     }
 
@@ -294,12 +263,7 @@ impl Job {
                 visit.call(&record.context)?;
             }
         }
-        let fields = state.fields();
-        visit.call(&fields.func)?;
-        visit.call(&fields.args)?;
-        visit.call(&fields.kwargs)?;
-        visit.call(&fields.context)?;
-        visit.call(&fields.trigger)
+        state.fields().visit(&visit)
     }
 
     fn __clear__(&self) {
@@ -334,144 +298,6 @@ impl Job {
         };
         changes.set_item("id", id)?;
         slf.call_method("_modify", (), Some(&changes)).map(drop)
-    }
-
-    #[getter]
-    fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        let id = self.job_id()?;
-        let mut state = self.lock();
-        // One object for as long as this one lives, as with an attribute of Python's.
-        let known =
-            state.id_text.take().filter(|known| text::of(known.bind(py)).is_ok_and(|known| known == *id));
-        let string = known.unwrap_or_else(|| text::string(py, &id).unbind());
-        state.id_text = Some(string.clone_ref(py));
-        Ok(string.into_bound(py))
-    }
-
-    #[getter]
-    fn func(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        attribute!(self, py, "func", s => s.record.func.clone_ref(py), f => f.func.as_ref().map(|x| x.clone_ref(py)))
-    }
-
-    #[getter]
-    fn func_ref(&self, py: Python<'_>) -> PyResult<Option<Py<PyString>>> {
-        let func = self.func(py)?;
-        let reference = match self.seen() {
-            Some(seen) => seen.record.func_ref.clone_ref(py),
-            None => self.field("func_ref", |f| f.func_ref.as_ref().map(|r| r.clone_ref(py)))?,
-        };
-        reference.resolve(func.bind(py))
-    }
-
-    #[getter]
-    fn args(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        attribute!(self, py, "args", s => s.record.args.clone_ref(py), f => f.args.as_ref().map(|x| x.clone_ref(py)))
-    }
-
-    #[getter]
-    fn kwargs(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let own = |object: &Option<Py<PyAny>>| object.as_ref().map(|object| object.clone_ref(py));
-        match self.seen_complete(py)? {
-            Some(seen) => own(&seen.record.kwargs).ok_or_else(|| unset("kwargs")),
-            None => self.field("kwargs", |fields| own(&fields.kwargs)),
-        }
-    }
-
-    #[getter]
-    fn name(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
-        attribute!(self, py, "name", s => s.record.name.clone_ref(py), f => f.name.as_ref().map(|x| x.clone_ref(py)))
-    }
-
-    #[getter]
-    fn executor(&self, py: Python<'_>) -> PyResult<Py<PyString>> {
-        attribute!(self, py, "executor", s => s.record.executor.clone_ref(py), f => f.executor.as_ref().map(|x| x.clone_ref(py)))
-    }
-
-    #[getter]
-    fn trigger(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let own = |object: &Option<Py<PyAny>>| object.as_ref().map(|object| object.clone_ref(py));
-        match self.seen_complete(py)? {
-            Some(seen) => own(&seen.record.trigger).ok_or_else(|| unset("trigger")),
-            None => self.field("trigger", |fields| own(&fields.trigger)),
-        }
-    }
-
-    #[getter]
-    fn misfire_grace_time(&self) -> PyResult<Option<u32>> {
-        attribute!(self, py, "misfire_grace_time", s => s.policy.misfire_grace_seconds, f => f.misfire_grace_time)
-    }
-
-    #[getter]
-    fn coalesce(&self) -> PyResult<bool> {
-        attribute!(self, py, "coalesce", s => s.policy.coalesce, f => f.coalesce)
-    }
-
-    #[getter]
-    fn max_instances(&self) -> PyResult<u32> {
-        attribute!(self, py, "max_instances", s => s.policy.max_instances, f => f.max_instances)
-    }
-
-    #[getter]
-    fn next_run_time(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        match self.seen() {
-            Some(Seen { next: Some(next), record, .. }) => {
-                Ok(Some(self.zone(py, &record)?.datetime(py, next)?.unbind()))
-            }
-            Some(_) => Ok(None),
-            None => self.field("next_run_time", |f| {
-                f.next_run_time.as_ref().map(|at| at.as_ref().map(|at| at.clone_ref(py)))
-            }),
-        }
-    }
-
-    /// The context that runs of the job see a copy of, where it has one of its own.
-    #[getter]
-    fn context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let own = |context: &Option<Py<PyAny>>| context.as_ref().map(|context| context.clone_ref(py));
-        match self.seen() {
-            Some(seen) => own(&seen.record.context),
-            None => own(&self.lock().fields().context),
-        }
-    }
-
-    /// Assigns to an attribute; what APScheduler's own code checks it checks in `_modify`.
-    fn __setattr__(slf: &Bound<'_, Self>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        match name {
-            "_scheduler" => slf.get().set_scheduler(value.extract()?),
-            "_jobstore_alias" => slf.get().set_jobstore_alias(value.extract()?),
-            _ => match Changes::assignment(slf, name, value)? {
-                Some(assigned) => slf.get().apply(slf.py(), &assigned)?,
-                None => return Err(unset(name)),
-            },
-        }
-        Ok(())
-    }
-
-    fn __delattr__(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
-        let this = slf.get();
-        this.detach(slf.py())?;
-        let mut state = this.lock();
-        let mut old = Fields::default();
-        let fields = state.fields_mut();
-        let was_set = match name {
-            "id" => fields.id.take().is_some(),
-            "func" => move_out(&mut fields.func, &mut old.func),
-            "func_ref" => move_out(&mut fields.func_ref, &mut old.func_ref),
-            "args" => move_out(&mut fields.args, &mut old.args),
-            "kwargs" => move_out(&mut fields.kwargs, &mut old.kwargs),
-            "name" => move_out(&mut fields.name, &mut old.name),
-            "executor" => move_out(&mut fields.executor, &mut old.executor),
-            "trigger" => move_out(&mut fields.trigger, &mut old.trigger),
-            "misfire_grace_time" => fields.misfire_grace_time.take().is_some(),
-            "coalesce" => fields.coalesce.take().is_some(),
-            "max_instances" => fields.max_instances.take().is_some(),
-            "next_run_time" => move_out(&mut fields.next_run_time, &mut old.next_run_time),
-            "context" => move_out(&mut fields.context, &mut old.context),
-            _ => false,
-        };
-        drop(state);
-        drop(old);
-        if was_set { Ok(()) } else { Err(unset(name)) }
     }
 
     #[getter(_scheduler)]
@@ -527,14 +353,14 @@ impl Job {
     #[pyo3(signature = (**changes))]
     fn _modify(slf: &Bound<'_, Self>, changes: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         let Some(changes) = changes else { return Ok(()) };
-        let approved = Changes::validate(slf, changes)?;
+        let approved = Fields::of_changes(slf, changes)?;
         slf.get().apply(slf.py(), &approved)
     }
 
     /// The same with a fire time that was worked out when the job's entry had this revision; says whether the
     /// changes are made, which they are not where it has another one now.
     fn _modify_since(slf: &Bound<'_, Self>, revision: u32, changes: &Bound<'_, PyDict>) -> PyResult<bool> {
-        let approved = Changes::validate(slf, changes)?;
+        let approved = Fields::of_changes(slf, changes)?;
         slf.get().apply_from(slf.py(), &approved, Origin::Planned(revision))
     }
 
@@ -546,12 +372,13 @@ impl Job {
         let trigger = slf.get().trigger(py)?;
         let mut next = slf.get().next_run_time(py)?;
         while let Some(at) = next {
-            if datetime::instant(at.bind(py))? > end {
+            if datetime::instant(&at)? > end {
                 break;
             }
             run_times.append(&at)?;
-            let answer = trigger.bind(py).call_method1("get_next_fire_time", (at, now))?;
-            next = if answer.is_truthy()? { datetime::optional_datetime(&answer)? } else { None };
+            let answer = trigger.call_method1("get_next_fire_time", (at, now))?;
+            let at = if answer.is_truthy()? { datetime::optional_datetime(&answer)? } else { None };
+            next = at.map(|at| at.into_bound(py));
         }
         Ok(run_times)
     }

@@ -4,20 +4,20 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use hashbrown::HashMap;
 use mainspring_core::UtcMicros;
-use mainspring_core::job::RunPolicy;
 use mainspring_core::store::NewJob;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
 
 use super::call::{Call, Kind};
 use super::{ids, trigger};
+use crate::job::fields::{Field, Fields, Place};
 use crate::job::function::Function;
 use crate::job::record::{FuncRef, Record, Route, executor_number};
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::text;
-use crate::time::datetime::{count, instant, is_datetime};
+use crate::time::datetime::{instant, is_datetime};
 use crate::time::zone::TimeZone;
 use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
 
@@ -25,21 +25,12 @@ use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
 const MOST_KNOWN: usize = 256;
 
 /// The arguments of `add_job`; `None` for one that is left out.
+#[derive(Default)]
 pub struct Given<'a, 'py> {
-    pub func: Option<&'a Bound<'py, PyAny>>,
-    pub trigger: Option<&'a Bound<'py, PyAny>>,
-    pub args: Option<&'a Bound<'py, PyAny>>,
-    pub kwargs: Option<&'a Bound<'py, PyAny>>,
-    pub id: Option<&'a Bound<'py, PyAny>>,
-    pub name: Option<&'a Bound<'py, PyAny>>,
-    pub misfire_grace_time: Option<&'a Bound<'py, PyAny>>,
-    pub coalesce: Option<&'a Bound<'py, PyAny>>,
-    pub max_instances: Option<&'a Bound<'py, PyAny>>,
-    pub next_run_time: Option<&'a Bound<'py, PyAny>>,
-    pub jobstore: Option<&'a Bound<'py, PyAny>>,
-    pub executor: Option<&'a Bound<'py, PyAny>>,
-    pub context: Option<&'a Bound<'py, PyAny>>,
-    pub trigger_args: &'a [Argument<'py>],
+    fields: [Option<Borrowed<'a, 'py, PyAny>>; Field::COUNT],
+    jobstore: Option<Borrowed<'a, 'py, PyAny>>,
+    /// Those of the trigger.
+    trigger: Vec<Argument<'py>>,
 }
 
 /// A keyword argument of a trigger.
@@ -77,31 +68,65 @@ pub struct NewTrigger {
     first: Option<UtcMicros>,
 }
 
+/// The names of these arguments in the order in which [`Given::of_tuple`] takes them.
+pub fn names() -> Vec<&'static str> {
+    fields().map(|field| field.name()).chain([JOBSTORE]).collect()
+}
+
+/// The fields that `add_job` is given.
+fn fields() -> impl Iterator<Item = Field> {
+    Field::ALL.into_iter().filter(|field| *field != Field::func_ref)
+}
+
+const JOBSTORE: &str = "jobstore";
+
+impl<'a, 'py> Given<'a, 'py> {
+    /// What is given in the order of [`names`], and for the trigger.
+    pub fn of_tuple(given: &'a Bound<'py, PyTuple>, trigger: &Bound<'py, PyDict>) -> PyResult<Self> {
+        let mut this = Self { trigger: arguments(trigger)?, ..Self::default() };
+        let mut values = given.iter_borrowed();
+        for (field, value) in fields().zip(&mut values) {
+            this.fields[field as usize] = Some(value);
+        }
+        this.jobstore = values.next();
+        Ok(this)
+    }
+
+    fn get(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
+        self.fields[field as usize].as_deref()
+    }
+
+    /// What is given that is not `None`.
+    fn something(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
+        something(self.get(field))
+    }
+}
+
 impl<'py> Spec<'py> {
     /// What is to be added; `None` where an argument is out of the ordinary.
     pub fn new(call: &mut Call<'_, 'py>, given: &Given<'_, 'py>) -> PyResult<Option<Self>> {
         let py = call.py;
-        let Some(func) = given.func else { return Ok(None) };
-        let Some(policy) = policy(call.open.defaults, given)? else { return Ok(None) };
-        let id = match something(given.id) {
+        let Some(func) = given.get(Field::func) else { return Ok(None) };
+        let policy = Fields::checked_policy(call.open.defaults, |field| defined(given.get(field)))?;
+        let id = match given.something(Field::id) {
             None => ids::new_id(py)?,
             Some(id) => match nonempty(id)? {
                 Some(id) => text::of(id)?.into(),
                 None => return Ok(None),
             },
         };
-        if something(given.context).is_some() {
+        if fields().any(|field| is_for_records_alone(field) && given.something(field).is_some()) {
             return Ok(None);
         }
-        let jobstore = match given.jobstore.map(|alias| alias.cast_exact::<PyString>()) {
+        let jobstore = match given.jobstore.as_deref().map(|alias| alias.cast_exact::<PyString>()) {
             None => intern!(py, "default").clone(),
             Some(Ok(alias)) => alias.clone(),
             Some(Err(_)) => return Ok(None),
         };
-        let Some(new) = NewTrigger::new(call, given.trigger, given.trigger_args)? else {
+        let Some(new) = NewTrigger::new(call, given.get(Field::trigger), &given.trigger)? else {
             return Ok(None);
         };
-        let Some(next) = next(call, &new, given.next_run_time)? else { return Ok(None) };
+        let Some(next) = next(call, &new, given.get(Field::next_run_time))? else { return Ok(None) };
         let Some((record, route)) = call.open.records.get(call, func, given, new.zone, new.object)? else {
             return Ok(None);
         };
@@ -111,79 +136,34 @@ impl<'py> Spec<'py> {
 
     /// The same from a dictionary of arguments.
     pub fn from_dict(call: &mut Call<'_, 'py>, arguments: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
-        let mut values: [Option<Bound<'py, PyAny>>; NAMES] = Default::default();
-        let mut trigger_args = std::mem::take(&mut call.arguments);
+        let mut values: [Option<Bound<'py, PyAny>>; Field::COUNT] = Default::default();
+        let mut jobstore = None;
+        let mut trigger = std::mem::take(&mut call.arguments);
         for (name, value) in arguments {
             let name = name.cast_into::<PyString>()?;
-            match index(name.to_str()?) {
-                Some(index) => values[index] = Some(value),
-                None => trigger_args.push((name, value)),
+            match name.to_str()? {
+                JOBSTORE => jobstore = Some(value),
+                "replace_existing" if value.is_instance_of::<PyBool>() => (),
+                "replace_existing" => return Ok(None),
+                text => match Field::named(text).filter(|field| *field != Field::func_ref) {
+                    Some(field) => values[field as usize] = Some(value),
+                    None => trigger.push((name, value)),
+                },
             }
         }
-        let [
-            func,
-            trigger,
-            id,
-            args,
-            kwargs,
-            name,
-            misfire_grace_time,
-            coalesce,
-            max_instances,
-            next_run_time,
-            jobstore,
-            executor,
-            context,
-            replace_existing,
-        ] = values.each_ref().map(Option::as_ref);
-        if replace_existing.is_some_and(|replace| !replace.is_instance_of::<PyBool>()) {
-            return Ok(None);
-        }
-        let given = Given {
-            func,
-            trigger,
-            args,
-            kwargs,
-            id,
-            name,
-            misfire_grace_time,
-            coalesce,
-            max_instances,
-            next_run_time,
-            jobstore,
-            executor,
-            context,
-            trigger_args: &trigger_args,
-        };
+        let fields = values.each_ref().map(|value| value.as_ref().map(Bound::as_borrowed));
+        let jobstore = jobstore.as_ref().map(Bound::as_borrowed);
+        let mut given = Given { fields, jobstore, trigger };
         let spec = Self::new(call, &given);
-        trigger_args.clear();
-        call.arguments = trigger_args;
+        given.trigger.clear();
+        call.arguments = given.trigger;
         spec
     }
 }
 
-/// How many arguments `add_job` has besides those of the trigger.
-const NAMES: usize = 14;
-
-/// Which of them has this name.
-fn index(name: &str) -> Option<usize> {
-    Some(match name {
-        "func" => 0,
-        "trigger" => 1,
-        "id" => 2,
-        "args" => 3,
-        "kwargs" => 4,
-        "name" => 5,
-        "misfire_grace_time" => 6,
-        "coalesce" => 7,
-        "max_instances" => 8,
-        "next_run_time" => 9,
-        "jobstore" => 10,
-        "executor" => 11,
-        "context" => 12,
-        "replace_existing" => 13,
-        _ => return None,
-    })
+/// Whether a job is told apart by this field from those that share a record.
+fn is_for_records_alone(field: Field) -> bool {
+    field.place() == Place::Record && !matches!(field, Field::name | Field::executor)
 }
 
 /// The keyword arguments in `arguments`.
@@ -267,12 +247,12 @@ impl Records {
         trigger: Option<Py<PyAny>>,
     ) -> PyResult<Option<(Arc<Record>, u32)>> {
         let py = call.py;
-        let executor = match given.executor.map(|alias| alias.cast_exact::<PyString>()) {
+        let executor = match given.get(Field::executor).map(|alias| alias.cast_exact::<PyString>()) {
             None => intern!(py, "default"),
             Some(Ok(alias)) => alias,
             Some(Err(_)) => return Ok(None),
         };
-        let args = match something(given.args) {
+        let args = match given.something(Field::args) {
             None => None,
             Some(args) => match (args.cast_exact::<PyTuple>(), args.cast_exact::<PyList>()) {
                 (Ok(args), _) => Some(args.clone()),
@@ -281,7 +261,7 @@ impl Records {
             },
         };
         let args = args.filter(|args| !args.is_empty());
-        let (name, kwargs) = (something(given.name), something(given.kwargs));
+        let (name, kwargs) = (given.something(Field::name), given.something(Field::kwargs));
         let is_plain =
             args.is_none() && kwargs.is_none() && name.is_none() && trigger.is_none() && zone.is_some();
         let address = func.as_ptr() as usize;
@@ -368,36 +348,6 @@ fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<
         Ok(text) if !text.is_empty()? => Ok(Some(text)),
         _ => Ok(None),
     }
-}
-
-/// The rules that the runs obey; `None` where they are out of the ordinary.
-fn policy(defaults: RunPolicy, given: &Given<'_, '_>) -> PyResult<Option<RunPolicy>> {
-    let mut policy = defaults;
-    if let Some(grace) = defined(given.misfire_grace_time)? {
-        policy.misfire_grace_seconds = match positive(grace) {
-            Some(grace) => Some(grace),
-            None if grace.is_none() => None,
-            None => return Ok(None),
-        };
-    }
-    if let Some(coalesce) = defined(given.coalesce)? {
-        match coalesce.cast_exact::<PyBool>() {
-            Ok(coalesce) => policy.coalesce = coalesce.is_true(),
-            Err(_) => return Ok(None),
-        }
-    }
-    if let Some(most) = defined(given.max_instances)? {
-        match positive(most) {
-            Some(most) => policy.max_instances = most,
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(policy))
-}
-
-/// A positive whole number; see [`count`] for great ones.
-pub fn positive(given: &Bound<'_, PyAny>) -> Option<u32> {
-    count(given.cast_exact::<PyInt>().ok()?).ok().filter(|number| *number > 0)
 }
 
 /// The first fire time, which `None` leaves out; the outer `None` where it is out of the ordinary.

@@ -37,9 +37,13 @@ pub struct RunPolicy {
     pub max_instances: u32,
 }
 
-impl Default for RunPolicy {
+impl RunPolicy {
     /// APScheduler's defaults: one second of grace, coalesced, one instance.
+    pub const DEFAULT: Self = Self { misfire_grace_seconds: Some(1), coalesce: true, max_instances: 1 };
+}
+
+impl Default for RunPolicy {
     fn default() -> Self {
-        Self { misfire_grace_seconds: Some(1), coalesce: true, max_instances: 1 }
+        Self::DEFAULT
     }
 }

@@ -10,10 +10,8 @@ use crate::job::{JobKey, RunPolicy};
 use crate::time::UtcMicros;
 use crate::trigger::{DateTrigger, HostTrigger, IntervalTrigger, Trigger};
 
-pub(crate) const DEFAULT: RunPolicy =
-    RunPolicy { misfire_grace_seconds: Some(1), coalesce: true, max_instances: 1 };
-pub(crate) const EACH: RunPolicy =
-    RunPolicy { misfire_grace_seconds: None, coalesce: false, max_instances: 1 };
+pub(crate) const DEFAULT: RunPolicy = RunPolicy::DEFAULT;
+pub(crate) const EACH: RunPolicy = RunPolicy { misfire_grace_seconds: None, coalesce: false, ..DEFAULT };
 
 pub(crate) fn at(seconds: i64) -> UtcMicros {
     UtcMicros::clamped(seconds * 1_000_000)

@@ -1,0 +1,117 @@
+//! An entry of a native store at one moment, and what a store needs to make one.
+
+use std::sync::Arc;
+
+use mainspring_core::UtcMicros;
+use mainspring_core::job::{JobId, JobKey, RunPolicy};
+use mainspring_core::store::{MemoryStore, NewJob};
+use mainspring_core::trigger::Trigger;
+use pyo3::prelude::*;
+
+use crate::job::fields::{Field, Fields, unset};
+use crate::job::record::{self, Record, Route, Store};
+use crate::py::once::intern;
+use crate::py::text;
+use crate::time::datetime;
+use crate::time::zone::TimeZone;
+use crate::trigger;
+
+/// An entry of a native store at one moment.
+#[derive(Clone)]
+pub struct Seen {
+    pub id: JobId,
+    pub record: Arc<Record>,
+    pub trigger: Arc<Trigger>,
+    pub policy: RunPolicy,
+    pub route: u32,
+    pub next: Option<UtcMicros>,
+}
+
+impl Seen {
+    /// What will be seen of a job that is about to be added.
+    pub fn of(new: &NewJob<Arc<Record>>) -> Self {
+        Self {
+            id: Arc::clone(&new.id),
+            record: Arc::clone(&new.payload),
+            trigger: Arc::clone(&new.trigger),
+            policy: new.policy,
+            route: new.route,
+            next: new.next,
+        }
+    }
+
+    /// Whether the same is seen, but for the fire time.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.record, &other.record)
+            && Arc::ptr_eq(&self.trigger, &other.trigger)
+            && self.policy == other.policy
+            && self.route == other.route
+    }
+
+    /// Reads the entry under `key`; `None` when it has left the store.
+    pub fn read(store: &Store, key: JobKey) -> Option<Self> {
+        store.read(|s| Self::get(s, key))
+    }
+
+    /// The same of a store that is locked.
+    pub fn get(store: &MemoryStore<Arc<Record>>, key: JobKey) -> Option<Self> {
+        store.get_retired(key).map(|view| Self {
+            id: Arc::clone(view.id),
+            record: Arc::clone(view.payload),
+            trigger: Arc::clone(view.trigger),
+            policy: view.policy,
+            route: view.route,
+            next: view.next,
+        })
+    }
+}
+
+/// What a native store needs to take in a job with these fields, all of which must be set.
+pub fn new_job(
+    py: Python<'_>,
+    fields: Fields,
+    scheduler: Option<&Bound<'_, PyAny>>,
+) -> PyResult<NewJob<Arc<Record>>> {
+    let need = |field| move || unset(field);
+    let id = fields.id.clone().ok_or_else(need(Field::id))?;
+    let func = fields.func.as_ref().ok_or_else(need(Field::func))?.bind(py);
+    let trigger = fields.trigger.as_ref().ok_or_else(need(Field::trigger))?.bind(py);
+    let executor = fields.executor.as_ref().ok_or_else(need(Field::executor))?.bind(py);
+    let next = match fields.next_run_time.as_ref().ok_or_else(need(Field::next_run_time))? {
+        Some(at) => Some(datetime::instant(at.bind(py))?),
+        None => None,
+    };
+    let route = Route {
+        executor: record::executor_number(&text::of(executor)?),
+        coroutine: record::is_coroutine_function(func)?,
+    };
+    let zone = trigger::trigger_zone(trigger)?;
+    Ok(NewJob {
+        id,
+        trigger: trigger::core_trigger(trigger, &scheduler_zone(py, scheduler)?)?,
+        policy: fields.whole_policy()?,
+        route: route.pack(),
+        next,
+        payload: Arc::new(fields.into_record(zone)?),
+    })
+}
+
+/// The time zone in which fire times of a job are shown: its trigger's, else its scheduler's.
+pub fn zone_of(
+    py: Python<'_>,
+    record: &Record,
+    scheduler: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Arc<TimeZone>> {
+    match (&record.zone, scheduler) {
+        (Some(zone), _) => Ok(Arc::clone(zone)),
+        (None, scheduler) => scheduler_zone(py, scheduler),
+    }
+}
+
+/// The time zone of `scheduler`; UTC without one.
+pub fn scheduler_zone(py: Python<'_>, scheduler: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<TimeZone>> {
+    match scheduler {
+        Some(scheduler) => TimeZone::of(&scheduler.getattr(intern!(py, "timezone"))?),
+        None => TimeZone::of(datetime::Std::get(py)?.utc.bind(py)),
+    }
+}

@@ -1,0 +1,93 @@
+//! The last step: listeners and the log are told what has become of a job.
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use super::Open;
+use crate::job::handle::Job;
+use crate::py::imports;
+use crate::py::once::intern;
+use crate::py::tell::Caller;
+use crate::run::report::{INFO, code};
+use crate::scheduler::engine::Engine;
+use crate::store::native::NativeStore;
+
+impl Open {
+    /// Whether anybody listens to events of this kind.
+    pub fn has_listeners(&self, engine: &Engine, code: u32) -> bool {
+        engine.hub().mask() & code != 0
+    }
+
+    /// Whether the scheduler's logger wants to be told of what goes on.
+    pub fn logs(&self, py: Python<'_>) -> PyResult<bool> {
+        self.is_enabled_for.bind(py).call1((INFO,))?.is_truthy()
+    }
+
+    /// Tells of a job that has been added.
+    pub fn tell_added(
+        &self,
+        engine: &Engine,
+        job: &Bound<'_, Job>,
+        alias: &Bound<'_, PyString>,
+    ) -> PyResult<()> {
+        let py = job.py();
+        if self.has_listeners(engine, code::JOB_ADDED) {
+            self.dispatch(engine, code::JOB_ADDED, &job.getattr(intern!(py, "id"))?, alias)?;
+        }
+        if self.logs(py)? {
+            let words = (
+                intern!(py, "Added job \"%s\" to job store \"%s\""),
+                job.getattr(intern!(py, "name"))?,
+                alias,
+            );
+            Caller::RealAddJob.log(None, self.logger.bind(py), "info", words, None)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of a job, if it has been changed; returns it.
+    pub fn told_of_change(
+        &self,
+        engine: &Engine,
+        job_id: &Bound<'_, PyAny>,
+        changed: Option<Py<Job>>,
+    ) -> PyResult<Option<Py<Job>>> {
+        let py = job_id.py();
+        if let Some(job) = changed.as_ref().filter(|_| self.has_listeners(engine, code::JOB_MODIFIED)) {
+            let alias = job.bind(py).getattr(intern!(py, "_jobstore_alias"))?;
+            self.dispatch(engine, code::JOB_MODIFIED, job_id, alias)?;
+        }
+        Ok(changed)
+    }
+
+    /// Tells of a job that has been removed.
+    pub fn tell_removed(
+        &self,
+        engine: &Engine,
+        job_id: &Bound<'_, PyAny>,
+        store: &NativeStore,
+    ) -> PyResult<()> {
+        let py = job_id.py();
+        if self.has_listeners(engine, code::JOB_REMOVED) {
+            self.dispatch(engine, code::JOB_REMOVED, job_id, store.owner(py).alias())?;
+        }
+        if self.logs(py)? {
+            let words = (intern!(py, "Removed job %s"), job_id);
+            Caller::RemoveJob.log(None, self.logger.bind(py), "info", words, None)?;
+        }
+        Ok(())
+    }
+
+    fn dispatch<'py>(
+        &self,
+        engine: &Engine,
+        code: u32,
+        job_id: &Bound<'py, PyAny>,
+        alias: impl IntoPyObject<'py>,
+    ) -> PyResult<()> {
+        let py = job_id.py();
+        let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(()) };
+        let event = imports::job_event(py)?.call1((code, job_id, alias))?;
+        scheduler.call_method1(intern!(py, "_dispatch_event"), (event,)).map(drop)
+    }
+}
