@@ -34,7 +34,8 @@ pub enum Place {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Pickled {
     Always,
-    /// Where it is not the default: an option that APScheduler does not know, and old states do not have.
+    /// Where it is not the default: an option that APScheduler does not know. A job that has none, as one of an old
+    /// state or one that a program has made, has the default.
     #[allow(dead_code, reason = "there is no such option yet")]
     UnlessDefault,
     Never,

@@ -29,7 +29,9 @@ impl Fields {
             let name = field.name();
             let is_kept = match field.pickled() {
                 Pickled::Always => !state.contains(name)?,
-                Pickled::UnlessDefault => !self.show(py, field)?.eq(defaults.show(py, field)?)?,
+                Pickled::UnlessDefault => {
+                    self.is_set(field) && !self.show(py, field)?.eq(defaults.show(py, field)?)?
+                }
                 Pickled::Never => false,
             };
             if is_kept {

@@ -145,9 +145,13 @@ macro_rules! fields {
                 policy
             }
 
-            /// The policy, of which all fields must be set.
+            /// The policy, of which all fields must be set but those that a job may lack.
             pub fn whole_policy(&self) -> PyResult<RunPolicy> {
-                $($(let $rule = self.$name.ok_or_else(|| unset(Field::$name))?;)?)*
+                $($(let $rule = match self.$name {
+                    Some(value) => value,
+                    None if Field::$name.pickled() == Pickled::UnlessDefault => RunPolicy::DEFAULT.$rule,
+                    None => return Err(unset(Field::$name)),
+                };)?)*
                 Ok(RunPolicy { $($($rule,)?)* })
             }
 

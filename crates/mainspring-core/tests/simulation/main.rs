@@ -399,7 +399,7 @@ fn fires(engine: &Engine, clock: &ManualClock) -> (Vec<i64>, Option<i64>) {
 #[test]
 fn a_forward_step_is_judged_by_the_policy() {
     for coalesce in [true, false] {
-        let policy = RunPolicy { misfire_grace_seconds: Some(15), coalesce, max_instances: 1 };
+        let policy = RunPolicy { misfire_grace_seconds: Some(15), coalesce, ..RunPolicy::DEFAULT };
         let (clock, engine, _store, _key) = one_job(policy);
         clock.step(44 * SECOND);
         let (times, next) = fires(&engine, &clock);
