@@ -140,6 +140,30 @@ async def test_the_runs_that_are_going_on_can_be_awaited(
     assert executor._pending_futures == set()
 
 
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_a_shutdown_cancels_what_was_submitted_to_the_executor_alone(
+    scheduler: AsyncIOScheduler, executor: AsyncIOExecutor, has_begun: bool
+) -> None:
+    begun = asyncio.Event()
+
+    async def job() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    executor.submit_job(scheduler.add_job(job, "interval", hours=1), [now()])
+    if has_begun:
+        await begun.wait()
+    (pending,) = executor._pending_futures
+    executor.shutdown()
+    if has_begun:  # as of any other error, the run tells of it
+        assert isinstance((await pending)[0].exception, asyncio.CancelledError)
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            await pending
+        assert not begun.is_set()
+    assert executor._pending_futures == set()
+
+
 async def test_number_of_threads(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

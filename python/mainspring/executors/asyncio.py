@@ -15,6 +15,7 @@ from mainspring.executors.base import BaseExecutor
 
 if TYPE_CHECKING:
     from mainspring._contract import Scheduler
+    from mainspring._runs.coroutine_run import CoroutineRun
     from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
 
@@ -81,10 +82,12 @@ class AsyncIOExecutor(BaseExecutor, runs_natively=True):
         pending: set[asyncio.Future[Any]] = set(self._scheduler._suspended_tasks())
         for run in tuple(self._coroutine_runs):
             # Until the run has begun there is no task, and nothing that its future could cancel.
-            pending.add(run._task or asyncio.shield(asyncio.wrap_future(run.ended, loop=loop)))
+            pending.add(run._task or _end_of(run, loop))
         return pending
 
     def shutdown(self, wait: bool = True) -> None:
+        for run in tuple(self._coroutine_runs):  # a scheduler has waited for them, if it was to
+            run.cancel()
         if self._own_pool is not None:
             self._own_pool.shutdown(wait)
 
@@ -107,6 +110,24 @@ class AsyncIOExecutor(BaseExecutor, runs_natively=True):
             except RuntimeError:  # the loop is closed
                 pass
         super()._deliver(job_id, events)
+
+
+def _end_of(run: CoroutineRun[Any], loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
+    """Return a future of a loop that ends as the task will that a run is to get."""
+    end: asyncio.Future[Any] = loop.create_future()
+
+    def settle(ended: asyncio.Future[Any]) -> None:
+        if end.done():
+            return
+        if ended.cancelled() or (run._task is not None and run._task.cancelled()):
+            end.cancel()
+        elif (exception := ended.exception()) is not None:
+            end.set_exception(exception)
+        else:
+            end.set_result(ended.result())
+
+    asyncio.wrap_future(run.ended, loop=loop).add_done_callback(settle)
+    return end
 
 
 def _referred_executor(loop: asyncio.AbstractEventLoop) -> Executor | None:
