@@ -20,6 +20,7 @@ use crate::dispatch::run_log::RunLog;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
 use crate::process::fork::Origin;
+use crate::process::late_thread;
 
 /// How long a loop may leave its inbox alone before it is looked after.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -331,10 +332,9 @@ impl Hub {
     /// Has the first worker of a pool started, which starts the others.
     fn start_worker(&self, pool: &Arc<Pool>) {
         let pool = Arc::clone(pool);
-        self.worker_start.start("mainspring-work", move |py| {
-            if let Err(error) = (pool.begin)(py, Arc::clone(&pool)) {
-                error.write_unraisable(py, None);
-            }
+        self.worker_start.start("mainspring-work", move |py| match (pool.begin)(py, Arc::clone(&pool)) {
+            Err(error) if !late_thread::is_too_late(py, &error) => error.write_unraisable(py, None),
+            _ => {}
         });
     }
 

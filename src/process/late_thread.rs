@@ -29,3 +29,9 @@ pub fn start_late_thread(name: String, call: Py<PyAny>) -> PyResult<()> {
     Builder::new().name(name).spawn(work)?;
     Ok(())
 }
+
+/// Whether `error` says that no thread is started any more.
+pub fn is_too_late(py: Python<'_>, error: &PyErr) -> bool {
+    let says_so = || Ok::<_, PyErr>(error.value(py).str()?.to_str()?.contains("interpreter shutdown"));
+    error.is_instance_of::<PyRuntimeError>(py) && says_so().unwrap_or(false)
+}

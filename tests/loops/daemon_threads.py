@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime, timezone
+from itertools import cycle
 from threading import Event, Thread
 
 from mainspring import AsyncIOScheduler, BackgroundScheduler, BlockingScheduler, from_thread
@@ -84,6 +85,24 @@ def start_and_shut_down() -> None:
     scheduler.start()
     scheduler.add_job(plain)
     scheduler.shutdown()
+
+
+def use_the_loop_and_shut_down() -> None:
+    scheduler = BackgroundScheduler()
+    scheduler.start()
+    for job in (plain, coroutine, lambda: from_thread.run(coroutine)):
+        scheduler.add_job(job)
+    scheduler.shutdown(wait=next(_choices))
+
+
+def block_and_shut_down() -> None:
+    scheduler = BlockingScheduler()
+    scheduler.add_job(plain)
+    scheduler.add_job(lambda: scheduler.shutdown(wait=False))
+    scheduler.start()
+
+
+_choices = cycle((True, False))
 
 
 def clock(told: Told) -> None:
@@ -170,6 +189,8 @@ def lives(scheduler: BackgroundScheduler, emptied: BackgroundScheduler) -> dict[
         "pickles": lambda: pickle.loads(pickle.dumps(either)),
         "schedulers": lambda: BackgroundScheduler(),
         "start and shutdown": start_and_shut_down,
+        "use of the loop and shutdown": use_the_loop_and_shut_down,
+        "BlockingScheduler again and again": block_and_shut_down,
         "asyncio.run again and again": lambda: asyncio.run(short()),
     }
     return {

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from mainspring._loops.find import close_made_loops, finish_loop, new_own_loop
+from mainspring._loops.find import finish_loop, new_own_loop
 from mainspring._loops.frugal import MOST_POLLED, new_frugal_loop
-from mainspring.schedulers.blocking import BlockingScheduler
 
 if sys.platform == "linux":
     from mainspring._loops.frugal import FrugalLoop
@@ -147,45 +147,37 @@ def test_an_interrupt_while_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(KeyboardInterrupt):
         finish_loop(loop)
     monkeypatch.undo()
-    close_made_loops()
     del loop
     gc.collect()
 
 
-def test_the_exit_closes_no_loop_that_a_thread_is_finishing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    loop = new_own_loop()
-    original = loop.shutdown_asyncgens
-    seen = []
+KEPT = """
+import asyncio, gc, sys, threading, weakref
+from mainspring._loops.find import finish_loop, keep_made_loops, new_own_loop
 
-    def exit_meanwhile() -> object:
-        close_made_loops()
-        seen.append(loop.is_closed())
-        return original()
+loop = new_own_loop()
+known = weakref.ref(loop)
 
-    monkeypatch.setattr(loop, "shutdown_asyncgens", exit_meanwhile)
-    finish_loop(loop)
-    assert seen == [False]
-    assert loop.is_closed()
+async def waits():
+    threading.Thread(target=exit).start()
+    await told.wait()
+
+def exit():  # while this loop runs, and another does not
+    keep_made_loops()
+    loop.call_soon_threadsafe(told.set)
+
+told = asyncio.Event()
+idle, later = new_own_loop(), None
+loop.run_until_complete(waits())
+finish_loop(loop)
+print(loop.is_closed(), idle.is_closed())
+later = new_own_loop()
+loop = idle = later = None
+gc.collect()
+"""
 
 
-def test_no_thread_finishes_a_loop_that_the_exit_is_closing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    loop = new_own_loop()
-    original = FrugalLoop.close
-    finishing = [finish_loop, BlockingScheduler(timezone="UTC")._run_until_settled]
-
-    def closed_meanwhile(loop: Any) -> None:
-        if finishing:
-            finishing.pop()(loop)  # where another thread has its turn
-        original(loop)
-
-    monkeypatch.setattr(FrugalLoop, "close", closed_meanwhile)
-    monkeypatch.setattr(FrugalLoop, "run_until_complete", pytest.fail)
-    close_made_loops()
-    assert loop.is_closed()
-    monkeypatch.undo()
-    assert len(finishing) == 1
-    finishing.pop()(loop)
+def test_the_exit_neither_closes_a_loop_nor_lets_go_of_it() -> None:
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", KEPT]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True False\n", "")

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from mainspring._loops.find import close_made_loops, finish_loop, new_own_loop
 from mainspring.events import EVENT_JOB_EXECUTED, EVENT_SCHEDULER_SHUTDOWN
 from mainspring.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from mainspring.schedulers.background import BackgroundScheduler
@@ -172,7 +171,7 @@ def test_interrupt(after: str, output: list[str]) -> None:
     assert program.returncode == 0
 
 
-def test_frugal_loop_is_closed_at_exit_after_an_interrupt() -> None:
+def test_frugal_loop_is_left_without_a_word_at_exit_after_an_interrupt() -> None:
     program = subprocess.run(
         [
             sys.executable,
@@ -195,25 +194,6 @@ def test_frugal_loop_is_closed_at_exit_after_an_interrupt() -> None:
         check=False,
     )
     assert (program.stdout, program.stderr) == ("left\n", "")
-
-
-def test_the_exit_closes_no_loop_that_a_thread_lets_runs_end_on() -> None:
-    scheduler = BlockingScheduler(timezone="UTC")
-    loop = new_own_loop()
-    seen = []
-
-    async def runs_settled() -> None:
-        pass
-
-    def exit_meanwhile() -> Any:
-        close_made_loops()
-        seen.append(loop.is_closed())
-        return runs_settled()
-
-    scheduler._runs_settled = exit_meanwhile  # type: ignore[method-assign]
-    scheduler._run_until_settled(loop)
-    finish_loop(loop)
-    assert seen == [False]
 
 
 @pytest.mark.parametrize("kind", [BackgroundScheduler, BlockingScheduler])

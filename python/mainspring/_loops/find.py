@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from threading import Event
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from mainspring._lazy import asyncio
@@ -14,12 +15,12 @@ from mainspring._loops.current import current_loop, kept
 from mainspring._loops.greenlets import threads_are_greenlets
 from mainspring._mainspring import keep_for_ever
 
-#: The loops made here, so that none is left unclosed when the interpreter exits.
-_made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-#: Those of them that the exit closes. Who finishes a loop takes it from `_made` and then looks here; the exit
-#: puts it here and then looks there: so the two are never at one loop, though in doubt neither is.
-_left_to_exit: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+T = TypeVar("T")
 
+#: The loops made here that nobody has closed.
+_made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+#: Set when the interpreter exits.
+_are_kept = Event()
 
 #: The loops that this process has from its parent by a fork, and shares a selector with.
 _of_parent: list[asyncio.AbstractEventLoop] = []
@@ -73,9 +74,9 @@ def hidden_loop(
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """Make a loop that is closed when the interpreter exits, if nobody has closed it by then."""
+    """Make a loop of which the exit of the interpreter tells nothing, if nobody has closed it by then."""
     loop = asyncio.new_event_loop()
-    _made.add(loop)
+    _note_made(loop)
     return loop
 
 
@@ -84,7 +85,7 @@ def new_own_loop() -> asyncio.AbstractEventLoop:
     from mainspring._loops.frugal import new_frugal_loop
 
     loop = new_frugal_loop()
-    _made.add(loop)
+    _note_made(loop)
     loop.set_exception_handler(_tell_but_of_interrupted_tasks)
     return loop
 
@@ -122,19 +123,8 @@ def leave_loops_to_parent() -> None:
             leave_to_parent(loop)
 
 
-def keep_from_exit(loop: asyncio.AbstractEventLoop) -> bool:
-    """Have a loop closed by its caller alone, who runs it to its end; tell whether the exit has not taken it.
-
-    An exit that has been interrupted does not wait for the thread that does so.
-    """
-    _made.discard(loop)
-    return loop not in _left_to_exit
-
-
 def finish_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel what is left on a stopped loop and close it, as ``asyncio.run`` does at its end."""
-    if not keep_from_exit(loop):
-        return
     try:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
@@ -145,11 +135,31 @@ def finish_loop(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
         loop.close()
+        _made.discard(
+            loop
+        )  # not before: a thread that comes to its end in the midst of this lets go of it
 
 
-def close_made_loops() -> None:
-    """Close the loops made here that nobody has closed; when the interpreter exits."""
-    for loop in tuple(_made):
-        _left_to_exit.add(loop)
-        if loop in _made and not loop.is_running():
-            loop.close()
+def _note_made(loop: asyncio.AbstractEventLoop) -> None:
+    _made.add(loop)
+    # Asked only now: the exit knows itself before it looks for loops.
+    if _are_kept.is_set():
+        keep_for_ever(loop)
+
+
+def keep_made_loops() -> None:
+    """Keep the loops made here that nobody has closed as they are, from now on; when the interpreter exits.
+
+    A loop that is let go of says that it has not been closed, and so do what waits on it and its sockets. To
+    close it here is no better: a daemon thread may run it, finish it or be about to run it.
+    """
+    _are_kept.set()
+    for loop in members(_made):
+        keep_for_ever(loop)
+
+
+def members(those: WeakSet[T]) -> list[T]:
+    """Return what is in a set to which other threads may add meanwhile."""
+    while True:
+        with suppress(RuntimeError):  # one has
+            return list(those)

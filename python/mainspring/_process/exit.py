@@ -6,8 +6,8 @@ exit, silently, and the runs that are going on in worker threads come to their e
 the program have ended, for which jobs run as long, and before the program's ``atexit`` functions, which
 may close what the jobs use. To these the schedulers are still running, and may be shut down. The loops that
 we run go on for as long as the runs in worker threads do, which may need them. Coroutine runs that have not
-ended by then are cancelled, as those are that wait for a loop that does not run any more, and the loops made
-here are closed, in an ``atexit`` function of our own.
+ended by then are cancelled, as those are that wait for a loop that does not run any more, in an ``atexit``
+function of our own. Loops made here that nobody has closed are kept, for the operating system to let go of.
 
 An interrupt in the midst of that ends the waiting, and the program with the runs that are left. But no
 thread of ours comes to Python then any more: that may crash while the interpreter is being taken down.
@@ -25,7 +25,7 @@ from threading import Event, current_thread
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from mainspring._loops.find import close_made_loops
+from mainspring._loops.find import keep_made_loops, members
 from mainspring._mainspring import join_pools, wait_for_loops
 from mainspring._process.fork import note_fork
 from mainspring._process.threads import join_thread, program_threads
@@ -74,7 +74,7 @@ def is_in_thread_of_ours(loop: asyncio.AbstractEventLoop) -> bool:
 
 def stop_forgotten() -> None:
     """Stop the schedulers whose loop has been closed; a program that keeps forgetting them has few."""
-    for scheduler in tuple(_running):
+    for scheduler in members(_running):
         scheduler._stop_if_forgotten()
 
 
@@ -135,10 +135,14 @@ def _finish_runs() -> None:
     """
     _take(_exiting.set)
     _take(note_fork)  # what the parent of this process runs is not waited for
-    for scheduler in tuple(_running - _halted):
+    # Those that a daemon thread starts after this are left to it, loops and worker threads alike.
+    halted = [scheduler for scheduler in members(_running) if scheduler not in _halted]
+    for scheduler in halted:
         _halted.add(scheduler)
         if not _take(scheduler._stop_at_exit):
             _take(scheduler._end_timer_at_exit)
+    ends = [scheduler._end_loop_at_exit for scheduler in halted]
+    ends += [thread.stop for thread in tuple(_loop_threads)]
     for func in _before_waiting:
         _take(func)
     if not _given_up.is_set():
@@ -146,8 +150,7 @@ def _finish_runs() -> None:
     while not _given_up.is_set() and (threads := program_threads()):
         if not _take(partial(join_thread, threads[0])):
             break
-    ends = [scheduler._end_loop_at_exit for scheduler in tuple(_running)]
-    for end in (*ends, *(thread.stop for thread in tuple(_loop_threads))):
+    for end in ends:
         if not _given_up.is_set():
             _take(end)
 
@@ -172,7 +175,7 @@ def _at_exit() -> None:
     except (KeyboardInterrupt, SystemExit):  # between two steps
         _given_up.set()
     _take(partial(wait_for_loops, not _given_up.is_set()))
-    for scheduler in tuple(_running):
+    for scheduler in members(_running):
         _take(scheduler._abandon_runs_at_exit)
-    for func in (*_last, close_made_loops):
+    for func in (*_last, keep_made_loops):
         _take(func)

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from threading import Event
 from typing import Any
 
 from mainspring._loops.greenlets import originals_of_threads
@@ -135,6 +136,21 @@ def program_threads() -> list[threading.Thread]:
     ]
 
 
+class _Here(threading.local):
+    #: Whether this thread is a :class:`BareThread`.
+    is_bare = False
+
+
+_here = _Here()
+
+
+def _ends_with_interpreter() -> bool:
+    """Tell whether this is a thread of Python's that the exit neither is nor waits for."""
+    here = threading.current_thread()
+    is_known = _here.is_bare or not isinstance(here, threading._DummyThread)
+    return is_known and here is not threading.main_thread()
+
+
 class BareThread:
     """A daemon thread that is no greenlet, and that Python's :mod:`threading` knows nothing of.
 
@@ -166,9 +182,18 @@ class BareThread:
             except RuntimeError as error:
                 if not is_too_late(error):
                     raise
-                start_late_thread(self._name, self._run)
+                self._start_late()
         except BaseException:
             self._ended.release()
+            raise
+
+    def _start_late(self) -> None:
+        try:
+            start_late_thread(self._name, self._run)
+        except RuntimeError as error:
+            if is_too_late(error) and _ends_with_interpreter():
+                # The interpreter exits, and ends this thread wherever it is: it has nothing to tell of.
+                Event().wait()
             raise
 
     def is_alive(self) -> bool:
@@ -189,6 +214,7 @@ class BareThread:
 
     def _run(self) -> None:
         self._ident = self._get_ident()
+        _here.is_bare = True
         target, args = self._call
         try:
             target(*args)

@@ -80,10 +80,15 @@ class OwnLoopThread(LoopThread):
     def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
         super().__init__(loop)
         self._thread = OwnThread(self._run, (), name, daemon=None)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            has_ended(self)
+            raise
 
     def _join(self) -> None:
-        if not self._thread.is_current():
+        # Another thread may be about to start it, and it ends at once then.
+        if self._thread.is_alive() and not self._thread.is_current():
             self._thread.join()
 
 

@@ -325,8 +325,9 @@ class AsyncIOScheduler(DrivenScheduler):
             while any(self._engine.load):
                 await asyncio.sleep(WORKER_CHECK_INTERVAL)
         finally:
-            # Should it not be the end after all.
-            asyncio.get_running_loop().call_later(LOOP_HAS_ENDED_AFTER, self._go_on)
+            # Should it not be the end after all. A thread that the exit has ended has no loop any more.
+            with suppress(RuntimeError):
+                asyncio.get_running_loop().call_later(LOOP_HAS_ENDED_AFTER, self._go_on)
 
     def _go_on(self) -> None:
         self._engine.set_paused(self._is_paused())

@@ -11,7 +11,6 @@ from mainspring._loops.find import (
     belongs_to_parent,
     finish_loop,
     hidden_loop,
-    keep_from_exit,
     new_own_loop,
     running_loop,
 )
@@ -132,8 +131,6 @@ class BlockingScheduler(DrivenScheduler):
 
     def _run_until_settled(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run the own loop until all runs have ended; it is finished after that."""
-        if not keep_from_exit(loop):
-            return
         settling = loop.create_task(self._runs_settled())
         try:
             loop.run_until_complete(settling)
