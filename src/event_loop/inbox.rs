@@ -72,8 +72,16 @@ impl LoopInbox {
         let drain = slf.getattr(intern!(py, "_drain"))?;
         let waker = match watch(&event_loop, &drain)? {
             Some(waker) => waker,
-            None => Waker::Thread(WakeThread::start(event_loop.unbind(), drain.unbind())?),
+            None => Waker::Thread(WakeThread::start(event_loop.clone().unbind(), drain.unbind())?),
         };
+        if !inbox.event_loop(py).is_some_and(|bound| bound.is(&event_loop)) {
+            // Another thread has taken the inbox off this loop meanwhile, and found nothing that wakes it.
+            return match waker {
+                #[cfg(unix)]
+                Waker::Fd(fd) => unwatch(&event_loop, fd),
+                Waker::Thread(_) => Ok(()),
+            };
+        }
         inbox.watch_begins(waker);
         Ok(())
     }

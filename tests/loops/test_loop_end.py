@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.support import without_slow
+
 PROGRAM = """
 import asyncio, logging, threading
 from {library}.schedulers.asyncio import AsyncIOScheduler
@@ -60,7 +62,7 @@ def run(**parts: str) -> tuple[list[str], str]:
         timeout=60,
         check=True,
     )
-    return ended.stdout.splitlines(), ended.stderr
+    return ended.stdout.splitlines(), without_slow(ended.stderr)
 
 
 @pytest.mark.parametrize("library", ["apscheduler", "mainspring"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -156,3 +157,46 @@ def test_the_timer_thread_asks_the_kernel_to_be_punctual() -> None:
             return [file.read_text() for file in files if file.exists()]
 
     assert set(asyncio.run(slack())) <= {"1\n"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no loop there can watch a descriptor of ours")
+def test_a_scheduler_that_is_shut_down_as_its_loop_begins_to_watch() -> None:
+    watches, has_shut_down = threading.Event(), threading.Event()
+
+    descriptors = set()
+
+    class SlowLoop(asyncio.SelectorEventLoop):
+        def add_reader(self, fd: Any, *args: Any) -> None:
+            super().add_reader(fd, *args)
+            descriptors.add(fd)
+            watches.set()
+            assert has_shut_down.wait(WAIT)
+
+        def remove_reader(self, fd: Any) -> bool:
+            descriptors.discard(fd)
+            return super().remove_reader(fd)
+
+    loop = SlowLoop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        scheduler = AsyncIOScheduler(timezone="UTC", event_loop=loop)
+        scheduler.start()
+        assert watches.wait(WAIT)
+        scheduler.shutdown(wait=False)
+        has_shut_down.set()
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(WAIT)
+        assert not descriptors
+        scheduler.start()
+        ran = threading.Event()
+
+        async def job() -> None:
+            ran.set()
+
+        scheduler.add_job(job, misfire_grace_time=None)
+        assert ran.wait(WAIT)
+        scheduler.shutdown()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(WAIT)
+        loop.close()
