@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Thread, get_ident
 from typing import Any
 
 from mainspring._loops.find import running_loop
@@ -50,7 +50,17 @@ class BackgroundScheduler(BlockingScheduler):
         :raises RuntimeError: if the loop given as ``event_loop`` is closed; or if this is uWSGI
             without threads
         """
-        self._start_on_own_loop(self._given_loop or running_loop(), paused)
+        self._check_not_running()
+        # Until the thread is that: a signal handler may shut the scheduler down before.
+        self._main_loop_thread = get_ident()
+        try:
+            self._start_on_own_loop(self._given_loop or running_loop(), paused)
+            self._start_thread()
+        except BaseException:
+            self._note_interrupt()
+            raise
+
+    def _start_thread(self) -> None:
         self._thread = (
             OwnThread(self._main_loop, (), "APScheduler", daemon=True)
             if self._daemon
@@ -64,6 +74,9 @@ class BackgroundScheduler(BlockingScheduler):
             super().shutdown(wait=False)
             self._close_own_loop()
             raise
+
+    def _runs_elsewhere(self) -> bool:
+        return super()._runs_elsewhere() or (self._thread is not None and self._thread.is_alive())
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, shut down the executors and job stores, and end the thread.
