@@ -8,6 +8,7 @@ from typing import Any
 from mainspring._loops.find import running_loop
 from mainspring._process.exit import unheard_at_exit
 from mainspring._process.threads import OwnThread, is_current, join_thread
+from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.schedulers.blocking import BlockingScheduler
 from mainspring.util import asbool
 
@@ -61,17 +62,18 @@ class BackgroundScheduler(BlockingScheduler):
             raise
 
     def _start_thread(self) -> None:
-        self._thread = (
+        thread = self._thread = (
             OwnThread(self._main_loop, (), "APScheduler", daemon=True)
             if self._daemon
             else Thread(target=self._main_loop, name="APScheduler", daemon=False)
         )
         try:
             with unheard_at_exit():
-                self._thread.start()
+                thread.start()
         except Exception:  # CPython starts no thread: the scheduler is to be as it was
             self._thread = None
-            super().shutdown(wait=False)
+            if self._state != STATE_STOPPED:  # by a signal handler
+                super().shutdown(wait=False)
             self._close_own_loop()
             raise
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, suppress
-from threading import Event, get_ident
+from threading import get_ident
 from typing import Any
 
 from mainspring._lazy import asyncio
@@ -14,6 +14,7 @@ from mainspring._loops.find import (
     new_own_loop,
     running_loop,
 )
+from mainspring._loops.flag import Flag
 from mainspring._loops.signals import BetweenTurns
 from mainspring._runs.coroutine_run import LOOP_CHECK_INTERVAL
 from mainspring._scheduler.driven import DrivenScheduler
@@ -41,7 +42,7 @@ class BlockingScheduler(DrivenScheduler):
 
     _options = ("event_loop",)
     #: Set when the scheduler's own loop need not run any longer.
-    _event: Event | None = None
+    _event: Flag | None = None
     _own_loop: asyncio.AbstractEventLoop | None = None
     #: Whether an interrupt has kept the main loop from running the own loop, or has ended it.
     _interrupted = False
@@ -206,7 +207,7 @@ class BlockingScheduler(DrivenScheduler):
             raise RuntimeError(f"The loop for the coroutine jobs, {coroutines!r}, is closed")
         if coroutines is not None and belongs_to_parent(coroutines):
             coroutines = running_loop()  # since nobody runs that one in this process
-        self._event = Event()
+        self._event = Flag()
         self._interrupted = self._drains = False
         self._left_loop = []
         self._own_loop = new_own_loop()
