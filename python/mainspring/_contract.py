@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager
 from contextvars import Context
 from datetime import datetime, tzinfo
 from logging import Logger
-from threading import Event
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -152,7 +151,7 @@ class WatchedScheduler(Protocol):
         """The scheduler's logger."""
 
     @property
-    def _is_stopping(self) -> Event:
+    def _is_stopping(self) -> Any:
         """Set when the scheduler is halted."""
 
     def _take_running_loop(self, loop: AbstractEventLoop) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from mainspring import BackgroundScheduler, BlockingScheduler
+from mainspring._loops.find import new_own_loop
+from mainspring._scheduler.loop_thread import OwnLoopThread
 from mainspring.events import EVENT_JOB_EXECUTED
 from tests.loops.test_exit import run_to_its_end
 from tests.support import PATIENCE, listen
@@ -288,3 +290,24 @@ def test_a_shutdown_waits_for_runs_whose_loop_is_about_to_run() -> None:
     scheduler.start()
     thread.join()
     assert results == ["begun", "ended"]
+
+
+def test_a_loop_that_is_told_to_end_twice_is_finished_in_order() -> None:
+    told: list[str] = []
+
+    async def ends_slowly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            thread.stop_after(lambda: False)  # as the exit, where the runs have ended just now
+            await asyncio.sleep(0.01)
+            told.append("ended")
+
+    loop = new_own_loop()
+    loop.create_task(ends_slowly())
+    loop.call_soon(loop.stop)  # by a signal that nobody has seen to
+    thread = OwnLoopThread(loop, "test")
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(PATIENCE)
+    thread.stop()
+    assert told == ["ended"]
+    assert loop.is_closed()

@@ -230,6 +230,24 @@ class TestShutdown:
         scheduler.start()
         assert not scheduler.running
 
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+    @pytest.mark.parametrize("daemon", [True, False])
+    def test_one_that_is_cut_short_ends_the_thread(
+        self, daemon: bool, error: type[BaseException]
+    ) -> None:
+        class Interrupted(BackgroundScheduler):
+            def _settle_runs(self, wait: bool) -> None:
+                raise error
+
+        scheduler = Interrupted(timezone="UTC", daemon=daemon)
+        scheduler.start()
+        thread = scheduler._thread
+        assert thread is not None
+        with pytest.raises(error):
+            scheduler.shutdown()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
     def test_leaves_no_thread(self, scheduler: BackgroundScheduler) -> None:
         before = set(threading.enumerate())
         events = listen(scheduler, EVENT_JOB_EXECUTED)
@@ -240,3 +258,53 @@ class TestShutdown:
         events.wait_for(EVENT_JOB_EXECUTED, 2)
         scheduler.shutdown()
         assert set(threading.enumerate()) <= before
+
+
+class TestStartThatIsCutShort:
+    """An interrupt, or a handler that shuts the scheduler down, comes while the thread is being started."""
+
+    @pytest.mark.parametrize("begun", [False, True])
+    @pytest.mark.parametrize("how", ["interrupt", "shutdown", "shutdown and interrupt"])
+    @pytest.mark.parametrize("daemon", [True, False])
+    def test_everything_ends(
+        self, monkeypatch: pytest.MonkeyPatch, daemon: bool, how: str, begun: bool
+    ) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC", daemon=daemon)
+        results: list[int | None] = []
+        threads: list[threading.Thread] = []
+        start = threading.Thread.start
+
+        def needs_the_loop() -> None:
+            results.append(asyncio.get_event_loop().run_until_complete(coroutine_five()))
+
+        def strike(thread: threading.Thread) -> None:
+            if thread.name != "APScheduler":
+                start(thread)
+                return
+            threads.append(thread)
+            if begun:
+                start(thread)
+            if "shutdown" in how:
+                scheduler.shutdown()
+            if "interrupt" in how:
+                raise KeyboardInterrupt
+            if not begun:
+                start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", strike)
+        scheduler.add_job(needs_the_loop)
+        if "interrupt" in how:
+            with pytest.raises(KeyboardInterrupt):
+                scheduler.start()
+        else:
+            scheduler.start()
+        monkeypatch.undo()
+        if scheduler.running:
+            scheduler.shutdown()
+        if threads[0].ident is not None:
+            threads[0].join(PATIENCE)
+        assert not threads[0].is_alive()
+        if begun or how == "interrupt":
+            assert results in ([5], [])  # where the worker has begun with it by then
+        scheduler.start()
+        scheduler.shutdown()

@@ -132,7 +132,9 @@ def program_threads() -> list[threading.Thread]:
     return [
         thread
         for thread in threading.enumerate()
-        if not (thread.daemon or isinstance(thread, OwnThread) or thread in spared)
+        # An interrupt may have kept one from starting.
+        if thread.is_alive()
+        and not (thread.daemon or isinstance(thread, OwnThread) or thread in spared)
     ]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import Context, copy_context
-from threading import Event, RLock, current_thread
+from threading import RLock, current_thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._lazy import asyncio
 from mainspring._logs import names_caller
 from mainspring._loops.find import leave_to_parent, running_loop
+from mainspring._loops.flag import Flag
 from mainspring._loops.guess import LoopGuess
 from mainspring._loops.watch import LoopWatch
 from mainspring._mainspring import WorkerPool
@@ -164,7 +165,7 @@ class DrivenScheduler(BaseScheduler):
     def _make_locks(self) -> None:
         super()._make_locks()
         self._check_lock = RLock()
-        self._is_stopping = Event()
+        self._is_stopping = Flag()
 
     def wakeup(self) -> None:
         self._engine.wake()

@@ -28,6 +28,9 @@ class LoopThread(metaclass=ABCMeta):
     :param loop: the loop
     """
 
+    #: Whether the loop is being finished, which a second word to end must not cut short.
+    _is_over = False
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._process = os.getpid()
@@ -36,8 +39,10 @@ class LoopThread(metaclass=ABCMeta):
     def _run(self) -> None:
         """Run the loop, and close it when it is stopped; the thread does nothing else."""
         try:
-            self.loop.run_forever()
+            while not self._is_over:  # something else may have stopped it
+                self.loop.run_forever()
         finally:
+            self._is_over = True
             try:
                 finish_loop(self.loop)
             finally:
@@ -48,7 +53,7 @@ class LoopThread(metaclass=ABCMeta):
         if self._process != os.getpid():  # it runs in the parent of this process
             return
         with suppress(RuntimeError):  # it is closed
-            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.loop.call_soon_threadsafe(self._end)
         self._join()
 
     def stop_after(self, work: Callable[[], bool]) -> None:
@@ -63,6 +68,11 @@ class LoopThread(metaclass=ABCMeta):
         if work():
             self.loop.call_later(LOOP_CHECK_INTERVAL, self._look_after, work)
         else:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
             self.loop.stop()
 
     @abstractmethod

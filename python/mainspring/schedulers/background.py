@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Thread, get_ident
 from typing import Any
 
 from mainspring._loops.find import running_loop
 from mainspring._process.exit import unheard_at_exit
 from mainspring._process.threads import OwnThread, is_current, join_thread
+from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.schedulers.blocking import BlockingScheduler
 from mainspring.util import asbool
 
@@ -50,20 +51,34 @@ class BackgroundScheduler(BlockingScheduler):
         :raises RuntimeError: if the loop given as ``event_loop`` is closed; or if this is uWSGI
             without threads
         """
-        self._start_on_own_loop(self._given_loop or running_loop(), paused)
-        self._thread = (
+        self._check_not_running()
+        # Until the thread is that: a signal handler may shut the scheduler down before.
+        self._main_loop_thread = get_ident()
+        try:
+            self._start_on_own_loop(self._given_loop or running_loop(), paused)
+            self._start_thread()
+        except BaseException:
+            self._note_interrupt()
+            raise
+
+    def _start_thread(self) -> None:
+        thread = self._thread = (
             OwnThread(self._main_loop, (), "APScheduler", daemon=True)
             if self._daemon
             else Thread(target=self._main_loop, name="APScheduler", daemon=False)
         )
         try:
             with unheard_at_exit():
-                self._thread.start()
+                thread.start()
         except Exception:  # CPython starts no thread: the scheduler is to be as it was
             self._thread = None
-            super().shutdown(wait=False)
+            if self._state != STATE_STOPPED:  # by a signal handler
+                super().shutdown(wait=False)
             self._close_own_loop()
             raise
+
+    def _runs_elsewhere(self) -> bool:
+        return super()._runs_elsewhere() or (self._thread is not None and self._thread.is_alive())
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, shut down the executors and job stores, and end the thread.

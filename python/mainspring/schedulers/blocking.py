@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, suppress
-from threading import Event, get_ident
+from threading import get_ident
 from typing import Any
 
 from mainspring._lazy import asyncio
@@ -14,10 +14,12 @@ from mainspring._loops.find import (
     new_own_loop,
     running_loop,
 )
+from mainspring._loops.flag import Flag
 from mainspring._loops.signals import BetweenTurns
 from mainspring._runs.coroutine_run import LOOP_CHECK_INTERVAL
 from mainspring._scheduler.driven import DrivenScheduler
 from mainspring._scheduler.loop_thread import OwnLoopThread
+from mainspring.schedulers import SchedulerNotRunningError
 from mainspring.util import maybe_ref
 
 __all__ = ("BlockingScheduler",)
@@ -40,11 +42,12 @@ class BlockingScheduler(DrivenScheduler):
 
     _options = ("event_loop",)
     #: Set when the scheduler's own loop need not run any longer.
-    _event: Event | None = None
+    _event: Flag | None = None
     _own_loop: asyncio.AbstractEventLoop | None = None
-    #: Whether an interrupt has ended the main loop, so that nobody runs the own loop any more.
+    #: Whether an interrupt has kept the main loop from running the own loop, or has ended it.
     _interrupted = False
-    #: That loop, for the first who takes it, to run it or to close it.
+    #: The own loop while nobody runs it, for the first who takes it, to run it or to close it: the main loop,
+    #: and others only after an interrupt.
     _left_loop: list[asyncio.AbstractEventLoop]
     _drains = False
     #: The thread that is in the main loop, or about to be.
@@ -54,6 +57,7 @@ class BlockingScheduler(DrivenScheduler):
         self._given_loop: asyncio.AbstractEventLoop | None = maybe_ref(
             config.pop("event_loop", None)
         )
+        self._left_loop = []
         super()._configure(config)
 
     def start(self, paused: bool = False) -> None:
@@ -77,10 +81,10 @@ class BlockingScheduler(DrivenScheduler):
         self._main_loop_thread = get_ident()
         try:
             self._start_on_own_loop(self._given_loop, paused)
+            self._main_loop()
         except BaseException:
-            self._main_loop_thread = None
+            self._note_interrupt()
             raise
-        self._main_loop()
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop processing jobs, and shut down the executors and job stores.
@@ -93,9 +97,15 @@ class BlockingScheduler(DrivenScheduler):
             coroutine runs are cancelled
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
-        super().shutdown(wait)
-        self._drains = wait and (self._interrupted or running_loop() is self._own_loop)
-        self._stop_main_loop()
+        try:
+            super().shutdown(wait)
+            self._drains = wait and (self._interrupted or running_loop() is self._own_loop)
+            self._stop_main_loop()
+        except SchedulerNotRunningError:
+            raise
+        except BaseException:
+            self._stop_main_loop()  # nobody else does, since the scheduler does not run any more
+            raise
 
     def _may_block(self) -> bool:
         # This loop is nobody else's: only what waits for it in a worker thread would wait for ever.
@@ -105,13 +115,13 @@ class BlockingScheduler(DrivenScheduler):
         loop, here = self._own_loop, running_loop()
         if loop is not None and here is loop:
             self._runs_at_end.wait_for_workers(loop)
-        elif loop is not None and here is None and self._runs_here():
-            self._run_until_settled(loop)
-        elif loop is not None and here is None and self._take_left_loop():
+        elif loop is not None and here is None and self._may_take() and self._take_left_loop():
             try:
                 self._run_until_settled(loop)
             finally:
                 self._left_loop.append(loop)
+        elif loop is not None and here is None and self._runs_here():
+            self._run_until_settled(loop)
         else:
             super()._wait_for_runs()
 
@@ -121,13 +131,25 @@ class BlockingScheduler(DrivenScheduler):
         # A greenlet of this thread may run it.
         return self._main_loop_thread == get_ident() and loop is not None and not loop.is_running()
 
+    def _may_take(self) -> bool:
+        """Tell whether the main loop cannot take the own loop, or only when this thread goes on."""
+        return self._interrupted or self._main_loop_thread == get_ident()
+
     def _take_left_loop(self) -> bool:
-        """Take the loop that an interrupt has left; tell whether it is the caller who has it now."""
+        """Take the loop that nobody runs; tell whether it is the caller who has it now."""
         try:
             self._left_loop.pop()
         except IndexError:
             return False
         return True
+
+    def _note_interrupt(self) -> None:
+        if self._main_loop_thread == get_ident():
+            self._main_loop_thread = None
+        if self._left_loop:
+            self._interrupted = True
+            if self._event is not None and self._event.is_set():  # by a signal handler
+                self._stop_main_loop()
 
     def _run_until_settled(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run the own loop until all runs have ended; it is finished after that."""
@@ -156,8 +178,11 @@ class BlockingScheduler(DrivenScheduler):
             await asyncio.wait([idle])
 
     def _can_end_runs(self, loop: asyncio.AbstractEventLoop) -> bool:
-        # The main loop may be about to run it, for the first time or between two signals.
-        return super()._can_end_runs(loop) or (loop is self._own_loop and not self._interrupted)
+        return super()._can_end_runs(loop) or (loop is self._own_loop and self._runs_elsewhere())
+
+    def _runs_elsewhere(self) -> bool:
+        """Tell whether another thread runs the own loop, or is about to, as between two signals."""
+        return self._main_loop_thread not in (None, get_ident())
 
     def _may_run(self, loop: asyncio.AbstractEventLoop) -> bool:
         return super()._may_run(loop) or loop is self._own_loop
@@ -167,7 +192,7 @@ class BlockingScheduler(DrivenScheduler):
         if self._event is None:  # it runs in the parent of this process
             return
         self._event.set()
-        if self._interrupted:
+        if self._interrupted and running_loop() is None and self._take_left_loop():
             self._finish()
         elif loop is not None:
             with suppress(RuntimeError):  # it has come to its end already
@@ -182,13 +207,14 @@ class BlockingScheduler(DrivenScheduler):
             raise RuntimeError(f"The loop for the coroutine jobs, {coroutines!r}, is closed")
         if coroutines is not None and belongs_to_parent(coroutines):
             coroutines = running_loop()  # since nobody runs that one in this process
-        self._event = Event()
+        self._event = Flag()
         self._interrupted = self._drains = False
         self._left_loop = []
         self._own_loop = new_own_loop()
         self._bind_loops(self._own_loop, coroutines)
         try:
             DrivenScheduler.start(self, paused)
+            self._left_loop.append(self._own_loop)
         except BaseException:
             self._finish()
             raise
@@ -207,8 +233,13 @@ class BlockingScheduler(DrivenScheduler):
         """Run the scheduler's own loop until the scheduler is shut down."""
         event, loop = self._event, self._own_loop
         assert event is not None
-        assert loop is not None
+        if loop is None:
+            return
         self._main_loop_thread = get_ident()
+        if not self._take_left_loop():
+            event.wait()  # a shutdown lets runs end on it
+            if not self._take_left_loop():
+                return
         try:
             with BetweenTurns(loop) as signals:
                 while not event.is_set():
@@ -222,8 +253,8 @@ class BlockingScheduler(DrivenScheduler):
             if event.is_set():
                 self._finish()
             else:
-                self._interrupted = True
                 self._left_loop.append(loop)
+                self._note_interrupt()
             raise
         self._main_loop_thread = None
         self._finish()
@@ -231,7 +262,7 @@ class BlockingScheduler(DrivenScheduler):
     def _stop_at_exit(self) -> None:
         super()._stop_at_exit()
         loop = self._own_loop
-        if loop is None or not self._take_left_loop():
+        if loop is None or not (self._interrupted and self._take_left_loop()):
             return
         if self._go_on_in_thread(loop):
             self._own_loop = None
@@ -261,8 +292,8 @@ class BlockingScheduler(DrivenScheduler):
         thread, which waits for them.
         """
         loop = self._own_loop
-        if loop is None or (self._interrupted and not self._take_left_loop()):
-            return  # another thread takes care of it
+        if loop is None:  # a job has forked, and this is the child
+            return
         try:
             if self._drains:
                 self._run_until_settled(loop)
@@ -274,6 +305,7 @@ class BlockingScheduler(DrivenScheduler):
     def _close_own_loop(self) -> None:
         """Close the own loop, which nobody has run."""
         loop, self._own_loop = self._own_loop, None
+        self._left_loop.clear()
         self._unbind_loops()
         if loop is not None:
             loop.close()
