@@ -73,5 +73,5 @@ imports! {
     undefined = "mainspring.util"."undefined";
     get_logger = "mainspring._logs"."get_logger";
     run_tells = "mainspring.executors.base"."Tells";
-    scheduler_tells = "mainspring.schedulers.base"."Tells";
+    scheduler_tells = "mainspring._scheduler.jobs"."Tells";
 }

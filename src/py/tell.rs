@@ -63,6 +63,7 @@ pub enum Caller {
     RunCoroutineJob,
     ProcessJobs,
     RemoveJob,
+    AddJob,
     RealAddJob,
 }
 
@@ -73,6 +74,7 @@ impl Caller {
             Self::RunCoroutineJob => imports::run_tells(py)?.getattr(intern!(py, "run_coroutine_job")),
             Self::ProcessJobs => imports::scheduler_tells(py)?.getattr(intern!(py, "_process_jobs")),
             Self::RemoveJob => imports::scheduler_tells(py)?.getattr(intern!(py, "remove_job")),
+            Self::AddJob => imports::scheduler_tells(py)?.getattr(intern!(py, "add_job")),
             Self::RealAddJob => imports::scheduler_tells(py)?.getattr(intern!(py, "_real_add_job")),
         }
     }

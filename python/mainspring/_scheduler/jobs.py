@@ -13,7 +13,6 @@ from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring._logs import names_caller
-from mainspring._mainspring import NativeJobs
 from mainspring._scheduler.plans import HandedOver, Plan
 from mainspring._scheduler.registry import SchedulerParts
 from mainspring._scheduler.replaced import native_store
@@ -40,7 +39,25 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ARGUMENTS = NativeJobs.arguments
+
+class Tells:
+    """As :class:`mainspring.executors.base.Tells`, for what a scheduler logs."""
+
+    @staticmethod
+    def _process_jobs(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def remove_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def add_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def _real_add_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
 
 
 def _opened(file: str | PathLike[str] | IO[str], mode: str) -> AbstractContextManager[IO[str]]:
@@ -116,7 +133,7 @@ class SchedulerJobs(SchedulerParts):
         >>> scheduler.add_job(print, "interval", minutes=5, args=["tick"], id="ticker")
         <Job (id=ticker name=print)>
         """
-        # In the order of _ARGUMENTS.
+        # In the order of NativeJobs.arguments.
         given = (
             id,
             func,
@@ -132,29 +149,22 @@ class SchedulerJobs(SchedulerParts):
             context,
             jobstore,
         )
-        added = self._native_jobs.add(given, trigger_args)
-        if added is not None:
-            return added
-        arguments = zip(_ARGUMENTS, given, strict=True)
-        options: dict[str, Any] = {k: v for k, v in arguments if v is not undefined}
-        del options["jobstore"]
-        options["trigger"] = self._create_trigger(trigger, trigger_args)
-        options["args"] = tuple(args) if args is not None else ()
-        options["kwargs"] = dict(kwargs) if kwargs is not None else {}
-        if context is None:
-            del options["context"]
-        job = Job(cast("Scheduler", self), **options)
+        scheduler = cast("Scheduler", self)
+        return self._native_jobs.add(scheduler, given, trigger_args, replace_existing)
+
+    def _place_job(self, job: Job, jobstore: str, replace_existing: bool) -> None:
+        """Put a new job among the pending ones, or into its store."""
         self._note_running_loop()
         with self._jobstores_lock:
             if not self._stores_are_open():
                 self._pending_jobs.append((job, jobstore, replace_existing))
-                self._logger.info(
+                Tells.add_job(
+                    self._logger.info,
                     "Adding job tentatively -- it will be properly scheduled when "
-                    "the scheduler starts"
+                    "the scheduler starts",
                 )
-                return job
+                return
         self._real_add_job(job, jobstore, replace_existing)
-        return job
 
     def add_jobs(self, jobs: Iterable[Mapping[str, Any]]) -> list[Job]:
         """Add many jobs, each as by :meth:`add_job`, and much faster where they go to a memory store.
@@ -512,6 +522,8 @@ class SchedulerJobs(SchedulerParts):
 
     def _real_add_job(self, job: Job, jobstore_alias: str, replace_existing: bool) -> None:
         """Fill in what the job leaves undefined, and put it into its store."""
+        if self._native_jobs.put_made(job, jobstore_alias):
+            return
         store = self._lookup_jobstore(jobstore_alias)
         if job.context is not None and native_store(store) is None:
             raise ValueError(

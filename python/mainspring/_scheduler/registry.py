@@ -48,7 +48,7 @@ class SchedulerParts(metaclass=ABCMeta):
 
     _logger: Logger
     _engine: Engine
-    #: The short way to the jobs of native stores, open while nobody wants to be asked in between.
+    #: What adds, finds and changes jobs, and calls the scheduler's own methods where a step needs them.
     _native_jobs: NativeJobs
     #: Whether the scheduler has stopped without being told to, since its loop was closed or this is a
     #: forked process, and keeps its stores open.

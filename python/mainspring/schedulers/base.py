@@ -58,22 +58,6 @@ if TYPE_CHECKING:
 __all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
 
 
-class Tells:
-    """As :class:`mainspring.executors.base.Tells`, for what a scheduler logs."""
-
-    @staticmethod
-    def _process_jobs(log: Callable[..., object], *args: Any, **options: Any) -> None:
-        log(*args, **options)
-
-    @staticmethod
-    def remove_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
-        log(*args, **options)
-
-    @staticmethod
-    def _real_add_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
-        log(*args, **options)
-
-
 class BaseScheduler(SchedulerJobs):
     """What all schedulers have in common: the jobs, their stores, executors and listeners.
 
@@ -110,6 +94,8 @@ class BaseScheduler(SchedulerJobs):
     )
     #: A clock that is moved by hand, in place of the system's.
     _clock: Clock | None = None
+    #: Whether the scheduler is being started, and adds what has been pending until then.
+    _adds_pending = False
     #: The process that the scheduler was started in.
     _process: int
     #: Whether threads that jobs start are daemons, as those started in the scheduler's thread are.
@@ -179,9 +165,13 @@ class BaseScheduler(SchedulerJobs):
                 for alias, store in self._jobstores.items():
                     self._start_jobstore(store, alias)
                     undo.callback(self._stop_jobstore, store, alias)
-                for pending in self._pending_jobs:
-                    self._real_add_job(*pending)
-                del self._pending_jobs[:]
+                self._adds_pending = True
+                try:
+                    for pending in self._pending_jobs:
+                        self._real_add_job(*pending)
+                    del self._pending_jobs[:]
+                finally:
+                    self._adds_pending = False
                 self._engine.set_paused(paused)
                 self._engine.set_listener_mask(self._listener_mask())
                 self._state = STATE_PAUSED if paused else STATE_RUNNING
@@ -223,7 +213,6 @@ class BaseScheduler(SchedulerJobs):
 
     def _halt(self) -> None:
         """Start no more jobs, and end the threads that do."""
-        self._native_jobs.close()
         if self._clock is not None:
             self._clock._detach(self)
         self._engine.stop()
@@ -359,6 +348,10 @@ class BaseScheduler(SchedulerJobs):
             self._sweeper = self._clock._make_sweeper(self)
         self._native_jobs = NativeJobs(self._engine)
         self._engine.set_listener_mask(self._listener_mask())
+
+    def _open_native_jobs(self) -> None:
+        """Say which steps with jobs are to go through the scheduler's own methods: all of them."""
+        self._native_jobs.close()
 
     def _follow_clock(self, context: Context) -> None:
         """Have what runs in a context see the time of the scheduler's clock."""

@@ -23,6 +23,15 @@ impl Open {
         self.is_enabled_for.bind(py).call1((INFO,))?.is_truthy()
     }
 
+    /// Tells of a job that pends.
+    pub fn tell_pending(&self, py: Python<'_>) -> PyResult<()> {
+        if self.logs(py)? {
+            let words = "Adding job tentatively -- it will be properly scheduled when the scheduler starts";
+            Caller::AddJob.log(None, self.logger.bind(py), "info", (words,), None)?;
+        }
+        Ok(())
+    }
+
     /// Tells of a job that has been added.
     pub fn tell_added(
         &self,
