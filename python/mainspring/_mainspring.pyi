@@ -32,6 +32,7 @@ __all__ = [
     "VirtualTime",
     "WorkerPool",
     "__version__",
+    "call_listeners",
     "coalesced_run",
     "combined_triggers_changed",
     "current_run",
@@ -108,7 +109,7 @@ class NativeJobs:
     arguments: ClassVar[tuple[str, ...]]
     def add(
         self,
-        scheduler: Scheduler,
+        scheduler: object,
         given: tuple[Any, ...],
         trigger_args: dict[str, Any],
         replace_existing: bool,
@@ -180,6 +181,11 @@ def noted(
 ) -> _T: ...
 def plain_datetime(dt: datetime, /) -> datetime: ...
 def same_fire_times(a: BaseTrigger, b: BaseTrigger) -> bool: ...
+def call_listeners(
+    listeners: list[tuple[Callable[[Any], object], int]],
+    event: object,
+    failed: Callable[..., object],
+) -> None: ...
 def trigger_class_changed() -> None: ...
 def combined_triggers_changed() -> None: ...
 def coalesced_run(job: Job, now: datetime) -> tuple[datetime, datetime | None] | None: ...

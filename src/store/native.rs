@@ -86,16 +86,20 @@ impl NativeStore {
         Py::new(py, Job::linked(Arc::clone(&self.store), key, seen, scheduler, alias))
     }
 
-    /// The jobs under `keys`, by fire time and then id, those without a fire time last.
-    fn handles<'py>(&self, py: Python<'py>, mut entries: Vec<Entry>) -> PyResult<Bound<'py, PyList>> {
-        entries.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
-        let jobs = PyList::empty(py);
-        for (_, key) in entries {
-            if let Some(job) = self.handle(py, key)? {
-                jobs.append(job)?;
-            }
-        }
-        Ok(jobs)
+    /// Handles on jobs that have been seen, by fire time and then id, those without a fire time last.
+    fn handles<'py>(&self, py: Python<'py>, seen: Vec<(JobKey, Seen)>) -> PyResult<Bound<'py, PyList>> {
+        let moments =
+            seen.iter().enumerate().map(|(index, (_, seen))| (seen.next.is_none(), seen.next, index));
+        let mut order: Vec<_> = moments.collect();
+        order.sort_unstable_by(|(a_paused, a_next, a), (b_paused, b_next, b)| {
+            let by_time = (a_paused, a_next).cmp(&(b_paused, b_next));
+            by_time.then_with(|| seen[*a].1.id.cmp(&seen[*b].1.id))
+        });
+        let mut seen: Vec<_> = seen.into_iter().map(Some).collect();
+        let owner = self.owner(py);
+        let jobs = order.into_iter().filter_map(|(.., index)| seen[index].take());
+        let jobs = jobs.map(|(key, seen)| self.handle_on(py, key, seen, &owner));
+        PyList::new(py, jobs.collect::<PyResult<Vec<_>>>()?)
     }
 }
 
@@ -130,9 +134,6 @@ impl NativeStore {
         Ok(Some(true))
     }
 }
-
-/// What the order of jobs in a listing depends on (paused or not, fire time, id), and the job's key.
-type Entry = ((bool, Option<mainspring_core::UtcMicros>, Arc<str>), JobKey);
 
 #[pymethods]
 impl NativeStore {
@@ -259,21 +260,16 @@ impl NativeStore {
     }
 
     fn all_jobs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let entries = self.store.read(|s| {
-            s.jobs().map(|job| ((job.next.is_none(), job.next, Arc::clone(job.id)), job.key)).collect()
-        });
-        self.handles(py, entries)
+        self.handles(py, self.store.read(|s| s.jobs().map(|job| (job.key, Seen::from(job))).collect()))
     }
 
     fn due_jobs<'py>(&self, py: Python<'py>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let now = datetime::instant(now)?;
-        let entries = self.store.read(|s| {
-            s.due(now)
-                .filter_map(|key| s.get(key))
-                .map(|job| ((job.next.is_none(), job.next, Arc::clone(job.id)), job.key))
-                .collect()
-        });
-        self.handles(py, entries)
+        let seen = |s: &MemoryStore<_>| {
+            let jobs = s.due(now).filter_map(|key| s.get(key));
+            jobs.map(|job| (job.key, Seen::from(job))).collect()
+        };
+        self.handles(py, self.store.read(seen))
     }
 
     fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {

@@ -24,6 +24,7 @@ from mainspring._process.exit import (
 from mainspring._scheduler.ending import RunsAtEnd
 from mainspring._scheduler.replaced import (
     JOB_HOOKS,
+    TELLING,
     JobMethods,
     looks_up_natively,
     native_pool,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 #: What is looked at once, to know which steps with jobs need none of the scheduler's methods.
 _READ_ONCE = frozenset().union(
     *JOB_HOOKS.values(),
+    TELLING,
     ("_adds_pending", "_clock", "_guess", "_job_defaults", "_logger", "_state", "timezone"),
     ("_stopped_by_itself",),
 )
@@ -135,6 +137,8 @@ class DrivenScheduler(BaseScheduler):
         replaced = _ORIGINALS.replaced_in(self)
         if self._clock is not None:
             replaced |= JOB_HOOKS.keys()
+        if any(self._is_replaced(hook) for hook in TELLING):
+            replaced.add("tell")
         if not all(looks_up_natively(store) for store in list(self._jobstores.values())):
             replaced.add("others")
         pends = None if self._adds_pending else not self._stores_are_open()
@@ -155,7 +159,7 @@ class DrivenScheduler(BaseScheduler):
         """Have what was put into this scheduler take effect, where the engine has read it before."""
         if name in _READ_ONCE:
             self._forget_native_jobs()
-        elif name == "_dispatch_event":
+        if name == "_dispatch_event":
             self._engine.set_listener_mask(self._listener_mask())
         elif name == "_lookup_executor":
             for executor in list(self._executors.values()):

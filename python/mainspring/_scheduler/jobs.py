@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring._logs import names_caller
 from mainspring._scheduler.plans import HandedOver, Plan
-from mainspring._scheduler.registry import SchedulerParts
+from mainspring._scheduler.parts import SchedulerParts
 from mainspring._scheduler.replaced import native_store
 from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.events import (
@@ -149,8 +149,7 @@ class SchedulerJobs(SchedulerParts):
             context,
             jobstore,
         )
-        scheduler = cast("Scheduler", self)
-        return self._native_jobs.add(scheduler, given, trigger_args, replace_existing)
+        return self._native_jobs.add(self, given, trigger_args, replace_existing)
 
     def _place_job(self, job: Job, jobstore: str, replace_existing: bool) -> None:
         """Put a new job among the pending ones, or into its store."""

@@ -61,6 +61,8 @@ struct Hooks {
     within_put: bool,
     /// That finds, changes or removes jobs, or adds one of many.
     others: bool,
+    /// That hands an event to the listeners, or one that it calls.
+    tell: bool,
 }
 
 impl Hooks {
@@ -70,9 +72,11 @@ impl Hooks {
             put: replaced.contains("put")?,
             within_put: replaced.contains("within put")?,
             others: replaced.contains("others")?,
+            tell: replaced.contains("tell")?,
         })
     }
 
+    /// Whether there is one in the way of anything but telling.
     fn any(&self) -> bool {
         self.trigger || self.put || self.within_put || self.others
     }

@@ -1,11 +1,12 @@
 //! The last step: listeners and the log are told what has become of a job.
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyList, PyString};
 
 use super::Open;
 use crate::job::handle::Job;
 use crate::py::imports;
+use crate::py::listeners::tell_listeners;
 use crate::py::once::intern;
 use crate::py::tell::Caller;
 use crate::run::report::{INFO, code};
@@ -97,6 +98,11 @@ impl Open {
         let py = job_id.py();
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(()) };
         let event = imports::job_event(py)?.call1((code, job_id, alias))?;
-        scheduler.call_method1(intern!(py, "_dispatch_event"), (event,)).map(drop)
+        if self.hooks.tell {
+            return scheduler.call_method1(intern!(py, "_dispatch_event"), (event,)).map(drop);
+        }
+        let listeners = scheduler.getattr(intern!(py, "_listeners"))?;
+        let failed = || scheduler.getattr(intern!(py, "_note_failed_listener"));
+        tell_listeners(listeners.cast::<PyList>()?, &event, failed)
     }
 }
