@@ -48,6 +48,7 @@ imports! {
     cancelled_error = "asyncio"."CancelledError";
     current_task = "asyncio"."current_task";
     get_running_loop = "asyncio"."get_running_loop";
+    running_loop_or_none = "asyncio"."_get_running_loop";
     coroutine_type = "types"."CoroutineType";
     isawaitable = "inspect"."isawaitable";
     bridged = "mainspring._loops.coroutines"."bridged";

@@ -36,7 +36,7 @@ JOB_HOOKS = {
     "others": frozenset(("_lookup_job", "add_job", "modify_job", "remove_job")),
 }
 #: What hands events to listeners.
-TELLING = frozenset(("_calling_out", "_call_listeners", "_dispatch_event", "_note_failed_listener"))
+TELLING = frozenset(("_call_listeners", "_dispatch_event", "_note_failed_listener"))
 
 
 class JobMethods:

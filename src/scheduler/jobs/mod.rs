@@ -63,6 +63,8 @@ struct Hooks {
     others: bool,
     /// That hands an event to the listeners, or one that it calls.
     tell: bool,
+    /// The same where a loop runs in this thread.
+    tell_on_loop: bool,
 }
 
 impl Hooks {
@@ -73,6 +75,7 @@ impl Hooks {
             within_put: replaced.contains("within put")?,
             others: replaced.contains("others")?,
             tell: replaced.contains("tell")?,
+            tell_on_loop: replaced.contains("tell on a loop")?,
         })
     }
 

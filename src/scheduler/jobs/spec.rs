@@ -13,7 +13,7 @@ use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
 use super::call::{Call, Kind};
 use super::{ids, or_in_python, trigger};
 use crate::job::fields::{Field, Fields, Place};
-use crate::job::function::Function;
+use crate::job::function::{Function, ReadFrom};
 use crate::job::handle::Job;
 use crate::job::record::{FuncRef, Record, Route, executor_number};
 use crate::job::seen::new_job;
@@ -62,6 +62,7 @@ struct Known {
     route: u32,
     /// The call that has looked at the function.
     call: u64,
+    read_from: Option<Arc<ReadFrom>>,
 }
 
 /// A trigger on its way into the store.
@@ -410,8 +411,11 @@ impl Records {
                 record.func.is(func) && record.executor.is(executor) && same_zone
             });
         }
-        if let Some((record, route, _)) = known.take_if(|(.., looked_at)| *looked_at == call.number) {
-            return Ok(Some((record, route)));
+        if let Some((record, route, looked_at, read_from)) = &known {
+            let holds = || read_from.as_ref().map_or(Ok(false), |read_from| read_from.is_of(func));
+            if *looked_at == call.number || holds()? {
+                return Ok(Some((Arc::clone(record), *route)));
+            }
         }
         let kwargs = match kwargs.map(|kwargs| kwargs.cast_exact::<PyDict>()) {
             None => None,
@@ -420,10 +424,11 @@ impl Records {
         };
         let args = args.unwrap_or_else(|| PyTuple::empty(py));
         let Some(function) = Function::of(func, &args, kwargs.as_ref())? else { return Ok(None) };
-        if let Some((record, route, _)) = known {
+        let read_from = function.read_from.map(Arc::new);
+        if let Some((record, route, ..)) = known {
             // A function can be given another code and another name.
             if record.name.is(&function.name) && Route::unpack(route).coroutine == function.coroutine {
-                self.remember(address, &record, route, call);
+                self.remember(address, &record, route, call, read_from);
                 return Ok(Some((record, route)));
             }
         }
@@ -447,24 +452,34 @@ impl Records {
             zone,
         });
         if is_plain {
-            self.remember(address, &record, route.pack(), call);
+            self.remember(address, &record, route.pack(), call, read_from);
         }
         Ok(Some((record, route.pack())))
     }
 
-    /// What is known of the function at this address: a record, where the runs go, and who has looked at it.
-    fn known(&self, address: usize) -> Option<(Arc<Record>, u32, u64)> {
+    /// What is known of the function at this address: a record, where the runs go, who has looked at it, and at what.
+    #[expect(clippy::type_complexity, reason = "taken apart at once")]
+    fn known(&self, address: usize) -> Option<(Arc<Record>, u32, u64, Option<Arc<ReadFrom>>)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known.get(&address)?;
-        Some((known.record.upgrade()?, known.route, known.call))
+        Some((known.record.upgrade()?, known.route, known.call, known.read_from.clone()))
     }
 
-    fn remember(&self, address: usize, record: &Arc<Record>, route: u32, call: &Call<'_, '_>) {
+    fn remember(
+        &self,
+        address: usize,
+        record: &Arc<Record>,
+        route: u32,
+        call: &Call<'_, '_>,
+        read_from: Option<Arc<ReadFrom>>,
+    ) {
+        let new = Known { record: Arc::downgrade(record), route, call: call.number, read_from };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KNOWN && !known.contains_key(&address) {
-            known.clear();
-        }
-        known.insert(address, Known { record: Arc::downgrade(record), route, call: call.number });
+        let is_full = known.len() >= MOST_KNOWN && !known.contains_key(&address);
+        let old = if is_full { std::mem::take(&mut *known) } else { HashMap::new() };
+        let replaced = known.insert(address, new);
+        drop(known);
+        drop((old, replaced));
     }
 }
 

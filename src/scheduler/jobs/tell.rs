@@ -98,7 +98,8 @@ impl Open {
         let py = job_id.py();
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(()) };
         let event = imports::job_event(py)?.call1((code, job_id, alias))?;
-        if self.hooks.tell {
+        let hidden = || Ok::<_, PyErr>(!imports::running_loop_or_none(py)?.call0()?.is_none());
+        if self.hooks.tell || (self.hooks.tell_on_loop && hidden()?) {
             return scheduler.call_method1(intern!(py, "_dispatch_event"), (event,)).map(drop);
         }
         let listeners = scheduler.getattr(intern!(py, "_listeners"))?;
