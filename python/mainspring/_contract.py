@@ -161,7 +161,9 @@ class WatchedScheduler(Protocol):
 class ClosingScheduler(LoopHolder, Protocol):
     """What a scheduler with a timer thread answers to what ends its runs."""
 
-    _executors: dict[str, Any]
+    @property
+    def _executors(self) -> dict[str, Any]:
+        """The executors by alias."""
 
     @property
     def _engine(self) -> Any:
@@ -214,6 +216,21 @@ class SweptScheduler(Protocol):
 
     def _tell(self, event: Any) -> None:
         """Dispatch an event of a sweep in the thread where listeners expect it."""
+
+
+class PlanningScheduler(Protocol):
+    """What a scheduler answers to what works out the next run times of its jobs."""
+
+    @property
+    def _jobstores(self) -> dict[str, Any]:
+        """The job stores by alias."""
+
+    @property
+    def _sweeper(self) -> Any:
+        """What sweeps the stores that are written in Python."""
+
+    def _first_fire_time(self, trigger: Any, last: datetime | None = None) -> datetime | None:
+        """Return the first fire time of a trigger from now on, and after ``last``, where it is given."""
 
 
 class ForkedScheduler(Protocol):

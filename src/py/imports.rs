@@ -74,5 +74,5 @@ imports! {
     undefined = "mainspring.util"."undefined";
     get_logger = "mainspring._logs"."get_logger";
     run_tells = "mainspring.executors.base"."Tells";
-    scheduler_tells = "mainspring._scheduler.jobs"."Tells";
+    scheduler_tells = "mainspring._scheduler.tells"."Tells";
 }

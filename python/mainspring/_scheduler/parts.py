@@ -6,9 +6,8 @@ import os
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from threading import RLock
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from mainspring._logs import message, names_caller
 from mainspring._mainspring import call_listeners
@@ -34,7 +33,9 @@ from mainspring.util import with_note
 if TYPE_CHECKING:
     from logging import Logger
 
-    from mainspring._mainspring import Engine, NativeJobs
+    from mainspring._contract import Scheduler
+    from mainspring._mainspring import Engine, NativeJobs, WorkerPool
+    from mainspring._scheduler.sweep import StoreSweeper
 
 _NOTHING = nullcontext()
 
@@ -51,6 +52,7 @@ class SchedulerParts(metaclass=ABCMeta):
 
     _logger: Logger
     _engine: Engine
+    _sweeper: StoreSweeper
     #: What adds, finds and changes jobs, and calls the scheduler's own methods where a step needs them.
     _native_jobs: NativeJobs
     #: Whether the scheduler has stopped without being told to, since its loop was closed or this is a
@@ -105,14 +107,6 @@ class SchedulerParts(metaclass=ABCMeta):
         """Stop if a loop that the scheduler needs has been closed. Not where a lock of its own is held."""
         self._note_fork()
 
-    @abstractmethod
-    def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
-        """Start an executor of a scheduler that is being started, or running."""
-
-    @abstractmethod
-    def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
-        """Start a job store of a scheduler that is being started, or running."""
-
     def add_executor(
         self, executor: BaseExecutor | str, alias: str = "default", **executor_opts: Any
     ) -> None:
@@ -129,7 +123,7 @@ class SchedulerParts(metaclass=ABCMeta):
             added = self._executors.add(
                 executor,
                 alias,
-                partial(self._create_plugin_instance, "executor", executor, executor_opts),
+                lambda plugin: self._create_plugin_instance("executor", plugin, executor_opts),
             )
             if self._state != STATE_STOPPED:
                 self._start_executor(added, alias)
@@ -166,7 +160,7 @@ class SchedulerParts(metaclass=ABCMeta):
             added = self._jobstores.add(
                 jobstore,
                 alias,
-                partial(self._create_plugin_instance, "jobstore", jobstore, jobstore_opts),
+                lambda plugin: self._create_plugin_instance("jobstore", plugin, jobstore_opts),
             )
             if self._state != STATE_STOPPED:
                 self._start_jobstore(added, alias)
@@ -285,6 +279,46 @@ class SchedulerParts(metaclass=ABCMeta):
         if self._is_replaced("_dispatch_event"):
             return EVENT_ALL
         return self._listeners.mask()
+
+    def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
+        """Return the pool with which the engine runs an executor's jobs by itself.
+
+        ``None`` where the user calls :meth:`_process_jobs`: that submits each due job to its
+        executor and tells of it before it returns, as in 3.x.
+        """
+        return None
+
+    def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
+        executor.start(cast("Scheduler", self), alias)
+        self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
+
+    def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
+        store.start(cast("Scheduler", self), alias)
+        core = native_store(store)
+        if core is not None:
+            self._engine.attach_store(alias, core)
+
+    def _store_methods_have_changed(self, store: BaseJobStore) -> None:
+        """Have a store that runs swept anew, by the engine or in Python."""
+        if self.state == STATE_STOPPED:
+            return
+        core = native_store(store)
+        for alias, known in self._stores():
+            if known is not store:
+                continue
+            self._engine.detach_store(alias)
+            if core is not None:
+                # A sweep in Python that is under way has yet to save what it has submitted.
+                with self._store_locks.get(alias) or nullcontext():
+                    self._engine.attach_store(alias, core)
+        self._sweeper.wake()
+
+    def _stop_jobstore(self, store: BaseJobStore, alias: str) -> None:
+        if native_store(store) is not None:
+            self._engine.detach_store(alias)
+        with self._store_lock(alias):
+            store.shutdown()
+            self._sweeper.handed_over(alias).clear()
 
     def _stores_are_open(self) -> bool:
         """Tell whether jobs are in the stores, and not pending."""

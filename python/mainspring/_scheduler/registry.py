@@ -18,22 +18,22 @@ class Registry(dict[str, T]):
 
     def __init__(self, kind: str, article: str, base: type[T]) -> None:
         super().__init__()
-        self._kind = kind
+        self.kind = kind
         self._one = f"{article} {kind}"
-        self._base = base
+        self.base = base
 
-    def add(self, given: T | str, alias: str, create: Callable[[], T]) -> T:
-        """Add an instance, or what ``create`` makes of the alias of a plugin; return it.
+    def add(self, given: T | str, alias: str, create: Callable[[str], T]) -> T:
+        """Add an instance, or what ``create`` makes of the alias of a plugin, and return it.
 
         :raises ValueError: if there is one under this alias
         :raises TypeError: if ``given`` is something else
         """
         if alias in self:
             raise ValueError(f'This scheduler already has {self._one} by the alias of "{alias}"')
-        if isinstance(given, self._base):
+        if isinstance(given, self.base):
             added = given
         elif isinstance(given, str):
-            added = create()
+            added = create(given)
         else:
             raise TypeError(
                 f"Expected {self._one} instance or a string, got {type(given).__name__} instead"
@@ -46,4 +46,4 @@ class Registry(dict[str, T]):
         try:
             return self[alias]
         except KeyError:
-            raise KeyError(f"No such {self._kind}: {alias}") from None
+            raise KeyError(f"No such {self.kind}: {alias}") from None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from threading import TIMEOUT_MAX
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from mainspring._logs import get_logger, message, names_caller
 from mainspring._loops.coroutines import is_exit_of_program
@@ -22,6 +22,7 @@ from mainspring._scheduler.configuration import JOB_DEFAULTS, configured, nest, 
 from mainspring._scheduler.frozen import warn_of_frozen_time
 from mainspring._scheduler.jobs import SchedulerJobs
 from mainspring._scheduler.plans import first_fire_time
+from mainspring._scheduler.registry import Registry
 from mainspring._scheduler.replaced import native_store
 from mainspring._scheduler.state import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
 from mainspring._scheduler.sweep import StoreSweeper
@@ -51,9 +52,10 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from mainspring._contract import Clock
-    from mainspring._mainspring import WorkerPool
     from mainspring.job import Job
     from mainspring.triggers.base import BaseTrigger
+
+T = TypeVar("T")
 
 __all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
 
@@ -308,28 +310,19 @@ class BaseScheduler(SchedulerJobs):
             for name, (default, convert) in JOB_DEFAULTS.items()
         }
 
-        def create(type_: str) -> Callable[[str, dict[str, Any]], Any]:
-            return lambda alias, arguments: self._create_plugin_instance(type_, alias, arguments)
-
         self._executors.clear()
-        for alias, executor in configured(
-            "executor",
-            "executors",
-            config.get("executors", {}),
-            BaseExecutor,  # type: ignore[type-abstract]
-            create("executor"),
-        ):
+        for alias, executor in self._configured(self._executors, config, "executor"):
             self.add_executor(executor, alias)
-
         self._jobstores.clear()
-        for alias, store in configured(
-            "job store",
-            "jobstores",
-            config.get("jobstores", {}),
-            BaseJobStore,  # type: ignore[type-abstract]
-            create("jobstore"),
-        ):
+        for alias, store in self._configured(self._jobstores, config, "jobstore"):
             self.add_jobstore(store, alias)
+
+    def _configured(
+        self, registry: Registry[T], config: dict[str, Any], type_: str
+    ) -> Iterator[tuple[str, T]]:
+        create = partial(self._create_plugin_instance, type_)
+        values = config.get(f"{type_}s", {})
+        return configured(registry.kind, f"{type_}s", values, registry.base, create)
 
     def _use_clock(self, clock: Clock) -> None:
         """Go by a clock that is moved by hand from now on."""
@@ -433,46 +426,6 @@ class BaseScheduler(SchedulerJobs):
     def _tell(self, event: SchedulerEvent) -> None:
         """Dispatch an event of a sweep in the thread where listeners expect it."""
         self._dispatch_event(event)
-
-    def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
-        executor.start(self, alias)
-        self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
-
-    def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
-        """Return the pool with which the engine runs an executor's jobs by itself.
-
-        ``None`` where the user calls :meth:`_process_jobs`: that submits each due job to its
-        executor and tells of it before it returns, as in 3.x.
-        """
-        return None
-
-    def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
-        store.start(self, alias)
-        core = native_store(store)
-        if core is not None:
-            self._engine.attach_store(alias, core)
-
-    def _store_methods_have_changed(self, store: BaseJobStore) -> None:
-        """Have a store that runs swept anew, by the engine or in Python."""
-        if self.state == STATE_STOPPED:
-            return
-        core = native_store(store)
-        for alias, known in self._stores():
-            if known is not store:
-                continue
-            self._engine.detach_store(alias)
-            if core is not None:
-                # A sweep in Python that is under way has yet to save what it has submitted.
-                with self._store_locks.get(alias) or nullcontext():
-                    self._engine.attach_store(alias, core)
-        self._sweeper.wake()
-
-    def _stop_jobstore(self, store: BaseJobStore, alias: str) -> None:
-        if native_store(store) is not None:
-            self._engine.detach_store(alias)
-        with self._store_lock(alias):
-            store.shutdown()
-            self._sweeper.handed_over(alias).clear()
 
     # What the engine and the sweeper call
 
