@@ -72,6 +72,7 @@ imports! {
     uuid4 = "uuid"."uuid4";
     urandom = "os"."urandom";
     undefined = "mainspring.util"."undefined";
+    logger_class = "logging"."Logger";
     get_logger = "mainspring._logs"."get_logger";
     run_tells = "mainspring.executors.base"."Tells";
     scheduler_tells = "mainspring._scheduler.tells"."Tells";

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mainspring_core::ErrorKind;
 use mainspring_core::job::JobKey;
 use mainspring_core::store::{MemoryStore, SharedStore};
+use mainspring_core::{ErrorKind, UtcMicros};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
@@ -38,6 +38,9 @@ impl Owner {
         }
     }
 }
+
+/// How many handles are made at once: what is put in order for them stays in the processor's cache.
+const MADE_AT_ONCE: usize = 256;
 
 /// Jobs in memory: entries, a deadline queue and an index by id.
 #[pyclass(module = "mainspring._mainspring", frozen)]
@@ -88,18 +91,23 @@ impl NativeStore {
 
     /// Handles on jobs that have been seen, by fire time and then id, those without a fire time last.
     fn handles<'py>(&self, py: Python<'py>, seen: Vec<(JobKey, Seen)>) -> PyResult<Bound<'py, PyList>> {
-        let moments =
-            seen.iter().enumerate().map(|(index, (_, seen))| (seen.next.is_none(), seen.next, index));
-        let mut order: Vec<_> = moments.collect();
-        order.sort_unstable_by(|(a_paused, a_next, a), (b_paused, b_next, b)| {
-            let by_time = (a_paused, a_next).cmp(&(b_paused, b_next));
-            by_time.then_with(|| seen[*a].1.id.cmp(&seen[*b].1.id))
+        let moments = seen.iter().map(|(_, seen)| seen.next.map_or(i64::MAX, UtcMicros::get));
+        let mut order: Vec<(i64, usize)> = moments.zip(0..).collect();
+        order.sort_unstable_by(|(a_next, a), (b_next, b)| {
+            a_next.cmp(b_next).then_with(|| seen[*a].1.id.cmp(&seen[*b].1.id))
         });
+        // Many are put in order at a time, and made then: the processor fetches ahead only in a loop as short as that
+        // one. They are made in their order, since CPython's collector of garbage goes through them as they were made.
         let mut seen: Vec<_> = seen.into_iter().map(Some).collect();
         let owner = self.owner(py);
-        let jobs = order.into_iter().filter_map(|(.., index)| seen[index].take());
-        let jobs = jobs.map(|(key, seen)| self.handle_on(py, key, seen, &owner));
-        PyList::new(py, jobs.collect::<PyResult<Vec<_>>>()?)
+        let mut jobs = Vec::with_capacity(seen.len());
+        for some in order.chunks(MADE_AT_ONCE) {
+            let some: Vec<_> = some.iter().filter_map(|(_, index)| seen[*index].take()).collect();
+            for (key, seen) in some {
+                jobs.push(self.handle_on(py, key, seen, &owner)?);
+            }
+        }
+        PyList::new(py, jobs)
     }
 }
 

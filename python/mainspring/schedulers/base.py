@@ -169,8 +169,7 @@ class BaseScheduler(SchedulerJobs):
                     undo.callback(self._stop_jobstore, store, alias)
                 self._adds_pending = True
                 try:
-                    for pending in self._pending_jobs:
-                        self._real_add_job(*pending)
+                    self._native_jobs.put_pending(self, self._pending_jobs)
                     del self._pending_jobs[:]
                 finally:
                     self._adds_pending = False

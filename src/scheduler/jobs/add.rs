@@ -268,6 +268,24 @@ impl NativeJobs {
         Ok(put.is_some())
     }
 
+    /// Does what `_real_add_job` does with each of the pending jobs, or calls it.
+    fn put_pending(&self, scheduler: &Bound<'_, PyAny>, pending: &Bound<'_, PyList>) -> PyResult<()> {
+        let py = scheduler.py();
+        for entry in pending {
+            let is_hooked = or_in_python(py, self.look(py))?.is_none_or(|(open, _)| open.hooks.put);
+            let (job, alias) = (entry.get_item(0)?, entry.get_item(1)?);
+            let is_put = match job.cast_exact::<Job>() {
+                Ok(job) if !is_hooked => self.put_made(job, &alias)?,
+                _ => false,
+            };
+            if !is_put {
+                let arguments = (job, alias, entry.get_item(2)?);
+                scheduler.call_method1(intern!(py, "_real_add_job"), arguments)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does what `add_job` does with the dictionaries of its arguments in `jobs`, but for as many as there are
     /// jobs in `added`, where it puts the new ones; up to a dictionary that is out of the ordinary.
     fn add_many(&self, jobs: &Bound<'_, PyList>, added: &Bound<'_, PyList>) -> PyResult<()> {

@@ -28,6 +28,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::job::fields::{Field, Fields, Place};
+use crate::py::imports;
 use crate::py::once::intern;
 use crate::scheduler::engine::Engine;
 use crate::time::zone::TimeZone;
@@ -109,6 +110,8 @@ struct Open {
     trigger_classes: Py<PyDict>,
     logger: Py<PyAny>,
     is_enabled_for: Py<PyAny>,
+    /// Whether that is the method of `logging.Logger`, which keeps its answers.
+    keeps_answers: bool,
     /// The loop of the coroutine jobs, where it tells which default executor it has, and that executor.
     event_loop: Option<Py<PyAny>>,
     default_executor: Mutex<Option<Py<PyAny>>>,
@@ -152,6 +155,8 @@ impl Open {
             stores: scheduler.getattr("_jobstores")?.cast_into::<PyDict>()?.unbind(),
             trigger_classes: scheduler.getattr("_trigger_classes")?.cast_into::<PyDict>()?.unbind(),
             is_enabled_for: logger.getattr("isEnabledFor")?.unbind(),
+            keeps_answers: logger.get_type().is(imports::logger_class(py)?)
+                && !logger.getattr("__dict__")?.contains("isEnabledFor")?,
             logger: logger.unbind(),
             event_loop: default_executor.is_some().then(|| event_loop.unbind()),
             default_executor: Mutex::new(default_executor.map(Bound::unbind)),

@@ -1,7 +1,7 @@
 //! The last step: listeners and the log are told what has become of a job.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString};
 
 use super::Open;
 use crate::job::handle::Job;
@@ -21,6 +21,19 @@ impl Open {
 
     /// Whether the scheduler's logger wants to be told of what goes on.
     pub fn logs(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.keeps_answers {
+            let logger = self.logger.bind(py);
+            if logger.getattr(intern!(py, "disabled"))?.is_truthy()? {
+                return Ok(false);
+            }
+            // The manager of the loggers empties it when anything changes.
+            let answers = logger.getattr_opt(intern!(py, "_cache"))?;
+            if let Some(Ok(answers)) = answers.as_ref().map(|answers| answers.cast::<PyDict>()) {
+                if let Some(answer) = answers.get_item(INFO)? {
+                    return answer.is_truthy();
+                }
+            }
+        }
         self.is_enabled_for.bind(py).call1((INFO,))?.is_truthy()
     }
 
