@@ -17,6 +17,7 @@ use crate::dispatch::aside::Aside;
 use crate::dispatch::drive::Drive;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run_log::RunLog;
+use crate::dispatch::tally::Tally;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
 use crate::process::fork::Origin;
@@ -46,6 +47,7 @@ pub struct Hub {
     /// Whether listeners are called at `control` also for runs in worker threads.
     pub events_on_loop: AtomicBool,
     pub runs: Runs,
+    pub tally: Tally,
     /// Has the scheduler look after its loops.
     look_at_loops: LookAtLoops,
     /// Who looks after silent loops.
@@ -105,6 +107,7 @@ impl Hub {
             listener_mask: AtomicU32::new(0),
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
+            tally: Tally::default(),
             look_at_loops,
             loop_check: Aside::default(),
             clock,

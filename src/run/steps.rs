@@ -79,6 +79,7 @@ impl Run {
         if !env.hub.origin.is_here() {
             return;
         }
+        env.hub.tally.ended(&outcome);
         if let (Some((_, log)), Some(run)) = (&env.hub.virtual_time, self.logged.take()) {
             log.ended(env.py, run, &outcome);
         }
@@ -183,6 +184,7 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
     // A run that owns no instance slot, to tell of the job.
     let Some((store, seen)) = peek(env, &firing) else { return };
     let run = Run::new(firing, store, seen);
+    env.hub.tally.skipped(run.run_times().len());
     if let Some((_, log)) = &env.hub.virtual_time {
         for &at in run.run_times() {
             log.skipped(&run.seen.id, at, env.hub.clock.now());

@@ -2,4 +2,5 @@
 
 pub mod engine;
 pub mod jobs;
+pub mod view;
 pub mod virtual_time;

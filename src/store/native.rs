@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use mainspring_core::ErrorKind;
 use mainspring_core::job::JobKey;
 use mainspring_core::store::{MemoryStore, SharedStore};
-use mainspring_core::{ErrorKind, UtcMicros};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
@@ -16,6 +16,7 @@ use crate::job::record::Store;
 use crate::job::seen::{self, Seen};
 use crate::py::imports;
 use crate::py::text::{self, Text};
+use crate::store::listing::Listing;
 use crate::time::datetime;
 use crate::trigger::{core_trigger, trigger_zone};
 
@@ -38,9 +39,6 @@ impl Owner {
         }
     }
 }
-
-/// How many handles are made at once: what is put in order for them stays in the processor's cache.
-const MADE_AT_ONCE: usize = 256;
 
 /// Jobs in memory: entries, a deadline queue and an index by id.
 #[pyclass(module = "mainspring._mainspring", frozen)]
@@ -89,24 +87,12 @@ impl NativeStore {
         Py::new(py, Job::linked(Arc::clone(&self.store), key, seen, scheduler, alias))
     }
 
-    /// Handles on jobs that have been seen, by fire time and then id, those without a fire time last.
-    fn handles<'py>(&self, py: Python<'py>, seen: Vec<(JobKey, Seen)>) -> PyResult<Bound<'py, PyList>> {
-        let moments = seen.iter().map(|(_, seen)| seen.next.map_or(i64::MAX, UtcMicros::get));
-        let mut order: Vec<(i64, usize)> = moments.zip(0..).collect();
-        order.sort_unstable_by(|(a_next, a), (b_next, b)| {
-            a_next.cmp(b_next).then_with(|| seen[*a].1.id.cmp(&seen[*b].1.id))
-        });
-        // Many are put in order at a time, and made then: the processor fetches ahead only in a loop as short as that
-        // one. They are made in their order, since CPython's collector of garbage goes through them as they were made.
-        let mut seen: Vec<_> = seen.into_iter().map(Some).collect();
+    /// Handles on these jobs. They are made in their order, since CPython's collector of garbage goes through them as
+    /// they were made.
+    fn handles<'py>(&self, py: Python<'py>, listing: Listing) -> PyResult<Bound<'py, PyList>> {
         let owner = self.owner(py);
-        let mut jobs = Vec::with_capacity(seen.len());
-        for some in order.chunks(MADE_AT_ONCE) {
-            let some: Vec<_> = some.iter().filter_map(|(_, index)| seen[*index].take()).collect();
-            for (key, seen) in some {
-                jobs.push(self.handle_on(py, key, seen, &owner)?);
-            }
-        }
+        let mut jobs = Vec::with_capacity(listing.len());
+        listing.each(|key, seen| self.handle_on(py, key, seen, &owner).map(|job| jobs.push(job)))?;
         PyList::new(py, jobs)
     }
 }
@@ -268,16 +254,11 @@ impl NativeStore {
     }
 
     fn all_jobs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        self.handles(py, self.store.read(|s| s.jobs().map(|job| (job.key, Seen::from(job))).collect()))
+        self.handles(py, Listing::of_all(&self.store))
     }
 
     fn due_jobs<'py>(&self, py: Python<'py>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let now = datetime::instant(now)?;
-        let seen = |s: &MemoryStore<_>| {
-            let jobs = s.due(now).filter_map(|key| s.get(key));
-            jobs.map(|job| (job.key, Seen::from(job))).collect()
-        };
-        self.handles(py, self.store.read(seen))
+        self.handles(py, Listing::of_due(&self.store, datetime::instant(now)?))
     }
 
     fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {

@@ -460,7 +460,9 @@ class BaseScheduler(SchedulerJobs):
             if self._clock is not None:
                 self._clock._note_skipped(self, job.id, run_times)
             self._log_skipped(job)
-            return JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
+            skipped = JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
+            self._engine.count([skipped])
+            return skipped
         except BaseException as exc:
             if is_exit_of_program(exc):
                 raise
@@ -476,6 +478,7 @@ class BaseScheduler(SchedulerJobs):
                 )
             )
             events = Submission(job.id, alias, run_times).errors(exc, exc.__traceback__)
+            self._engine.count(events)
             if self._clock is not None:
                 self._clock._note_events(self, events)
             for event in events:
