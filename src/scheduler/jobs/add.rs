@@ -271,7 +271,11 @@ impl NativeJobs {
     /// Does what `_real_add_job` does with each of the pending jobs, or calls it.
     fn put_pending(&self, scheduler: &Bound<'_, PyAny>, pending: &Bound<'_, PyList>) -> PyResult<()> {
         let py = scheduler.py();
-        for entry in pending {
+        let mut index = 0;
+        // A listener may add more of them meanwhile, which an iterator of pyo3's would not see.
+        while index < pending.len() {
+            let entry = pending.get_item(index)?;
+            index += 1;
             let is_hooked = or_in_python(py, self.look(py))?.is_none_or(|(open, _)| open.hooks.put);
             let (job, alias) = (entry.get_item(0)?, entry.get_item(1)?);
             let is_put = match job.cast_exact::<Job>() {
