@@ -1,7 +1,7 @@
 """Jobs on a clock that is moved by hand: what does a fire cost that nobody waits for?
 
-Twenty interval jobs, every ten minutes, for as many days as the size says. APScheduler has no such clock: a scheduler
-class that calls `_process_jobs` itself stands for it, with the time that its module reads replaced.
+Twenty interval jobs, every ten minutes, for as many days as the size says. APScheduler has no such clock: a
+scheduler class that calls `_process_jobs` itself stands for it, with the time that its modules read replaced.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _on_patched_clock(work: Work, time_span: timedelta, executor: str, subject: 
         at = START
 
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return cls.at if tz is None else cls.at.astimezone(tz)
 
     class Scheduler(base.BaseScheduler):  # type: ignore[misc,name-defined]
