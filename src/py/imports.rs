@@ -75,5 +75,5 @@ imports! {
     logger_class = "logging"."Logger";
     get_logger = "mainspring._logs"."get_logger";
     run_tells = "mainspring.executors.base"."Tells";
-    scheduler_tells = "mainspring._scheduler.tells"."Tells";
+    scheduler_tells = "mainspring.schedulers.base"."Tells";
 }

@@ -17,7 +17,6 @@ from mainspring._scheduler.parts import SchedulerParts
 from mainspring._scheduler.plans import Plan, Planner
 from mainspring._scheduler.replaced import native_store
 from mainspring._scheduler.state import STATE_STOPPED
-from mainspring._scheduler.tells import Tells
 from mainspring.events import (
     EVENT_ALL_JOBS_REMOVED,
     EVENT_JOB_ADDED,
@@ -130,19 +129,15 @@ class SchedulerJobs(SchedulerParts):
         )
         return self._native_jobs.add(self, given, trigger_args, replace_existing)
 
-    def _place_job(self, job: Job, jobstore: str, replace_existing: bool) -> None:
-        """Put a new job among the pending ones, or into its store."""
+    def _place_job(self, job: Job, jobstore: str, replace_existing: bool) -> bool:
+        """Put a new job among the pending ones, or into its store; tell whether it pends."""
         self._note_running_loop()
         with self._jobstores_lock:
             if not self._stores_are_open():
                 self._pending_jobs.append((job, jobstore, replace_existing))
-                Tells.add_job(
-                    self._logger.info,
-                    "Adding job tentatively -- it will be properly scheduled when "
-                    "the scheduler starts",
-                )
-                return
+                return True
         self._real_add_job(job, jobstore, replace_existing)
+        return False
 
     def add_jobs(self, jobs: Iterable[Mapping[str, Any]]) -> list[Job]:
         """Add many jobs, each as by :meth:`add_job`, and much faster where they go to a memory store.

@@ -60,6 +60,26 @@ T = TypeVar("T")
 __all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
 
 
+class Tells:
+    """As :class:`mainspring.executors.base.Tells`, for what a scheduler logs."""
+
+    @staticmethod
+    def _process_jobs(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def remove_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def add_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def _real_add_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+
 class BaseScheduler(SchedulerJobs):
     """What all schedulers have in common: the jobs, their stores, executors and listeners.
 

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::call::Call;
 use super::spec::{self, Given, NewTrigger, Spec};
+use super::tell::tell_pending;
 use super::{Adding, NativeJobs, or_in_python};
 use crate::job::handle::Job;
 use crate::job::record::Record;
@@ -241,7 +242,10 @@ impl NativeJobs {
             None => false,
         };
         if !pends {
-            scheduler.call_method1(intern!(py, "_place_job"), (&job, alias, replace_existing))?;
+            let place = intern!(py, "_place_job");
+            if scheduler.call_method1(place, (&job, alias, replace_existing))?.is_truthy()? {
+                tell_pending(&scheduler.getattr(intern!(py, "_logger"))?)?;
+            }
         }
         Ok(job)
     }

@@ -13,6 +13,12 @@ use crate::run::report::{INFO, code};
 use crate::scheduler::engine::Engine;
 use crate::store::native::NativeStore;
 
+/// Tells a scheduler's logger of a job that pends.
+pub fn tell_pending(logger: &Bound<'_, PyAny>) -> PyResult<()> {
+    let words = "Adding job tentatively -- it will be properly scheduled when the scheduler starts";
+    Caller::AddJob.log(None, logger, "info", (words,), None)
+}
+
 impl Open {
     /// Whether anybody listens to events of this kind.
     pub fn has_listeners(&self, engine: &Engine, code: u32) -> bool {
@@ -39,11 +45,10 @@ impl Open {
 
     /// Tells of a job that pends.
     pub fn tell_pending(&self, py: Python<'_>) -> PyResult<()> {
-        if self.logs(py)? {
-            let words = "Adding job tentatively -- it will be properly scheduled when the scheduler starts";
-            Caller::AddJob.log(None, self.logger.bind(py), "info", (words,), None)?;
+        match self.logs(py)? {
+            true => tell_pending(self.logger.bind(py)),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Tells of a job that has been added.
