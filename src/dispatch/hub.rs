@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use mainspring_core::engine::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::job::Ended;
 use mainspring_core::time::Clock;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -206,23 +207,23 @@ impl Hub {
         self.listener_mask.load(Ordering::Relaxed)
     }
 
-    /// Gives back the instance slot of a firing.
-    pub fn finish(&self, firing: &Firing) {
+    /// Gives back the instance slot of a firing, whose last fire ended so.
+    pub fn finish(&self, firing: &Firing, ended: Ended) {
         if !self.origin.is_here() {
             return;
         }
         match self.attached(firing.store) {
-            Some(attached) => self.finish_in(&attached.store, firing),
+            Some(attached) => self.finish_in(&attached.store, firing, ended),
             None => self.runs.add(-1),
         }
     }
 
     /// The same with the store at hand.
-    pub fn finish_in(&self, store: &Store, firing: &Firing) {
+    pub fn finish_in(&self, store: &Store, firing: &Firing, ended: Ended) {
         if !self.origin.is_here() {
             return;
         }
-        drop(store.finish(firing.key));
+        drop(store.finish(firing.last_fire(), ended));
         self.runs.add(-1);
     }
 

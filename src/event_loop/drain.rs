@@ -20,8 +20,8 @@ use crate::event_loop::inbox::LoopInbox;
 use crate::event_loop::task::TaskStarter;
 use crate::job::record::Route;
 use crate::process::fork::Origin;
-use crate::run::report::Env;
-use crate::run::steps;
+use crate::run::env::Env;
+use crate::run::{awaitables, notices};
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
 const BUDGET: Duration = Duration::from_millis(1);
@@ -86,7 +86,7 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
         // The scheduler is gone, and with it whoever could run this.
         for work in inbox.take_all() {
             if let Work::Await(_, awaitable) = work {
-                steps::close(awaitable.bind(py))?;
+                awaitables::close(awaitable.bind(py))?;
             }
         }
         return Ok(());
@@ -107,7 +107,7 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
                 // The loop was taken away meanwhile, by a thread that has looked into the queue already.
                 chunk.work.push_front(work);
                 drop(chunk);
-                steps::abandon_queued(&env, inbox, steps::SHUT_DOWN);
+                awaitables::abandon_queued(&env, inbox, awaitables::SHUT_DOWN);
                 return env.interrupted();
             }
             handle(&env, &tasks, inbox, work)?;
@@ -167,20 +167,20 @@ fn handle<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, work
         Work::Item(Item::Run(firing)) if Route::unpack(firing.route).coroutine => {
             let executor = env.executor(Route::unpack(firing.route).executor);
             if !executor.is_ok_and(|executor| executor.native) {
-                steps::handle_item(env, Item::Run(firing));
+                notices::handle_item(env, Item::Run(firing));
             } else if let Some(mut run) = Run::begin(env, firing) {
                 if run.firing.last {
                     // Before its submission is told, as APScheduler does.
-                    steps::tell_end(env, &run.store, run.firing.key, &run.seen.id);
+                    notices::tell_end(env, &run.store, run.firing.key, &run.seen.id);
                 }
                 inbox.take_in_hand(&run.firing);
-                env.never_fails(run.tell_submitted(env));
+                run.tell_submitted(env);
                 tasks.run(run)?;
             }
         }
-        Work::Item(item) => steps::handle_item(env, item),
-        Work::NoticesDropped(count) => env.never_fails(steps::notices_dropped(env, count)),
-        Work::Event(event, context) => env.never_fails(steps::told(env, &event, context.as_ref())),
+        Work::Item(item) => notices::handle_item(env, item),
+        Work::NoticesDropped(count) => env.never_fails(notices::notices_dropped(env, count)),
+        Work::Event(event, context) => env.never_fails(notices::told(env, &event, context.as_ref())),
         Work::Await(run, awaitable) => {
             inbox.take_in_hand(&run.firing);
             tasks.go_on(*run, Ok(awaitable.into_bound(env.py)))?;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mainspring_core::job::Ended;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -13,8 +14,9 @@ use crate::event_loop::inbox::LoopInbox;
 use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
-use crate::run::report::{self, Env, INFO, code};
-use crate::run::steps;
+use crate::run::awaitables;
+use crate::run::env::{self, Env};
+use crate::run::report::{INFO, code};
 
 /// Starts the tasks of runs on one loop.
 pub struct TaskStarter<'a, 'py> {
@@ -49,13 +51,11 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
 
     /// Runs a coroutine function's firing. Fails only with the user's interrupt.
     pub fn run(&self, mut run: Run) -> PyResult<()> {
-        match run.next_in_time(self.env) {
-            Some(_) => {
-                let result = run.seen.record.call(self.env.py);
-                self.go_on(run, result)
-            }
-            None => Ok(()),
+        if !run.next(self.env) {
+            return Ok(());
         }
+        let result = run.seen.record.call(self.env.py);
+        self.go_on(run, result)
     }
 
     /// Goes on with a run whose function has been called.
@@ -64,7 +64,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         loop {
             if let Ok(value) = &result {
                 let is_coroutine = is_coroutine(value)?;
-                if is_coroutine || self.env.despite_interrupt(|| steps::is_awaitable(value)).unwrap_or(false)
+                if is_coroutine
+                    || self.env.despite_interrupt(|| awaitables::is_awaitable(value)).unwrap_or(false)
                 {
                     match self.start(value, is_coroutine, &mut run) {
                         Ok(started) if started.has_ended(py)? => {
@@ -73,14 +74,14 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                         }
                         Ok(started) => return self.suspend(run, &started, value),
                         Err(error) => {
-                            self.env.never_fails(steps::close(value));
+                            self.env.never_fails(awaitables::close(value));
                             result = Err(error);
                         }
                     }
                 }
             }
             self.settle(&mut run, result)?;
-            if run.next_in_time(self.env).is_none() {
+            if !run.next(self.env) {
                 return Ok(());
             }
             result = run.seen.record.call(py);
@@ -88,24 +89,17 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     }
 
     fn settle(&self, run: &mut Run, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
-        let py = self.env.py;
-        match result {
-            Err(error) if !self.env.hub.origin.is_here() && report::is_exit(py, &error) => {
+        let outcome = Outcome::of(result);
+        match outcome {
+            Outcome::Raised(error) if !self.env.hub.origin.is_here() && env::is_exit(self.env.py, &error) => {
                 // The job has forked, and this is the child, which it wants to end.
-                Err(error)
+                return Err(error);
             }
-            Err(error) if error.value(py).is_instance(imports::cancelled_error(py)?)? => {
-                run.abandon(self.env, &error);
-                Ok(())
-            }
-            Err(error) if report::is_interrupt(py, &error) => {
-                run.abandon(self.env, &error);
-                Err(error)
-            }
-            result => {
-                run.settle(self.env, Outcome::of(result));
-                Ok(())
-            }
+            _ => {}
+        }
+        match (run.settle(self.env, &outcome), outcome) {
+            (Ended::Interrupted, Outcome::Raised(error)) => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -137,7 +131,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             Ok(task) => task,
             Err(error) => {
                 // A task factory may raise; the run is reported with that, and nothing is left unawaited.
-                self.env.never_fails(steps::close(&awaited));
+                self.env.never_fails(awaitables::close(&awaited));
                 return Err(error);
             }
         };
@@ -289,7 +283,7 @@ impl Resume {
         let unheard = returned
             && this.nobody_asks(task).unwrap_or_else(|error| {
                 // Whatever it is, the run is told of in the ordinary way; a Ctrl-C goes on after that.
-                if report::is_exit(py, &error) {
+                if env::is_exit(py, &error) {
                     this.keep(error);
                 }
                 false
@@ -298,7 +292,7 @@ impl Resume {
             let old = inbox.lock_tasks().remove(&this.address);
             drop(old);
             if let Some(run) = this.take_run() {
-                hub.finish_in(&run.store.store, &run.firing);
+                run.end_untold(hub);
             }
             return Ok(());
         }
@@ -317,7 +311,7 @@ impl Resume {
         let event_loop = task.call_method0(intern!(py, "get_loop"))?;
         let call_soon = || event_loop.call_method(intern!(py, "call_soon"), (slf, task), Some(&options));
         match call_soon() {
-            Err(error) if report::is_interrupt(py, &error) => {
+            Err(error) if env::is_interrupt(py, &error) => {
                 this.keep(error);
                 // Nobody knows whether it had got so far; a second call finds nothing to do.
                 call_soon()
@@ -387,7 +381,7 @@ impl Resume {
         drop(old);
         let Some(mut run) = self.take_run() else { return Ok(()) };
         let Some(env) = Env::at_loop(py, &inbox.get().hub, &inbox.get().inbox) else {
-            inbox.get().hub.finish(&run.firing);
+            inbox.get().hub.finish(&run.firing, Ended::Lost);
             return Ok(());
         };
         let tasks = TaskStarter::new(inbox, &env)?;

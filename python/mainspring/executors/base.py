@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._clock import clock_of
 from mainspring._logs import get_logger, names_caller
-from mainspring._mainspring import WorkerPool, keep_for_ever
+from mainspring._mainspring import RunSteps, WorkerPool, keep_for_ever
 from mainspring._runs.coroutine_run import CoroutineRun, raise_exit_of_program, wait_for
 from mainspring._runs.run import (
     Runs,
@@ -360,7 +360,7 @@ async def run_coroutine_job(
 ) -> list[JobExecutionEvent]:
     """Do what :func:`run_job` does, and await what the function returns in the calling task."""
     logger = logging.getLogger(logger_name)
-    runs = _runs(job, call_function, jobstore_alias, run_times, logger, Tells.run_coroutine_job)
+    runs = _runs(job, call_function, jobstore_alias, run_times, logger, is_coroutine=True)
     try:
         awaitable = next(runs)
     except StopIteration as end:
@@ -372,8 +372,7 @@ def _cancelled_run(
     job: Job, run_times: Sequence[datetime], logger: logging.Logger
 ) -> list[JobExecutionEvent]:
     """Tell of runs that were cancelled before they began."""
-    tell = Tells.run_coroutine_job
-    runs = _runs(job, raise_cancelled, job._jobstore_alias, run_times, logger, tell)
+    runs = _runs(job, raise_cancelled, job._jobstore_alias, run_times, logger, is_coroutine=True)
     return finish(runs, raise_cancelled)
 
 
@@ -383,10 +382,11 @@ def _runs(
     jobstore_alias: str | None,
     run_times: Sequence[datetime],
     logger: logging.Logger,
-    tell: Callable[..., None] = Tells.run_job,
+    is_coroutine: bool = False,
 ) -> Runs:
-    """Make the runs with records that name this module, by its ``datetime``, which programs patch."""
-    return runs_of(job, call, jobstore_alias, run_times, logger, tell, _now)
+    """Make the runs, by this module's ``datetime``, which programs patch."""
+    steps = RunSteps(job, jobstore_alias, run_times, logger, _now, is_coroutine)
+    return runs_of(job, call, steps)
 
 
 def _now(job: Job) -> datetime:
