@@ -29,8 +29,11 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// An executor as the hub sees it.
 #[derive(Clone)]
 pub struct Executor {
-    /// Who runs its sync functions; `None`: the Python executor is asked for every run.
+    /// Who runs its sync functions; `None`: the Python executor is asked for every run, unless it `calls_here`.
     pub pool: Option<Arc<Pool>>,
+    /// Whether it does nothing with a sync function but call it at once, as a drain can where coroutine jobs run on that
+    /// loop, too.
+    pub calls_here: bool,
     pub logger: Arc<Py<PyAny>>,
 }
 

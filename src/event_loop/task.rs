@@ -11,10 +11,12 @@ use crate::dispatch::loop_queue::Suspended;
 use crate::dispatch::run::{Outcome, Run};
 use crate::event_loop::coroutine::JobCoroutine;
 use crate::event_loop::inbox::LoopInbox;
+use crate::job::record::Route;
 use crate::process::exit::Inside;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::run::awaitables;
+use crate::run::current::InThisThread;
 use crate::run::env::{self, Env};
 use crate::run::report::{INFO, code};
 
@@ -49,12 +51,12 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         Ok(Self { inbox, env, event_loop, eager, takes_context })
     }
 
-    /// Runs a coroutine function's firing. Fails only with the user's interrupt.
+    /// Makes a run, from its next run time on. Fails only with the user's interrupt.
     pub fn run(&self, mut run: Run) -> PyResult<()> {
         if !run.next(self.env) {
             return Ok(());
         }
-        let result = run.seen.record.call(self.env.py);
+        let result = self.call(&mut run);
         self.go_on(run, result)
     }
 
@@ -84,8 +86,31 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             if !run.next(self.env) {
                 return Ok(());
             }
-            result = run.seen.record.call(py);
+            result = self.call(&mut run);
         }
+    }
+
+    /// Calls the function of a run. That of a coroutine only makes it.
+    fn call(&self, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
+        let route = Route::unpack(run.firing.route);
+        match !route.coroutine && self.env.executor(route.executor)?.calls_here {
+            true => self.call_here(run),
+            false => run.seen.record.call(self.env.py),
+        }
+    }
+
+    /// Calls a sync function in the loop's thread, where the program may see another loop or none.
+    fn call_here(&self, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.env.py;
+        let here = InThisThread::enter(py, &self.env.hub, &run.seen.id);
+        let context = run.context(self.env)?;
+        let hidden = self.env.scheduler.call_method0(intern!(py, "_calling_out"))?;
+        hidden.call_method0(intern!(py, "__enter__"))?;
+        let result = run.seen.record.call_in(&context);
+        let shown = hidden.call_method1(intern!(py, "__exit__"), (py.None(), py.None(), py.None()));
+        self.env.never_fails(shown.map(drop));
+        here.tell_unawaited();
+        result
     }
 
     fn settle(&self, run: &mut Run, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {

@@ -49,13 +49,15 @@ pub struct Env<'py> {
 
 /// An executor as the runs of one go see it.
 pub struct ExecutorHere<'py> {
-    /// Whether the engine runs its jobs without asking Python.
+    /// Whether the engine runs its jobs in threads or as tasks, without asking Python.
     pub native: bool,
+    /// Whether a drain may call its functions.
+    pub calls_here: bool,
     pub logger: Logger<'py>,
 }
 
 /// An event, and the context in which to tell of it.
-type Later<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
+pub type Later<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
 /// A logger, and whether it has records of level INFO.
 pub struct Logger<'py> {
@@ -201,11 +203,16 @@ impl<'py> Env<'py> {
         if let Some((_, executor)) = self.executors.borrow().iter().find(|(known, _)| *known == number) {
             return Ok(Rc::clone(executor));
         }
-        let (native, logger) = match self.hub.executor(number) {
-            Some(executor) => (executor.pool.is_some(), executor.logger.bind(self.py).clone()),
-            None => (false, imports::get_logger(self.py)?.call1(("executors",))?),
+        let known = self.hub.executor(number);
+        let logger = match &known {
+            Some(executor) => executor.logger.bind(self.py).clone(),
+            None => imports::get_logger(self.py)?.call1(("executors",))?,
         };
-        let executor = Rc::new(ExecutorHere { native, logger: Logger::new(self, logger)? });
+        let executor = Rc::new(ExecutorHere {
+            native: known.as_ref().is_some_and(|executor| executor.pool.is_some()),
+            calls_here: known.is_some_and(|executor| executor.calls_here),
+            logger: Logger::new(self, logger)?,
+        });
         self.executors.borrow_mut().push((number, Rc::clone(&executor)));
         Ok(executor)
     }

@@ -16,7 +16,7 @@ use crate::job::seen::{self, Seen};
 use crate::py::imports;
 use crate::py::tell::{Arguments, Caller};
 use crate::py::text;
-use crate::run::env::Env;
+use crate::run::env::{Env, Later};
 use crate::run::report::{self, Teller, code};
 use crate::run::steps::{self, Submission};
 
@@ -72,6 +72,12 @@ impl Run {
                 env.dispatch(&event, Some(&context))
             }));
         }
+    }
+
+    /// EVENT_JOB_SUBMITTED, if it is wanted, and the context to tell of it in beside the run.
+    pub fn submitted<'py>(&mut self, env: &Env<'py>) -> Option<Later<'py>> {
+        let event = || Ok((self.submission_event(env, code::JOB_SUBMITTED)?, self.own_context(env)?));
+        env.wants(code::JOB_SUBMITTED).then(event)?.map_err(|error| env.never_fails(Err(error))).ok()
     }
 
     /// An event about the whole submission.

@@ -99,7 +99,7 @@ pub fn notices_dropped(env: &Env<'_>, count: u64) -> PyResult<()> {
 }
 
 /// The job's trigger has ended, and it does not run once more.
-fn ended(env: &Env<'_>, store: StoreId, key: JobKey) {
+pub fn ended(env: &Env<'_>, store: StoreId, key: JobKey) {
     let Some(attached) = env.batch.store(&env.hub, store) else { return };
     let id = attached.store.read(|s| s.get_retired(key).map(|job| Arc::clone(job.id)));
     if let Some(id) = id {

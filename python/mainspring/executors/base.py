@@ -93,6 +93,8 @@ class BaseExecutor(metaclass=ABCMeta):
     #: The methods in whose place the engine may run the jobs; ``None`` where it may not. It does not where
     #: somebody has put others there since, in a subclass or in the class itself.
     _native_methods: ClassVar[Mapping[str, object] | None] = None
+    #: Whether a sync function is called at once, where and when it is submitted.
+    _calls_here: ClassVar[bool] = False
     #: Whether a job never runs in the thread that submits it, before the submission returns.
     _runs_elsewhere: ClassVar[bool] = False
 
