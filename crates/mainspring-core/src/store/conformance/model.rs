@@ -328,12 +328,11 @@ impl<S: Store> Both<S> {
         match owed {
             Owed::Finish(number) => {
                 let job = &mut self.jobs[number];
-                job.running -= 1;
+                let ended = if self.now % 2 == 0 { Ended::Executed } else { Ended::Error };
+                (job.running, job.ended) = (job.running - 1, Some(ended));
                 if job.state == State::Behind {
                     job.state = State::Queued;
                 }
-                let ended = if self.now % 2 == 0 { Ended::Executed } else { Ended::Error };
-                job.ended = Some(ended);
                 let payload = self.store.finish(fire(job.key), ended);
                 self.expect_freed(number, payload);
             }
