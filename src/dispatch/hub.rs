@@ -21,7 +21,6 @@ use crate::dispatch::run_log::RunLog;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
 use crate::process::fork::Origin;
-use crate::process::late_thread;
 
 /// How long a loop may leave its inbox alone before it is looked after.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -55,8 +54,6 @@ pub struct Hub {
     look_at_loops: LookAtLoops,
     /// Who looks after silent loops.
     pub loop_check: Aside,
-    /// Who starts the first workers of pools.
-    pub worker_start: Aside,
     pub clock: Arc<dyn Clock>,
     /// What drives the engine, and who ran, where the clock is one that is moved by hand.
     pub virtual_time: Option<(Arc<Drive>, RunLog)>,
@@ -114,7 +111,6 @@ impl Hub {
             runs: Runs::default(),
             look_at_loops,
             loop_check: Aside::default(),
-            worker_start: Aside::default(),
             clock,
             virtual_time: drive.map(|drive| (drive, RunLog::default())),
             origin: Origin::here(),
@@ -303,7 +299,7 @@ impl Hub {
         }
         for (pool, tasks) in pools {
             if !pool.has_begun() {
-                self.start_worker(&pool);
+                pool.begin_aside();
             }
             // A pool that was shut down under its executor gives the runs back: Python decides.
             let refused: Vec<Work> = pool
@@ -333,19 +329,13 @@ impl Hub {
         });
     }
 
-    /// Has the first worker of a pool started, which starts the others.
-    fn start_worker(&self, pool: &Arc<Pool>) {
-        let pool = Arc::clone(pool);
-        self.worker_start.start("mainspring-work", move |py| match (pool.begin)(py, Arc::clone(&pool)) {
-            Err(error) if !late_thread::is_too_late(py, &error) => error.write_unraisable(py, None),
-            _ => {}
-        });
-    }
-
     /// Waits for the threads that the timer thread has left something to.
     pub fn join_asides(&self) {
         self.loop_check.join();
-        self.worker_start.join();
+        let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
+        let pools: Vec<_> = executors.iter().flatten().filter_map(|executor| executor.pool.clone()).collect();
+        drop(executors);
+        pools.iter().for_each(|pool| pool.join_aside());
     }
 }
 

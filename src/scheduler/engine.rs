@@ -21,6 +21,7 @@ use crate::py::error::to_py;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::text::{self, Text};
+use crate::py::truth::Truth;
 use crate::run::current::{InThisThread, runs_in_this_thread};
 use crate::scheduler::virtual_time::VirtualTime;
 use crate::store::native::NativeStore;
@@ -177,9 +178,9 @@ impl Engine {
     }
 
     /// Starts the timer thread, or has the manual clock drive the engine. The engine keeps its scheduler alive while it runs.
-    fn start(&self, py: Python<'_>, paused: bool) -> PyResult<()> {
+    fn start(&self, py: Python<'_>, paused: Truth) -> PyResult<()> {
         self.hub.hold_scheduler(py, true);
-        self.handle.set_paused(paused);
+        self.handle.set_paused(paused.0);
         if let Some((drive, _)) = &self.hub.virtual_time {
             self.is_driven.store(true, Ordering::SeqCst);
             drive.add(&self.hub, &self.handle);
@@ -189,8 +190,8 @@ impl Engine {
     }
 
     /// Stops or resumes looking for due jobs.
-    fn set_paused(&self, paused: bool) {
-        self.handle.set_paused(paused);
+    fn set_paused(&self, paused: Truth) {
+        self.handle.set_paused(paused.0);
     }
 
     /// Stops the timer thread and waits for its end.
