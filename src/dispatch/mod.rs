@@ -6,6 +6,7 @@ pub mod hub;
 pub mod loop_queue;
 pub mod run;
 pub mod run_log;
+pub mod tally;
 pub mod turn;
 pub mod wake;
 pub mod worker_queue;

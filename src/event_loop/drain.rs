@@ -187,7 +187,7 @@ impl Begins {
 fn begin<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, firing: Firing) -> PyResult<()> {
     let begins = Begins::of(env, inbox, &firing);
     if begins == Begins::InPython {
-        notices::handle_item(env, Item::Run(firing));
+        notices::tell(env, Work::Item(Item::Run(firing)));
         return Ok(());
     }
     let Some(mut run) = Run::begin(env, firing) else { return Ok(()) };
@@ -217,13 +217,11 @@ fn begin<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, firin
 fn handle<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, work: Work) -> PyResult<()> {
     match work {
         Work::Item(Item::Run(firing)) => begin(env, tasks, inbox, firing)?,
-        Work::Item(item) => notices::handle_item(env, item),
-        Work::NoticesDropped(count) => env.never_fails(notices::notices_dropped(env, count)),
-        Work::Event(event, context) => env.never_fails(notices::told(env, &event, context.as_ref())),
         Work::Await(run, awaitable) => {
             inbox.take_in_hand(&run.firing);
             tasks.go_on(*run, Ok(awaitable.into_bound(env.py)))?;
         }
+        work => notices::tell(env, work),
     }
     Ok(())
 }

@@ -76,7 +76,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                         }
                         Ok(started) => return self.suspend(run, &started, value),
                         Err(error) => {
-                            self.env.never_fails(awaitables::close(value));
+                            awaitables::leave(self.env, value);
                             result = Err(error);
                         }
                     }
@@ -156,7 +156,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             Ok(task) => task,
             Err(error) => {
                 // A task factory may raise; the run is reported with that, and nothing is left unawaited.
-                self.env.never_fails(awaitables::close(&awaited));
+                awaitables::leave(self.env, &awaited);
                 return Err(error);
             }
         };

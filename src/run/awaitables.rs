@@ -7,7 +7,7 @@ use crate::dispatch::run::Outcome;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::run::env::Env;
-use crate::run::notices::{notices_dropped, told};
+use crate::run::notices;
 
 /// Whether `value` can be awaited: a coroutine, or an object with `__await__` or of a generator-based coroutine.
 pub fn is_awaitable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -30,16 +30,20 @@ pub fn abandon_queued(env: &Env<'_>, inbox: &Inbox, reason: &'static str) {
     for work in inbox.take_begun() {
         match work {
             Work::Await(mut run, awaitable) => {
-                env.never_fails(close(awaitable.bind(env.py)));
+                leave(env, awaitable.bind(env.py));
                 env.never_fails(imports::cancelled(env.py, reason).map(|error| {
                     run.settle(env, &Outcome::Raised(error));
                 }));
             }
-            Work::Event(event, context) => env.never_fails(told(env, &event, context.as_ref())),
-            Work::NoticesDropped(count) => env.never_fails(notices_dropped(env, count)),
             Work::Item(_) => {}
+            work => notices::tell(env, work),
         }
     }
+}
+
+/// Leaves a run's awaitable alone that is not going to be awaited, whatever it says to that.
+pub fn leave(env: &Env<'_>, awaitable: &Bound<'_, PyAny>) {
+    env.never_fails(close(awaitable));
 }
 
 /// Closes a coroutine that is not going to be awaited, so that nobody is warned of that.

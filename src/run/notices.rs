@@ -25,22 +25,33 @@ use crate::run::native::peek;
 use crate::run::report::code;
 use crate::trigger::PythonJitter;
 
-/// Handles what came to the control loop.
-pub fn handle_item(env: &Env<'_>, item: Item) {
-    match item {
-        Item::Run(firing) => {
+/// Handles what came to the control loop, but for the runs that it makes itself. What goes wrong stops nothing.
+pub fn tell(env: &Env<'_>, work: Work) {
+    let told = match work {
+        Work::Item(Item::Run(firing)) => {
             let Firing { store, key, last, .. } = firing;
             submit(env, firing);
             if last {
                 ended(env, store, key);
             }
+            Ok(())
         }
-        Item::Skipped { store, key, run_times } => skipped(env, store, key, run_times),
-        Item::Ended { store, key } => ended(env, store, key),
-        Item::HostDue { store, key, due } => host_due(env, store, key, due),
-        Item::Parked { store, key, error } => env.never_fails(parked(env, store, key, &error)),
-        Item::ClockStepped(micros) => env.never_fails(clock_stepped(env, micros)),
-    }
+        Work::Item(Item::Skipped { store, key, run_times }) => skipped(env, store, key, run_times),
+        Work::Item(Item::Ended { store, key }) => {
+            ended(env, store, key);
+            Ok(())
+        }
+        Work::Item(Item::HostDue { store, key, due }) => host_due(env, store, key, due),
+        Work::Item(Item::Parked { store, key, error }) => parked(env, store, key, &error),
+        Work::Item(Item::ClockStepped(micros)) => clock_stepped(env, micros),
+        Work::Event(event, context) => {
+            env.dispatch(event.bind(env.py), context.as_ref().map(|context| context.bind(env.py)))
+        }
+        Work::NoticesDropped(count) => notices_dropped(env, count),
+        // Theirs who have called the function.
+        Work::Await(..) => Ok(()),
+    };
+    env.never_fails(told);
 }
 
 /// Asks the scheduler to submit a firing to an executor written in Python.
@@ -61,38 +72,30 @@ fn submit(env: &Env<'_>, firing: Firing) {
     env.never_fails(result);
 }
 
-fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
+fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> PyResult<()> {
     let firing =
         Firing { store, key, route: 0, misfire_grace_seconds: None, run_times, attempt: 1, last: false };
     // A run that owns no instance slot, to tell of the job.
-    let Some((store, seen)) = peek(env, &firing) else { return };
+    let Some((store, seen)) = peek(env, &firing) else { return Ok(()) };
     let mut run = Run::new(firing, store, seen);
     if let Some((_, log)) = &env.hub.virtual_time {
         for &at in run.run_times() {
             log.skipped(&run.seen.id, at, env.hub.clock.now());
         }
     }
-    let mut tell = || {
-        let context = run.own_context(env)?;
-        let about = (run.job(env)?, run.run_times().len()).into_pyobject(env.py)?;
-        let log = env.scheduler.getattr(intern!(env.py, "_log_skipped"))?;
-        env.never_fails(tell::tell_in(context.as_ref(), &log, &about, None));
-        if env.wants(code::JOB_MAX_INSTANCES) {
-            let event = run.submission_event(env, code::JOB_MAX_INSTANCES)?;
-            env.dispatch(&event, context.as_ref())?;
-        }
-        Ok(())
-    };
-    env.never_fails(tell());
-}
-
-/// Hands over an event that came from another thread.
-pub fn told(env: &Env<'_>, event: &Py<PyAny>, context: Option<&Py<PyAny>>) -> PyResult<()> {
-    env.dispatch(event.bind(env.py), context.map(|context| context.bind(env.py)))
+    let context = run.own_context(env)?;
+    let about = (run.job(env)?, run.run_times().len()).into_pyobject(env.py)?;
+    let log = env.scheduler.getattr(intern!(env.py, "_log_skipped"))?;
+    env.never_fails(tell::tell_in(context.as_ref(), &log, &about, None));
+    if env.wants(code::JOB_MAX_INSTANCES) {
+        let event = run.submission_event(env, code::JOB_MAX_INSTANCES)?;
+        env.dispatch(&event, context.as_ref())?;
+    }
+    Ok(())
 }
 
 /// Tells of notices that were too many to be kept while the loop did not run.
-pub fn notices_dropped(env: &Env<'_>, count: u64) -> PyResult<()> {
+fn notices_dropped(env: &Env<'_>, count: u64) -> PyResult<()> {
     let message =
         "The event loop did not run for so long that %d more skipped runs are not told of one by one";
     Caller::ProcessJobs.log(None, env.logger()?, "warning", (message, count), None)
@@ -149,10 +152,10 @@ fn parked(env: &Env<'_>, store: StoreId, key: JobKey, error: &mainspring_core::E
 }
 
 /// A due job whose trigger only Python can evaluate.
-fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
-    let Some(attached) = env.batch.store(&env.hub, store) else { return };
+fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) -> PyResult<()> {
+    let Some(attached) = env.batch.store(&env.hub, store) else { return Ok(()) };
     let shared = &attached.store;
-    let Some(seen) = Seen::read(shared, key) else { return };
+    let Some(seen) = Seen::read(shared, key) else { return Ok(()) };
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
     let answers = env.hub.virtual_time.as_ref().map(|(drive, _)| drive.on_behalf());
@@ -165,24 +168,27 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
             match verdict {
                 HostVerdict::Run(firing) => env.hub.send(firing),
                 HostVerdict::Skipped(run_times) => {
-                    skipped(env, store, key, run_times);
+                    let told = skipped(env, store, key, run_times);
                     if ends {
                         ended(env, store, key);
                     }
+                    return told;
                 }
                 HostVerdict::Stale => {}
             }
+            Ok(())
         }
         Err(error) if env::is_interrupt(env.py, &error) => {
             // Not the trigger's fault: it is asked again, where the program lets the loop go on.
             env.hub.control.push(vec![Work::Item(Item::HostDue { store, key, due })]);
-            env.never_fails(Err(error));
+            Err(error)
         }
         Err(error) => {
-            if shared.change(|s| s.park_host(key, due)) {
-                let reason = error.value(env.py).clone().into_any();
-                env.never_fails(log_parked(env, &seen, reason, Some(&error)));
+            if !shared.change(|s| s.park_host(key, due)) {
+                return Ok(());
             }
+            let reason = error.value(env.py).clone().into_any();
+            log_parked(env, &seen, reason, Some(&error))
         }
     }
 }

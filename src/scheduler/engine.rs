@@ -11,8 +11,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::dispatch::hub::{Executor, Hub, HubDispatch, wait_none};
+use crate::dispatch::hub::{Executor, Hub, HubDispatch};
 use crate::dispatch::run_log::Logbook;
+use crate::dispatch::tally::wait_none;
 use crate::event_loop::inbox::LoopInbox;
 use crate::job::record::executor_number;
 use crate::process::fork::keep_for_ever;

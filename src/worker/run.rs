@@ -37,7 +37,7 @@ pub fn go_through(env: &Env<'_>, mut run: Run, thread_loop: &mut ThreadLoop) {
             Ok(value) if awaitables::is_awaitable(&value).unwrap_or(false) => {
                 if !hub.origin.is_here() {
                     // It has forked, and this is the child: here is no loop to await it on.
-                    env.never_fails(awaitables::close(&value));
+                    awaitables::leave(env, &value);
                     return;
                 }
                 let coroutines = hub.coroutines();
