@@ -65,6 +65,12 @@ fn runs_are_sent_where_the_route_says_when_they_are_due() {
 }
 
 #[test]
+fn a_slot_keeps_how_a_run_ended_for_nothing() {
+    assert!(size_of::<Slot<usize>>() <= 96, "{}", size_of::<Slot<usize>>());
+    assert!(size_of::<Firing>() <= 48 && size_of::<Item>() <= 56);
+}
+
+#[test]
 fn slots_are_free_again_when_nothing_needs_their_jobs() {
     let mut store = Store::new(1);
     let running = add(&mut store, "running", every(1), DEFAULT, 1);
