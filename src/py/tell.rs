@@ -68,6 +68,11 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// That of a run, of a coroutine function or another.
+    pub fn of_run(is_coroutine: bool) -> Self {
+        if is_coroutine { Self::RunCoroutineJob } else { Self::RunJob }
+    }
+
     fn function<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self {
             Self::RunJob => imports::run_tells(py)?.getattr(intern!(py, "run_job")),

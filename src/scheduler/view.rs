@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use crate::dispatch::tally::Counts;
+use crate::dispatch::ends::Counts;
 use crate::job::seen::Seen;
 use crate::py::once::intern;
 use crate::py::text;
@@ -15,7 +15,7 @@ use crate::store::listing::Listing;
 impl Engine {
     /// How many run times have ended how since the scheduler was made, and how many runs are queued or under way.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let Counts { executed, failed, missed, skipped } = self.hub().tally.read();
+        let Counts { executed, failed, missed, skipped } = self.hub().ends.read();
         let counts = PyDict::new(py);
         counts.set_item(intern!(py, "executed"), executed)?;
         counts.set_item(intern!(py, "failed"), failed)?;
@@ -27,15 +27,15 @@ impl Engine {
 
     /// Counts the runs that executors written in Python have made, by the events that tell of them.
     fn count(&self, events: &Bound<'_, PyAny>) -> PyResult<()> {
-        let tally = &self.hub().tally;
+        let ends = &self.hub().ends;
         for event in events.try_iter()? {
             let event = event?;
             match event.getattr(intern!(event.py(), "code"))?.extract()? {
-                code::JOB_EXECUTED => tally.executed(),
-                code::JOB_ERROR => tally.failed(),
-                code::JOB_MISSED => tally.missed(),
+                code::JOB_EXECUTED => ends.executed(),
+                code::JOB_ERROR => ends.failed(),
+                code::JOB_MISSED => ends.missed(),
                 code::JOB_MAX_INSTANCES => {
-                    tally.skipped(event.getattr(intern!(event.py(), "scheduled_run_times"))?.len()?);
+                    ends.skipped(event.getattr(intern!(event.py(), "scheduled_run_times"))?.len()?);
                 }
                 _ => (),
             }

@@ -15,7 +15,7 @@ use pyo3::types::PyDict;
 use crate::dispatch::hub::Hub;
 use crate::py::imports;
 use crate::py::once::{Once, intern};
-use crate::run::report::Env;
+use crate::run::env::Env;
 
 /// What one worker thread knows of its loop setting.
 #[derive(Default)]
