@@ -11,6 +11,7 @@ use crate::dispatch::run::{Outcome, Run};
 use crate::event_loop::coroutine::JobCoroutine;
 use crate::event_loop::inbox::LoopInbox;
 use crate::process::exit::Inside;
+use crate::py::host::{self, cpython};
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::run::report::{self, Env, INFO, code};
@@ -117,20 +118,19 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         run: &mut Run,
     ) -> PyResult<Started<'py>> {
         let py = self.env.py;
-        // As `asyncio.isfuture` asks, without a call of Python code for every run.
-        if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
+        if !is_coroutine && cpython::is_class_of_futures(&awaitable.get_type())? {
             let only = |task| Started { task, coroutine: None, is_direct: false };
             let loop_of = awaitable.call_method0(intern!(py, "get_loop"))?;
             return match &self.event_loop {
                 Some(event_loop) if !loop_of.is(event_loop) => {
-                    imports::bridged(py)?.call1((awaitable,)).map(only)
+                    host::bridged(py)?.call1((awaitable,)).map(only)
                 }
                 _ => Ok(only(awaitable.clone())),
             };
         }
         let awaited = match is_coroutine {
             true => awaitable.clone(),
-            false => imports::awaited(py)?.call1((awaitable,))?,
+            false => host::awaited(py)?.call1((awaitable,))?,
         };
         let coroutine = Bound::new(py, JobCoroutine::new(&awaited, self.eager.is_some()))?;
         let task = match self.start_task(coroutine.as_any(), run) {
@@ -200,8 +200,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let Some(coroutine) = coroutine.as_ref().map(Bound::get) else { return result_of_task(task, None) };
         if *is_direct && coroutine.returned_none() {
             // As nearly all jobs do. Unless the task was cancelled in its last step, that is its result, too.
-            let state = task.getattr_opt(intern!(py, "_state"))?;
-            if state.is_some_and(|state| state.is(intern!(py, "FINISHED"))) {
+            if cpython::is_finished(task)? {
                 return Ok(py.None().into_bound(py));
             }
         }
@@ -349,10 +348,7 @@ impl Resume {
             return Ok(false);
         }
         // Cancelled, though it has returned.
-        match task.getattr_opt(intern!(py, "_must_cancel"))? {
-            Some(must_cancel) => Ok(!must_cancel.is_truthy()?),
-            None => Ok(false),
-        }
+        Ok(cpython::must_cancel(task)? == Some(false))
     }
 
     fn take_run(&self) -> Option<Run> {
@@ -366,7 +362,7 @@ pub fn end_task(py: Python<'_>, suspended: &Suspended) -> PyResult<()> {
     if suspended.task_is_ours {
         let task = suspended.task.bind(py);
         // A task factory's own tasks need not have it.
-        let silenced = task.setattr(intern!(py, "_log_destroy_pending"), false);
+        let silenced = cpython::silence(task);
         let closed = task.call_method0(intern!(py, "get_coro"))?.call_method0(intern!(py, "close"));
         silenced.or_else(|error| match error.is_instance_of::<PyAttributeError>(py) {
             true => Ok(()),

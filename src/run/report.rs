@@ -20,6 +20,7 @@ use crate::job::handle::Job;
 use crate::job::record::Route;
 use crate::job::seen::{self, Seen};
 use crate::py::error::raised;
+use crate::py::host::{self, Scheduler};
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Arguments, Caller};
@@ -46,7 +47,7 @@ pub const INFO: u8 = 20;
 pub struct Env<'py> {
     pub py: Python<'py>,
     pub hub: Arc<Hub>,
-    pub scheduler: Bound<'py, PyAny>,
+    pub scheduler: Scheduler<'py>,
     /// Whose context jobs run in copies of that have none of their own.
     inbox: Arc<Inbox>,
     /// Makes those copies.
@@ -158,7 +159,7 @@ impl<'py> Env<'py> {
         let Some(own) = own else { return self.copy_context()?.call0() };
         let context = own.bind(self.py).call_method0(intern!(self.py, "copy"))?;
         if self.hub.virtual_time.is_some() {
-            self.scheduler.call_method1(intern!(self.py, "_follow_clock"), (&context,))?;
+            self.scheduler.follow_clock(&context)?;
         }
         Ok(context)
     }
@@ -210,7 +211,7 @@ impl<'py> Env<'py> {
         if let Some(logger) = self.scheduler_logger.get() {
             return Ok(logger);
         }
-        let logger = Logger::new(self, self.scheduler.getattr(intern!(self.py, "_logger"))?)?;
+        let logger = Logger::new(self, self.scheduler.logger()?)?;
         Ok(self.scheduler_logger.get_or_init(|| logger))
     }
 
@@ -221,7 +222,7 @@ impl<'py> Env<'py> {
         }
         let (native, logger) = match self.hub.executor(number) {
             Some(executor) => (executor.pool.is_some(), executor.logger.bind(self.py).clone()),
-            None => (false, imports::get_logger(self.py)?.call1(("executors",))?),
+            None => (false, host::get_logger(self.py)?.call1(("executors",))?),
         };
         let executor = Rc::new(ExecutorHere { native, logger: Logger::new(self, logger)? });
         self.executors.borrow_mut().push((number, Rc::clone(&executor)));
@@ -242,7 +243,7 @@ impl<'py> Env<'py> {
             self.hub.control.push(vec![Work::Event(event.clone().unbind(), context)]);
             return Ok(());
         }
-        let dispatch = self.scheduler.getattr(intern!(self.py, "_dispatch_event"))?;
+        let dispatch = self.scheduler.dispatch_event()?;
         let told = tell::tell_in(context, &dispatch, &PyTuple::new(self.py, [event])?, None);
         self.batch.forget_clock();
         told
@@ -253,7 +254,7 @@ impl<'py> Env<'py> {
     pub fn never_fails(&self, result: PyResult<()>) {
         match result {
             Err(error) if is_interrupt(self.py, &error) => self.interrupt.set(Some(error)),
-            Err(error) => error.write_unraisable(self.py, Some(&self.scheduler)),
+            Err(error) => error.write_unraisable(self.py, Some(self.scheduler.as_any())),
             Ok(()) => {}
         }
     }
@@ -305,7 +306,7 @@ pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
         return true;
     }
     error.is_instance_of::<PySystemExit>(py)
-        && imports::is_exit_of_program(py)
+        && host::is_exit_of_program(py)
             .and_then(|is_exit| is_exit.call1((error.value(py), error.traceback(py))))
             .and_then(|answer| answer.is_truthy())
             .unwrap_or(false)
@@ -352,8 +353,7 @@ impl Run {
         for &at in self.run_times() {
             run_times.append(self.datetime(env, at)?)?;
         }
-        let event =
-            imports::job_submission_event(py)?.call1((code, self.id(py), self.alias(py), run_times))?;
+        let event = host::job_submission_event(py)?.call1((code, self.id(py), self.alias(py), run_times))?;
         env.dispatch(&event, context)
     }
 
@@ -419,7 +419,7 @@ impl Run {
         let traceback = error.traceback(py);
         if exception.is_instance(imports::cancelled_error(py)?)? {
             // What ends with its loop is no news to whoever ends that.
-            let ends = env.after_its_loop || imports::loop_is_ending(py)?.call0()?.is_truthy()?;
+            let ends = env.after_its_loop || host::loop_is_ending(py)?.call0()?.is_truthy()?;
             let level = if ends { "debug" } else { "info" };
             let reason = exception.str()?;
             if reason.is_empty()? {
@@ -433,7 +433,7 @@ impl Run {
             self.log(env, "info", ("Run of job \"%s\" was interrupted", self.job(env)?), None)?;
         } else {
             if error.is_instance_of::<PyRuntimeError>(py) {
-                imports::explain(py)?.call1((&exception, &traceback))?;
+                host::explain(py)?.call1((&exception, &traceback))?;
             }
             let arguments = ("Job \"%s\" raised an exception", self.job(env)?);
             self.log(env, "error", arguments, Some(exception.as_any()))?;
@@ -464,20 +464,20 @@ impl Run {
         let options = PyDict::new(py);
         fill(&options)?;
         let arguments = (code, self.id(py), self.alias(py), self.datetime(env, at)?);
-        let event = imports::job_execution_event(py)?.call(arguments, Some(&options))?;
+        let event = host::job_execution_event(py)?.call(arguments, Some(&options))?;
         env.dispatch(&event, Some(&self.context(env)?))
     }
 
     /// A handle on the job, for log records, which show it as text, and for Python executors.
     pub fn job<'py>(&self, env: &Env<'py>) -> PyResult<Bound<'py, Job>> {
         let seen = Seen::read(&self.store.store, self.firing.key).unwrap_or_else(|| self.seen.clone());
-        let scheduler = Some(env.scheduler.clone().unbind());
+        let scheduler = Some(env.scheduler.as_any().clone().unbind());
         let alias = Some(self.alias(env.py).unbind());
         let job = Job::linked(Arc::clone(&self.store.store), self.firing.key, seen, scheduler, alias);
         Bound::new(env.py, job)
     }
 
     pub fn datetime<'py>(&self, env: &Env<'py>, at: UtcMicros) -> PyResult<Bound<'py, PyAny>> {
-        seen::zone_of(env.py, &self.seen.record, Some(&env.scheduler))?.datetime(env.py, at)
+        seen::zone_of(env.py, &self.seen.record, Some(env.scheduler.as_any()))?.datetime(env.py, at)
     }
 }

@@ -19,6 +19,7 @@ use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run::{Outcome, Run};
 use crate::job::seen::Seen;
 use crate::py::error::raised;
+use crate::py::host;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Caller};
@@ -165,7 +166,7 @@ fn submit(env: &Env<'_>, firing: Firing) {
             run_times.append(run.datetime(env, at)?)?;
         }
         let job = run.job(env)?;
-        let event = env.scheduler.call_method1(intern!(env.py, "_submit_native"), (job, run_times))?;
+        let event = env.scheduler.submit_native(job.into_any(), run_times)?;
         if !event.is_none() {
             // As APScheduler: of all submissions of a pass together, after what they entailed.
             env.later(event, run.own_context(env)?);
@@ -191,7 +192,7 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
     let tell = || {
         let context = run.own_context(env)?;
         let about = (run.job(env)?, run.run_times().len()).into_pyobject(env.py)?;
-        let log = env.scheduler.getattr(intern!(env.py, "_log_skipped"))?;
+        let log = env.scheduler.log_skipped()?;
         env.never_fails(tell::tell_in(context.as_ref(), &log, &about, None));
         run.submission_event(env, code::JOB_MAX_INSTANCES, context.as_ref())
     };
@@ -233,7 +234,7 @@ pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
     let tell = || {
         if env.wants(code::JOB_REMOVED) {
             let alias = attached.alias.bind(env.py);
-            let event = imports::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
+            let event = host::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
             env.dispatch(&event, None)?;
         }
         env.log_info(Caller::RemoveJob, || Ok(("Removed job %s", id())))

@@ -19,7 +19,6 @@ use crate::process::fork::keep_for_ever;
 use crate::py::awaitable::awaitable;
 use crate::py::error::to_py;
 use crate::py::imports;
-use crate::py::once::intern;
 use crate::py::text::{self, Text};
 use crate::run::current::{InThisThread, runs_in_this_thread};
 use crate::scheduler::virtual_time::VirtualTime;
@@ -68,7 +67,7 @@ impl Engine {
             Some(drive) => Arc::clone(&drive.clock) as Arc<dyn Clock>,
             None => Arc::new(SystemClock::new()),
         };
-        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock), drive, look_at_loops));
+        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock), drive));
         let handle = Arc::new(EngineHandle::new(clock, Arc::new(HubDispatch(Arc::clone(&hub)))));
         let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
         Ok(Self {
@@ -286,10 +285,6 @@ impl Engine {
     fn idle<'py>(&self, py: Python<'py>, but: usize) -> PyResult<Bound<'py, PyAny>> {
         awaitable(py, wait_none(Arc::clone(&self.hub), but))
     }
-}
-
-fn look_at_loops(scheduler: &Bound<'_, PyAny>) -> PyResult<()> {
-    scheduler.call_method0(intern!(scheduler.py(), "_check_loops")).map(drop)
 }
 
 /// Calls a job's function for an executor written in Python, noted as this thread's current run. Without an engine,

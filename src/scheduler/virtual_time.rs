@@ -97,7 +97,7 @@ impl VirtualTime {
         let (hub, firing) = self.drive.reclaim()?;
         let seen = Seen::read(&hub.attached(firing.store)?.store, firing.key)?;
         let at = firing.run_times.as_slice().first().map_or(0, |at| at.get());
-        Some((hub.scheduler(py)?, text::string(py, &seen.id), at))
+        Some((hub.scheduler(py)?.into_any(), text::string(py, &seen.id), at))
     }
 
     /// How many items have been handled.

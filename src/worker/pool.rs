@@ -18,7 +18,7 @@ use crate::dispatch::drive::Segment;
 use crate::dispatch::hub::Place;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::py::error::raised;
-use crate::py::imports;
+use crate::py::host;
 use crate::py::tell::Caller;
 use crate::run::report;
 use crate::run::report::Env;
@@ -101,7 +101,7 @@ impl WorkerPool {
         options.set_item("args", (number,))?;
         options.set_item("name", format!("{}_{number}", slf.get().pool.prefix))?;
         options.set_item("daemon", slf.get().pool.lock().daemon)?;
-        let thread = imports::new_thread(slf.py())?.call((), Some(&options))?;
+        let thread = host::new_thread(slf.py())?.call((), Some(&options))?;
         thread.call_method0("start")?;
         Ok(thread.unbind())
     }
@@ -271,7 +271,7 @@ fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
 }
 
 fn log_failure(py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
-    let logger = imports::get_logger(py)?.call1(("executors",))?;
+    let logger = host::get_logger(py)?.call1(("executors",))?;
     Caller::RunJob.log(None, &logger, "error", (message,), Some(raised(py, error).as_any()))
 }
 
