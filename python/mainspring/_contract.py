@@ -22,17 +22,19 @@ T = TypeVar("T")
 
 
 class Clock(Protocol):
-    """A clock that is moved by hand, in place of the system's."""
+    """The clock that a scheduler goes by: the system's, or one that is moved by hand."""
 
-    @property
-    def _time(self) -> Any:
-        """The time that passes, and that of the wall clock."""
+    #: Whether it is the one that everything else goes by, and passes by itself.
+    _is_the_systems: bool
 
-    def now(self) -> datetime:
-        """Return the time that the clock shows."""
+    def _now(self, zone: tzinfo, told_by: type[datetime]) -> datetime:
+        """Return the time in a zone; the system's as a class tells it, which programs may have replaced."""
 
-    def _now(self, zone: tzinfo) -> datetime:
-        """Return it in a zone."""
+    def _monotonic(self) -> float:
+        """Return how much time has passed, in seconds."""
+
+    def _time_elsewhere(self) -> datetime | None:
+        """Return the time that another process is to be told; ``None``: it knows it."""
 
     # A scheduler's life
 
@@ -42,8 +44,8 @@ class Clock(Protocol):
     def _make_engine(self, scheduler: Any) -> Any:
         """Make the engine of a scheduler."""
 
-    def _make_sweeper(self, scheduler: Any) -> Any:
-        """Make what sweeps the stores of a scheduler that are written in Python."""
+    def _make_sweeper(self, scheduler: Any, make: Callable[[Any], Any]) -> Any:
+        """Make what sweeps the stores of a scheduler that are written in Python, as a rule by ``make``."""
 
     def _attach(self, scheduler: Any) -> None:
         """Move the time of a scheduler that is started."""
@@ -68,7 +70,7 @@ class Clock(Protocol):
     def _leave(self, loop: AbstractEventLoop) -> None:
         """Let a loop have its own time again."""
 
-    # What the clock must know of to be moved
+    # What a clock must know of to be moved
 
     def _note_events(self, scheduler: Any, events: Iterable[Any]) -> None:
         """Take note of runs that an executor has made without the engine."""
@@ -79,8 +81,8 @@ class Clock(Protocol):
     def _noting_waiting(self, future: Future[Any]) -> AbstractContextManager[None]:
         """Take note, in a worker thread, that its run waits for a future of a loop meanwhile."""
 
-    def _is_being_advanced(self) -> bool:
-        """Tell whether the clock is being moved just now."""
+    def _stands(self) -> bool:
+        """Tell whether runs that sleep would do so for ever, since nobody moves the clock just now."""
 
     async def _let_runs_end(self, scheduler: Any, deadline: float | None) -> None:
         """Let time pass for the runs of a scheduler that has stopped."""
@@ -111,7 +113,7 @@ class Scheduler(Protocol):
 class LoopHolder(Protocol):
     """What a scheduler with a timer thread answers to the proxies of its loop in worker threads."""
 
-    _clock: Clock | None
+    _clock: Clock
     #: The worker threads that wait for a loop, and for which.
     _waiting_for_loop: dict[int, object]
     _loop_response_timeout: float

@@ -14,9 +14,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::dispatch::aside::Aside;
-use crate::dispatch::drive::Drive;
+use crate::dispatch::driver::Driver;
 use crate::dispatch::loop_queue::{Inbox, Work};
-use crate::dispatch::run_log::RunLog;
+use crate::dispatch::watch::Watch;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
 use crate::process::fork::Origin;
@@ -53,8 +53,10 @@ pub struct Hub {
     /// Who starts the first workers of pools.
     pub worker_start: Aside,
     pub clock: Arc<dyn Clock>,
-    /// What drives the engine, and who ran, where the clock is one that is moved by hand.
-    pub virtual_time: Option<(Arc<Drive>, RunLog)>,
+    /// What drives the engine by that clock.
+    pub driver: Arc<dyn Driver>,
+    /// Who is told of its runs as they are made.
+    pub watch: Box<dyn Watch>,
     /// The process that the hub works in; in a child forked from that, nothing of it is to be run or told.
     pub origin: Origin,
 }
@@ -89,7 +91,7 @@ struct Held {
 
 impl Hub {
     /// A hub for the scheduler that the weak reference `scheduler` leads to.
-    pub fn new(scheduler: Py<PyAny>, clock: Arc<dyn Clock>, drive: Option<Arc<Drive>>) -> Self {
+    pub fn new(scheduler: Py<PyAny>, driver: Arc<dyn Driver>, watch: Box<dyn Watch>) -> Self {
         Self {
             stores: RwLock::default(),
             executors: RwLock::default(),
@@ -101,8 +103,9 @@ impl Hub {
             runs: Runs::default(),
             loop_check: Aside::default(),
             worker_start: Aside::default(),
-            clock,
-            virtual_time: drive.map(|drive| (drive, RunLog::default())),
+            clock: driver.clock(),
+            driver,
+            watch,
             origin: Origin::here(),
         }
     }
@@ -219,10 +222,7 @@ impl Hub {
 
     /// Sends one firing to where it runs.
     pub fn send(self: &Arc<Self>, firing: Firing) {
-        match &self.virtual_time {
-            Some((drive, _)) if drive.drives(self) => drive.put_first(self, Item::Run(firing)),
-            _ => self.deliver(&mut vec![Item::Run(firing)]),
-        }
+        self.driver.send(self, firing);
     }
 
     /// Where an item goes, as [`Hub::deliver`] would send it.

@@ -336,12 +336,12 @@ impl Resume {
     fn nobody_asks(&self, task: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = task.py();
         let hub = &self.inbox.get().hub;
-        if hub.mask() & code::JOB_EXECUTED != 0 || hub.virtual_time.is_some() {
+        if hub.mask() & code::JOB_EXECUTED != 0 {
             return Ok(false);
         }
         let executor = {
             let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-            run.as_ref().filter(|run| run.times_left().len() == 1).map(Run::executor)
+            run.as_ref().filter(|run| run.times_left().len() == 1 && run.watched.is_none()).map(Run::executor)
         };
         let Some(executor) = executor.and_then(|executor| hub.executor(executor)) else { return Ok(false) };
         if executor.logger.bind(py).call_method1(intern!(py, "isEnabledFor"), (INFO,))?.is_truthy()? {

@@ -151,14 +151,14 @@ impl<'py> Env<'py> {
     }
 
     /// A context for one run: a copy of the job's own, where it has one, or of that which the loop was bound with.
-    /// On a manual clock its own context follows that, too.
+    /// Its own context follows another clock than the system's, too.
     pub fn run_context(&self, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         if self.in_run {
             return imports::copy_context(self.py)?.call0();
         }
         let Some(own) = own else { return self.copy_context()?.call0() };
         let context = own.bind(self.py).call_method0(intern!(self.py, "copy"))?;
-        if self.hub.virtual_time.is_some() {
+        if !self.hub.driver.is_the_systems() {
             self.scheduler.follow_clock(&context)?;
         }
         Ok(context)

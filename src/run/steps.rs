@@ -57,14 +57,11 @@ impl Run {
             let now = env.batch.now(&env.hub);
             match due::missed_by(at, now, self.firing.misfire_grace_seconds) {
                 Some(late) => {
-                    if let Some((_, log)) = &env.hub.virtual_time {
-                        log.missed(&self.seen.id, at, now);
-                    }
+                    env.hub.watch.missed(&self.seen.id, at, now);
                     self.settle(env, Outcome::Missed(late));
                 }
                 None => {
-                    self.logged =
-                        env.hub.virtual_time.as_ref().map(|(_, l)| l.started(&self.seen.id, at, now));
+                    self.watched = env.hub.watch.started(&self.seen.id, at, now);
                     env.never_fails(self.log_start(env, at));
                     return Some(at);
                 }
@@ -80,8 +77,8 @@ impl Run {
         if !env.hub.origin.is_here() {
             return;
         }
-        if let (Some((_, log)), Some(run)) = (&env.hub.virtual_time, self.logged.take()) {
-            log.ended(env.py, run, &outcome);
+        if let Some(run) = self.watched.take() {
+            env.hub.watch.ended(env.py, run, &outcome);
         }
         if self.index == self.run_times().len() {
             env.batch.finish(&env.hub, &self.store, &self.firing);
@@ -184,10 +181,9 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) {
     // A run that owns no instance slot, to tell of the job.
     let Some((store, seen)) = peek(env, &firing) else { return };
     let run = Run::new(firing, store, seen);
-    if let Some((_, log)) = &env.hub.virtual_time {
-        for &at in run.run_times() {
-            log.skipped(&run.seen.id, at, env.hub.clock.now());
-        }
+    let now = env.hub.clock.now();
+    for &at in run.run_times() {
+        env.hub.watch.skipped(&run.seen.id, at, now);
     }
     let tell = || {
         let context = run.own_context(env)?;
@@ -275,7 +271,7 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) {
     let Some(seen) = Seen::read(shared, key) else { return };
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
-    let answers = env.hub.virtual_time.as_ref().map(|(drive, _)| drive.on_behalf());
+    let answers = env.hub.driver.on_behalf();
     let answer = due::due(&seen.trigger, seen.policy, due, now, &mut jitter);
     drop(answers);
     match jitter.or_raised(answer) {

@@ -23,7 +23,7 @@ impl Home {
         self.0.get_localzone(py)?.call0()
     }
 
-    /// The time now in `tzinfo`; on behalf of a scheduler with a manual clock, that clock's.
+    /// The time now in `tzinfo`; on behalf of a scheduler whose clock is not the system's, that clock's.
     pub fn now<'py>(&self, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = tzinfo.py();
         if let Some(now) = on_behalf::now_here() {
@@ -37,7 +37,7 @@ impl Home {
         Ok(!self.0.datetime(py)?.is(&Std::get(py)?.datetime))
     }
 
-    /// The date today on the machine's own clock; on a manual clock, in `tzinfo`.
+    /// The date today on the machine's own clock; on behalf of another clock, in `tzinfo`.
     pub fn today<'py>(&self, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = tzinfo.py();
         if let Some(now) = on_behalf::now_here() {

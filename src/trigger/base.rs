@@ -91,7 +91,7 @@ pub fn apply_jitter<'py>(
 }
 
 /// `random.uniform(0, longest)`: Python's generator, so that `random.seed` governs it. On behalf of a scheduler
-/// with a manual clock that clock's seed does.
+/// whose clock is not the system's that clock's seed does.
 pub fn draw_seconds<'py>(longest: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = longest.py();
     if let Some(drawn) = on_behalf::drawn_here(longest.extract().unwrap_or(0.0)) {

@@ -14,7 +14,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::dispatch::drive::Segment;
+use crate::dispatch::driver::Segment;
 use crate::dispatch::hub::Place;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::py::error::raised;
@@ -72,8 +72,8 @@ impl WorkerPool {
         Self::ensure_spare(&Bound::new(py, Self::of(pool))?)
     }
 
-    /// Lends the drive of a manual clock to a worker; `false` when the pool is shut down.
-    pub fn drive(slf: &Bound<'_, Self>, segment: Segment) -> PyResult<bool> {
+    /// Lends the drive of engines to a worker; `false` when the pool is shut down.
+    pub fn drive(slf: &Bound<'_, Self>, segment: Box<dyn Segment>) -> PyResult<bool> {
         Self::ensure_spare(slf)?;
         Ok(slf.get().pool.push(vec![Task::Drive(segment)]).is_empty())
     }
@@ -225,8 +225,7 @@ impl WorkerPool {
                         }
                     }
                     if pool.origin.is_here() {
-                        segment.end(&place);
-                        segment.done.bind(py).call0()?;
+                        segment.end(py, &place)?;
                     }
                 }
                 Task::Call(function, args) => {

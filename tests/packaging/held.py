@@ -1,4 +1,4 @@
-"""By these assignments mypy holds the package to the Protocols of what the binding calls.
+"""By these assignments mypy holds the package to Protocols: of what the binding calls, and of clocks.
 
 ``test_contract.py`` reads this file, and nothing imports it.
 """
@@ -22,9 +22,11 @@ import mainspring.triggers.date
 import mainspring.triggers.interval
 import mainspring.util
 from mainspring import _contract
+from mainspring._clock import SystemClock
 from mainspring._scheduler.driven import DrivenScheduler
 from mainspring._scheduler.hosted import HostLoop
 from mainspring.schedulers.base import BaseScheduler
+from mainspring.testing import ManualClock
 
 
 def scheduler(it: BaseScheduler) -> _contract.BoundScheduler:
@@ -33,6 +35,10 @@ def scheduler(it: BaseScheduler) -> _contract.BoundScheduler:
 
 def driven_scheduler(it: DrivenScheduler) -> _contract.BoundDrivenScheduler:
     return it
+
+
+def clocks(its: SystemClock | ManualClock) -> _contract.Clock:
+    return its
 
 
 def host_loop(it: HostLoop) -> _contract.BoundHostLoop:
