@@ -77,38 +77,50 @@ def task_starter(floor: str) -> Callable[[Coroutine[Any, Any, None]], asyncio.Ta
 
 
 def add_due_together(
-    scheduler: Any, work: Callable[[int], Any], size: int, periodic: bool = False
+    scheduler: Any,
+    work: Callable[..., Any],
+    size: int,
+    periodic: bool = False,
+    arguments: bool = True,
 ) -> float:
     """Adds `size` jobs due at one instant that lies just far enough ahead; returns it in Unix time.
 
-    The scheduler is started and paused; it is running when this returns. Job number i gets i. The jobs run
-    once; `periodic` ones are due again after an hour.
+    The scheduler is running when this returns; it may be paused before, or not have been started, or run.
+    Job number i gets i, unless there are to be no arguments. The jobs run once; `periodic` ones are due
+    again after an hour.
     """
 
-    def add(index: int, due: datetime) -> None:
-        when = (
+    def add(scheduler: Any, index: int, due: datetime) -> None:
+        when: dict[str, Any] = (
             {"trigger": "interval", "hours": 1, "next_run_time": due}
             if periodic
             else {"trigger": "date", "run_date": due}
         )
-        scheduler.add_job(work, args=[index], misfire_grace_time=None, **when)
+        if arguments:
+            when["args"] = [index]
+        scheduler.add_job(work, misfire_grace_time=None, **when)
 
-    # A hundred jobs tell how long adding all of them will take.
+    # A hundred jobs of another scheduler tell how long adding all of them will take.
+    trial = type(scheduler)(timezone="UTC")
     begin = time.perf_counter()
     far = datetime.now(timezone.utc) + timedelta(days=1)
     for _ in range(100):
-        add(0, far)
-    scheduler.remove_all_jobs()
+        add(trial, 0, far)
+    trial.start(paused=True)
     adding = size * (time.perf_counter() - begin) / 100
+    trial.shutdown()
     begin = time.perf_counter()
     gc.collect()  # a process with many objects takes its time
     lead = 0.5 + 1.5 * adding + 2 * (time.perf_counter() - begin)
 
     due = datetime.now(timezone.utc) + timedelta(seconds=lead)
     for index in range(size):
-        add(index, due)
+        add(scheduler, index, due)
     gc.collect()
-    scheduler.resume()
+    if scheduler.running:
+        scheduler.resume()
+    else:
+        scheduler.start()
     if datetime.now(timezone.utc) > due - timedelta(seconds=0.1):
         raise RuntimeError("adding the jobs took longer than foreseen")
     return due.timestamp()

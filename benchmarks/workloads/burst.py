@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
+import logging
 import time
+from typing import Any
 
 from benchmarks.rivals import due_together
 from benchmarks.subjects import (
@@ -24,10 +27,21 @@ from benchmarks.subjects import (
     task_starter,
 )
 
-CASES = {
+#: Unless a case says otherwise the jobs are coroutine functions with an argument, run once, and are added
+#: to a scheduler that has been started and is paused.
+CASES: dict[str, dict[str, Any]] = {
     "returns at once": {},
     "returns at once, interval jobs": {"periodic": True},
     "suspends once": {"suspends": True},
+    "no arguments": {"arguments": False},
+    "no arguments, interval jobs": {"arguments": False, "periodic": True},
+    "added before the start": {"start": "after"},
+    "added before the start, interval jobs": {"start": "after", "periodic": True},
+    "added before the start, no arguments": {"start": "after", "arguments": False},
+    "added while it runs": {"start": "before"},
+    "added while it runs, interval jobs": {"start": "before", "periodic": True},
+    "a listener to all events": {"listener": True},
+    "INFO logging to a handler that drops": {"log": True},
 }
 LOOPS = ("asyncio", "uvloop")
 SIZES = {
@@ -47,18 +61,42 @@ QUICK = {
 BEAT = 0.001
 
 
+def log_to_nobody(library: str) -> None:
+    """Enables the library's loggers from INFO on, with a handler that drops."""
+    logger = logging.getLogger(library)
+    logger.setLevel(logging.INFO)
+    logger.addHandler(Drops())
+    logger.propagate = False
+
+
+class Drops(logging.Handler):
+    """A handler to which records cost as little as can be."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes it and forgets it."""
+
+
 async def measure(
-    subject: str, size: int, suspends: bool = False, periodic: bool = False
+    subject: str,
+    size: int,
+    suspends: bool = False,
+    periodic: bool = False,
+    arguments: bool = True,
+    start: str = "paused",
+    listener: bool = False,
+    log: bool = False,
 ) -> dict[str, float]:
     """Runs `size` jobs due at one instant, each exactly once.
 
-    They are jobs that run once; `periodic` ones are due again in an hour.
+    They are jobs that run once; `periodic` ones are due again in an hour. The scheduler has been started
+    `before` they are added, or is `paused` meanwhile, or is started `after`.
     """
-    if periodic and subject in RIVALS:
-        raise Cannot("is measured with jobs that run once only")
+    if subject in RIVALS and (periodic or listener or log or not arguments or start != "paused"):
+        raise Cannot("is measured with jobs that run once only, and in one shape")
     loop = asyncio.get_running_loop()
     runs = [0] * size
     left = size
+    told = 0
     ended: asyncio.Future[float] = loop.create_future()
 
     def done(index: int) -> None:
@@ -71,11 +109,18 @@ async def measure(
     async def returns_at_once(index: int) -> None:
         done(index)
 
+    async def without_arguments() -> None:
+        done(size - left)
+
     async def suspends_once(index: int) -> None:
         await asyncio.sleep(0)
         done(index)
 
-    work = suspends_once if suspends else returns_at_once
+    def tell(event: object) -> None:
+        nonlocal told
+        told += 1
+
+    work: Any = suspends_once if suspends else returns_at_once
     longest_stall = 0.0
     last_beat = 0.0
 
@@ -103,8 +148,16 @@ async def measure(
         await asyncio.gather(*tasks)
     elif subject in LIBRARIES:
         scheduler = asyncio_scheduler(subject)
-        scheduler.start(paused=True)
-        due_at = add_due_together(scheduler, work, size, periodic)
+        if log:
+            log_to_nobody(subject)
+        if listener:
+            events = importlib.import_module(f"{subject}.events")
+            scheduler.add_listener(tell, events.EVENT_ALL)
+        if start != "after":
+            scheduler.start(paused=start == "paused")
+        if not arguments:
+            work = without_arguments
+        due_at = add_due_together(scheduler, work, size, periodic, arguments)
         await asyncio.sleep(due_at - time.time() - 0.05)
         start_beating()
         end = await ended
@@ -120,5 +173,7 @@ async def measure(
 
     if runs != [1] * size:
         raise RuntimeError("a job did not run exactly once")
+    if listener and told < 2 * size:
+        raise RuntimeError("the listener has not been told of each addition and each run")
     await asyncio.sleep(2 * BEAT)
     return {"run_us": (end - due_at) / size * 1e6, "longest_stall_ms": longest_stall * 1e3}

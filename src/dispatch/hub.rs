@@ -20,7 +20,6 @@ use crate::dispatch::watch::Watch;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
 use crate::process::fork::Origin;
-use crate::process::late_thread;
 use crate::py::host::Scheduler;
 
 /// How long a loop may leave its inbox alone before it is looked after.
@@ -50,8 +49,6 @@ pub struct Hub {
     pub runs: Runs,
     /// Who looks after silent loops.
     pub loop_check: Aside,
-    /// Who starts the first workers of pools.
-    pub worker_start: Aside,
     pub clock: Arc<dyn Clock>,
     /// What drives the engine by that clock.
     pub driver: Arc<dyn Driver>,
@@ -102,7 +99,6 @@ impl Hub {
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
             loop_check: Aside::default(),
-            worker_start: Aside::default(),
             clock: driver.clock(),
             driver,
             watch,
@@ -290,7 +286,7 @@ impl Hub {
         }
         for (pool, tasks) in pools {
             if !pool.has_begun() {
-                self.start_worker(&pool);
+                pool.begin_aside();
             }
             // A pool that was shut down under its executor gives the runs back: Python decides.
             let refused: Vec<Work> = pool
@@ -320,19 +316,13 @@ impl Hub {
         });
     }
 
-    /// Has the first worker of a pool started, which starts the others.
-    fn start_worker(&self, pool: &Arc<Pool>) {
-        let pool = Arc::clone(pool);
-        self.worker_start.start("mainspring-work", move |py| match (pool.begin)(py, Arc::clone(&pool)) {
-            Err(error) if !late_thread::is_too_late(py, &error) => error.write_unraisable(py, None),
-            _ => {}
-        });
-    }
-
     /// Waits for the threads that the timer thread has left something to.
     pub fn join_asides(&self) {
         self.loop_check.join();
-        self.worker_start.join();
+        let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
+        let pools: Vec<_> = executors.iter().flatten().filter_map(|executor| executor.pool.clone()).collect();
+        drop(executors);
+        pools.iter().for_each(|pool| pool.join_aside());
     }
 }
 

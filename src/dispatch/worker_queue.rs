@@ -13,10 +13,12 @@ use mainspring_core::engine::Firing;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use crate::dispatch::aside::Aside;
 use crate::dispatch::driver::Segment;
 use crate::dispatch::hub::Hub;
 use crate::dispatch::turn::Turn;
 use crate::process::fork::Origin;
+use crate::process::late_thread;
 
 thread_local! {
     /// The pool that the current thread is a worker of.
@@ -62,6 +64,8 @@ pub struct Pool {
     pub begin: fn(Python<'_>, Arc<Pool>) -> PyResult<()>,
     /// Whether there has ever been a worker.
     has_begun: AtomicBool,
+    /// Who starts the first worker where the timer thread wants one.
+    beginning: Aside,
     /// How many workers are kept by runs for which whoever drives the engines does not wait.
     pub stuck: AtomicUsize,
 }
@@ -84,6 +88,7 @@ impl Pool {
             turn: Turn::default(),
             begin,
             has_begun: AtomicBool::new(false),
+            beginning: Aside::default(),
             stuck: AtomicUsize::new(0),
         }
     }
@@ -99,6 +104,22 @@ impl Pool {
     /// Whether a worker has ever been started, which sees to it that there is one to spare.
     pub fn has_begun(&self) -> bool {
         self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// Has the first worker started, which starts the others, in a thread that may wait for Python.
+    pub fn begin_aside(self: &Arc<Self>) {
+        let pool = Arc::clone(self);
+        self.beginning.start("mainspring-work", move |py| match (pool.begin)(py, Arc::clone(&pool)) {
+            Err(error) if !late_thread::is_too_late(py, &error) => error.write_unraisable(py, None),
+            _ => {}
+        });
+    }
+
+    /// Waits until a first worker that is being started has been.
+    pub fn join_aside(&self) {
+        if self.origin.is_here() {
+            self.beginning.join();
+        }
     }
 
     /// Queues tasks; gives them back when the pool is shut down.

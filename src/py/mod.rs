@@ -7,3 +7,4 @@ pub mod imports;
 pub mod once;
 pub mod tell;
 pub mod text;
+pub mod truth;

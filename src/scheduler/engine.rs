@@ -20,6 +20,7 @@ use crate::py::awaitable::awaitable;
 use crate::py::error::to_py;
 use crate::py::imports;
 use crate::py::text::{self, Text};
+use crate::py::truth::Truth;
 use crate::run::current::{InThisThread, runs_in_this_thread};
 use crate::store::native::NativeStore;
 use crate::time::datetime::instant;
@@ -162,15 +163,15 @@ impl Engine {
     }
 
     /// Has the engine driven, by its timer thread as a rule. It keeps its scheduler alive while it runs.
-    fn start(&self, py: Python<'_>, paused: bool) -> PyResult<()> {
+    fn start(&self, py: Python<'_>, paused: Truth) -> PyResult<()> {
         self.hub.hold_scheduler(py, true);
-        self.handle.set_paused(paused);
+        self.handle.set_paused(paused.0);
         self.hub.driver.start(py, &self.hub, &self.handle).map_err(to_py)
     }
 
     /// Stops or resumes looking for due jobs.
-    fn set_paused(&self, paused: bool) {
-        self.handle.set_paused(paused);
+    fn set_paused(&self, paused: Truth) {
+        self.handle.set_paused(paused.0);
     }
 
     /// Stops the timer thread and waits for its end.

@@ -215,10 +215,12 @@ impl NativeStore {
     /// `trigger` is its own or equal to it.
     fn handed_over<'py>(
         &self,
-        job_id: Text<'_>,
+        job_id: &Bound<'py, PyAny>,
         trigger: &Bound<'py, PyAny>,
     ) -> PyResult<(u32, Option<Bound<'py, PyAny>>)> {
         let py = trigger.py();
+        // What is no text is the id of no job.
+        let Ok(job_id) = job_id.extract::<Text<'_>>() else { return Ok((0, None)) };
         let known = self.store.read(|s| {
             let job = s.get(s.key(job_id.as_str())?)?;
             Some((job.revision, job.handed_over.map(|_| job.key)))

@@ -20,6 +20,7 @@ use crate::dispatch::worker_queue::{Pool, Task};
 use crate::py::error::raised;
 use crate::py::host;
 use crate::py::tell::Caller;
+use crate::py::truth::Truth;
 use crate::run::report;
 use crate::run::report::Env;
 use crate::worker::run;
@@ -162,12 +163,12 @@ impl WorkerPool {
     }
 
     /// Takes no more work; what is queued is still done. With `wait`, returns when it is.
-    fn shutdown(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
+    fn shutdown(&self, py: Python<'_>, wait: Truth) -> PyResult<()> {
         if !self.pool.origin.is_here() {
             return Ok(());
         }
         self.pool.close();
-        if wait { join(py, &self.pool) } else { Ok(()) }
+        if wait.0 { join(py, &self.pool) } else { Ok(()) }
     }
 
     /// The life of one worker thread.

@@ -28,6 +28,23 @@ NEW_LOOP: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": async
 if uvloop is not None:
     NEW_LOOP["uvloop"] = uvloop.new_event_loop
 
+
+def _as_completed_needs_no_loop() -> bool:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        asyncio.as_completed([])
+    except RuntimeError:
+        return False
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    return True
+
+
+#: Whether ``asyncio.as_completed`` can be called where no loop is running: CPython 3.14.10 refuses it.
+AS_COMPLETED_NEEDS_NO_LOOP = _as_completed_needs_no_loop()
+
 _numbers = count()
 
 

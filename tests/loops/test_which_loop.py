@@ -205,8 +205,9 @@ scheduler.start()
 # A loop runs in another thread, which does not make it the scheduler's.
 guess = scheduler._eventloop
 scheduler._guess.search(scheduler._take_running_loop)
-while not scheduler._guess._elsewhere and "uvloop" == sys.argv[1]:
-    threading.Event().wait(0.01)
+if "uvloop" == sys.argv[1] and sys.version_info < (3, 14):  # where it is found by its tasks
+    while not scheduler._guess._elsewhere:
+        threading.Event().wait(0.01)
 assert scheduler._eventloop is guess
 
 async def until_it_ran():

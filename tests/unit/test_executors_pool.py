@@ -168,6 +168,29 @@ async def own_loop() -> bool:
     return asyncio.get_running_loop().is_running()
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kinds", [("threadpool",) * 5, ("debug", "threadpool", "threadpool")])
+def test_each_of_several_executors_begins_with_the_same_fire(
+    kinds: tuple[str, ...], when: str
+) -> None:
+    executors = {str(number): {"type": kind} for number, kind in enumerate(kinds)}
+    scheduler = BackgroundScheduler(timezone="UTC", executors=executors)
+    executed = listen(scheduler, EVENT_JOB_EXECUTED)
+    if when == "after":
+        scheduler.start(paused=True)
+    due = now()
+    for alias in executors:
+        job = {"executor": alias, "id": alias, "misfire_grace_time": None}
+        scheduler.add_job(return_five, "date", run_date=due, **job)
+    if when == "after":
+        scheduler.resume()
+    else:
+        scheduler.start()
+    executed.wait_for(EVENT_JOB_EXECUTED, len(kinds))
+    scheduler.shutdown()
+    assert sorted(event.job_id for event in executed.events) == sorted(executors)
+
+
 class TestProcessPool:
     def test_processes_are_spawned(self) -> None:
         executor = ProcessPoolExecutor(1)

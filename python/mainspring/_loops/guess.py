@@ -67,7 +67,11 @@ class LoopGuess:
 
 
 def _loops_of_tasks() -> Iterator[asyncio.AbstractEventLoop]:
-    """Return the loops of all tasks that asyncio knows of, as ``asyncio.all_tasks`` finds those."""
+    """Return the loops of all tasks that asyncio knows of, as ``asyncio.all_tasks`` finds those.
+
+    From CPython 3.14 on it keeps its own tasks where only C code finds them, and these are those of other
+    kinds; loops that run in the guess's thread are found by its frames.
+    """
     tables = (
         ("_scheduled_tasks", "_eager_tasks") if sys.version_info >= (3, 12) else ("_all_tasks",)
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mainspring._mainspring import NativeStore
-from mainspring.jobstores.base import BaseJobStore
+from mainspring.jobstores.base import BaseJobStore, JobLookupError
 
 if TYPE_CHECKING:
     from mainspring._contract import Scheduler
@@ -65,7 +65,7 @@ class MemoryJobStore(BaseJobStore):
         self._native.set_owner(None, None)
 
     def lookup_job(self, job_id: str) -> Job | None:
-        return self._native.lookup(job_id)
+        return self._native.lookup(job_id) if isinstance(job_id, str) else None
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
         return self._native.due_jobs(now)
@@ -83,6 +83,8 @@ class MemoryJobStore(BaseJobStore):
         self._native.update(job)
 
     def remove_job(self, job_id: str) -> None:
+        if not isinstance(job_id, str):
+            raise JobLookupError(job_id)
         self._native.remove(job_id)
 
     def remove_all_jobs(self) -> None:

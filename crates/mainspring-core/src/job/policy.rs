@@ -40,6 +40,16 @@ pub struct RunPolicy {
 impl RunPolicy {
     /// APScheduler's defaults: one second of grace, coalesced, one instance.
     pub const DEFAULT: Self = Self { misfire_grace_seconds: Some(1), coalesce: true, max_instances: 1 };
+
+    /// A policy for a test at random, where `below(n)` is a number from 0 to n - 1.
+    #[cfg(feature = "testing")]
+    pub fn any(mut below: impl FnMut(usize) -> usize) -> Self {
+        Self {
+            misfire_grace_seconds: [None, Some(1), Some(60), Some(7_200)][below(4)],
+            coalesce: below(2) == 1,
+            max_instances: [1, 1, 2, 3, 0][below(5)],
+        }
+    }
 }
 
 impl Default for RunPolicy {

@@ -90,10 +90,6 @@ impl Random {
     }
 
     pub fn policy(&mut self) -> RunPolicy {
-        RunPolicy {
-            misfire_grace_seconds: self.pick(&[None, Some(1), Some(60), Some(7_200)]),
-            coalesce: self.one_in(2),
-            max_instances: self.pick(&[1, 1, 2, 3]),
-        }
+        RunPolicy::any(|n| self.below(n as i64) as usize)
     }
 }

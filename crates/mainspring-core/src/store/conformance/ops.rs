@@ -112,13 +112,13 @@ fn schedule() -> impl Strategy<Value = Schedule> {
 }
 
 fn policy() -> impl Strategy<Value = RunPolicy> {
-    (prop::option::of(0..100u32), any::<bool>(), 0..4u32).prop_map(
-        |(misfire_grace_seconds, coalesce, max_instances)| RunPolicy {
-            misfire_grace_seconds,
-            coalesce,
-            max_instances,
-        },
-    )
+    any::<usize>().prop_map(|mut choices| {
+        RunPolicy::any(|n| {
+            let chosen = choices % n;
+            choices /= n;
+            chosen
+        })
+    })
 }
 
 pub fn op() -> impl Strategy<Value = Op> {
