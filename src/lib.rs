@@ -36,6 +36,10 @@ mod _mainspring {
     #[pymodule_export]
     use crate::run::current::{current_run, runs_in_this_thread};
     #[pymodule_export]
+    use crate::run::python::RunSteps;
+    #[pymodule_export]
+    use crate::run::report::error_event;
+    #[pymodule_export]
     use crate::scheduler::engine::{Engine, noted};
     #[pymodule_export]
     use crate::scheduler::jobs::NativeJobs;

@@ -289,6 +289,9 @@ class BoundScheduler(Protocol):
     def _thread_loop(self) -> AbstractEventLoop | None:
         """Return what this thread is to have as its event loop while it runs a sync function."""
 
+    def _calling_out(self) -> AbstractContextManager[Any]:
+        """Return the context in which code of the program is called on the scheduler's own loop."""
+
     def _follow_clock(self, context: Context) -> None:
         """Have what runs in a context see the time of the scheduler's clock."""
 

@@ -1,15 +1,17 @@
 from abc import abstractmethod
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from datetime import date, datetime, time, timedelta, tzinfo
 from logging import Logger
+from types import TracebackType
 from typing import Any, ClassVar, TypeVar, final
 
 from typing_extensions import Self, disjoint_base
 
 from mainspring._contract import Scheduler
 from mainspring._trigger_class import TriggerClass
+from mainspring.events import JobExecutionEvent
 from mainspring.triggers.cron.fields import BaseField
 
 _T = TypeVar("_T")
@@ -29,12 +31,14 @@ __all__ = [
     "NativeJobs",
     "NativeStore",
     "OrTrigger",
+    "RunSteps",
     "VirtualTime",
     "WorkerPool",
     "__version__",
     "coalesced_run",
     "combined_triggers_changed",
     "current_run",
+    "error_event",
     "forks",
     "join_pools",
     "keep_for_ever",
@@ -168,11 +172,35 @@ def runs_in_this_thread() -> int: ...
 def noted(
     engine: Engine | None, job_id: str, func: Callable[..., _T], *args: Any, **kwargs: Any
 ) -> _T: ...
+def error_event(
+    job_id: str,
+    alias: str | None,
+    run_time: datetime,
+    exception: BaseException,
+    traceback: TracebackType | None,
+) -> JobExecutionEvent: ...
 def plain_datetime(dt: datetime, /) -> datetime: ...
 def same_fire_times(a: BaseTrigger, b: BaseTrigger) -> bool: ...
 def trigger_class_changed() -> None: ...
 def combined_triggers_changed() -> None: ...
 def coalesced_run(job: Job, now: datetime) -> tuple[datetime, datetime | None] | None: ...
+
+@final
+class RunSteps:
+    def __new__(
+        cls,
+        job: Job,
+        jobstore_alias: str | None,
+        run_times: Sequence[datetime],
+        logger: Logger,
+        now: Callable[[Job], datetime],
+        is_coroutine: bool,
+    ) -> Self: ...
+    @property
+    def events(self) -> list[JobExecutionEvent]: ...
+    def next(self) -> bool: ...
+    def returned(self, value: object) -> None: ...
+    def raised(self, exception: BaseException) -> None: ...
 
 @final
 class LoopInbox:
@@ -214,7 +242,9 @@ class Engine:
     def load(self) -> tuple[int, int]: ...
     def attach_store(self, alias: str, store: NativeStore) -> None: ...
     def detach_store(self, alias: str) -> None: ...
-    def set_executor(self, alias: str, pool: WorkerPool | None, logger: Logger) -> None: ...
+    def set_executor(
+        self, alias: str, pool: WorkerPool | None, calls_here: bool, logger: Logger
+    ) -> None: ...
     def remove_executor(self, alias: str) -> None: ...
     def start(self, paused: object) -> None: ...
     def leave_to_parent(self) -> None: ...

@@ -4,11 +4,12 @@
 //! of `stores` and `executors`, which attached threads write to for the length of an assignment, running no
 //! Python code meanwhile. Nothing of Python is dropped under a lock.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use mainspring_core::engine::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::job::Ended;
 use mainspring_core::time::Clock;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -16,6 +17,7 @@ use pyo3::types::PyString;
 use crate::dispatch::aside::Aside;
 use crate::dispatch::driver::Driver;
 use crate::dispatch::loop_queue::{Inbox, Work};
+use crate::dispatch::tally::Runs;
 use crate::dispatch::watch::Watch;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
@@ -28,8 +30,11 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// An executor as the hub sees it.
 #[derive(Clone)]
 pub struct Executor {
-    /// Who runs its sync functions; `None`: the Python executor is asked for every run.
+    /// Who runs its sync functions; `None`: the Python executor is asked for every run, unless it `calls_here`.
     pub pool: Option<Arc<Pool>>,
+    /// Whether it does nothing with a sync function but call it at once, as a drain can where coroutine jobs run on that
+    /// loop, too.
+    pub calls_here: bool,
     pub logger: Arc<Py<PyAny>>,
 }
 
@@ -196,23 +201,23 @@ impl Hub {
         self.listener_mask.load(Ordering::Relaxed)
     }
 
-    /// Gives back the instance slot of a firing.
-    pub fn finish(&self, firing: &Firing) {
+    /// Gives back the instance slot of a firing, whose last fire ended so.
+    pub fn finish(&self, firing: &Firing, ended: Ended) {
         if !self.origin.is_here() {
             return;
         }
         match self.attached(firing.store) {
-            Some(attached) => self.finish_in(&attached.store, firing),
+            Some(attached) => self.finish_in(&attached.store, firing, ended),
             None => self.runs.add(-1),
         }
     }
 
     /// The same with the store at hand.
-    pub fn finish_in(&self, store: &Store, firing: &Firing) {
+    pub fn finish_in(&self, store: &Store, firing: &Firing, ended: Ended) {
         if !self.origin.is_here() {
             return;
         }
-        drop(store.finish(firing.key));
+        drop(store.finish(firing.last_fire(), ended));
         self.runs.add(-1);
     }
 
@@ -342,77 +347,5 @@ impl Dispatch for HubDispatch {
         if is_silent(&self.0.control) | is_silent(&self.0.coroutines()) {
             self.0.check_loops();
         }
-    }
-}
-
-/// Counts the runs that are queued or under way, and tells who waits when there are none.
-#[derive(Default)]
-pub struct Runs {
-    count: Mutex<Count>,
-    fewer: Condvar,
-    /// The most runs that anybody awaits with [`wait_none`], since telling them is not free.
-    awaited: AtomicUsize,
-    few_enough: Arc<tokio::sync::Notify>,
-}
-
-#[derive(Default)]
-struct Count {
-    runs: usize,
-    /// How many threads wait for fewer: to tell nobody costs a system call, too.
-    waiting: usize,
-}
-
-impl Runs {
-    pub fn add(&self, change: isize) {
-        let mut count = self.lock();
-        count.runs = count.runs.saturating_add_signed(change);
-        if change < 0 && count.waiting > 0 {
-            self.fewer.notify_all();
-        }
-        if count.runs <= self.awaited.load(Ordering::Relaxed) {
-            self.few_enough.notify_waiters();
-        }
-    }
-
-    pub fn count(&self) -> usize {
-        self.lock().runs
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Count> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until there are at most `but` runs, at most for `timeout`; says whether that is so.
-    pub fn wait_none(&self, but: usize, timeout: Option<Duration>) -> bool {
-        let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
-        let mut count = self.lock();
-        count.waiting += 1;
-        while count.runs > but {
-            count = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
-                Some(left) if left.is_zero() => break,
-                Some(left) => match self.fewer.wait_timeout(count, left) {
-                    Ok((count, _)) => count,
-                    Err(poisoned) => poisoned.into_inner().0,
-                },
-                None => self.fewer.wait(count).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
-        count.waiting -= 1;
-        count.runs <= but
-    }
-}
-
-/// Resolves when there are at most `but` runs.
-pub async fn wait_none(hub: Arc<Hub>, but: usize) {
-    hub.runs.awaited.fetch_max(but, Ordering::Relaxed);
-    let notify = Arc::clone(&hub.runs.few_enough);
-    loop {
-        let mut few_enough = std::pin::pin!(notify.notified());
-        // Registered before the count is read, so that a change in between is not missed.
-        few_enough.as_mut().enable();
-        if hub.runs.count() <= but {
-            return;
-        }
-        few_enough.await;
     }
 }

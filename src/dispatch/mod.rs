@@ -5,6 +5,7 @@ pub mod driver;
 pub mod hub;
 pub mod loop_queue;
 pub mod run;
+pub mod tally;
 pub mod turn;
 pub mod wake;
 pub mod watch;

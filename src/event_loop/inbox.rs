@@ -13,6 +13,7 @@ use pyo3_async_runtimes::TaskLocals;
 
 use crate::dispatch::hub::Hub;
 use crate::dispatch::loop_queue::{Binding, Inbox, Suspended};
+use crate::dispatch::run::Outcome;
 #[cfg(unix)]
 use crate::dispatch::wake::WakeFd;
 use crate::dispatch::wake::{WakeThread, Waker};
@@ -24,8 +25,8 @@ use crate::py::host::{cpython, scheduler};
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::text;
-use crate::run::report::Env;
-use crate::run::steps;
+use crate::run::awaitables;
+use crate::run::env::Env;
 
 /// Why runs are cancelled that have lost their loop.
 const LOOP_CLOSED: &str = "the event loop was closed";
@@ -161,7 +162,7 @@ impl LoopInbox {
         let released = Self::release(slf);
         let LoopInbox { inbox, hub } = slf.get();
         if let Some(env) = Env::new(slf.py(), hub) {
-            steps::abandon_queued(&env, inbox, steps::SHUT_DOWN);
+            awaitables::abandon_queued(&env, inbox, awaitables::SHUT_DOWN);
         }
         released
     }
@@ -260,12 +261,12 @@ impl LoopInbox {
     fn abandon_running(&self, py: Python<'_>) -> PyResult<()> {
         let runs: Vec<Suspended> = self.inbox.lock_tasks().drain().map(|(_, run)| run).collect();
         let Some(env) = Env::new(py, &self.hub).map(Env::after_its_loop) else { return Ok(()) };
-        steps::abandon_queued(&env, &self.inbox, LOOP_CLOSED);
+        awaitables::abandon_queued(&env, &self.inbox, LOOP_CLOSED);
         for suspended in runs {
             if let Some(mut run) = suspended.take_run() {
                 // Whatever the coroutine raises on its way out, the other runs are to be ended, too.
                 env.never_fails(task::end_task(py, &suspended));
-                run.abandon(&env, &imports::cancelled(py, LOOP_CLOSED)?);
+                run.settle(&env, &Outcome::Raised(imports::cancelled(py, LOOP_CLOSED)?));
             }
         }
         Ok(())

@@ -67,6 +67,11 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// That of a run, of a coroutine function or another.
+    pub fn of_run(is_coroutine: bool) -> Self {
+        if is_coroutine { Self::RunCoroutineJob } else { Self::RunJob }
+    }
+
     fn function<'py>(self, py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> {
         match self {
             Self::RunJob => host::tells_as_run_job(py),

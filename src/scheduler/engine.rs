@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::dispatch::driver::{Driver, SystemDriver};
-use crate::dispatch::hub::{Executor, Hub, HubDispatch, wait_none};
+use crate::dispatch::hub::{Executor, Hub, HubDispatch};
+use crate::dispatch::tally::wait_none;
 use crate::dispatch::watch::{Logbook, Unwatched, Watch};
 use crate::event_loop::inbox::LoopInbox;
 use crate::job::record::executor_number;
@@ -142,12 +143,18 @@ impl Engine {
         }
     }
 
-    /// Names the executor `alias`: its sync functions run in `pool`; without one every firing goes to the
-    /// scheduler's `_submit_native`.
-    fn set_executor(&self, alias: Text<'_>, pool: Option<&Bound<'_, WorkerPool>>, logger: Py<PyAny>) {
+    /// Names the executor `alias`: its sync functions run in `pool`, or `calls_here` on the loop of `control`; else every
+    /// firing goes to the scheduler's `_submit_native`.
+    fn set_executor(
+        &self,
+        alias: Text<'_>,
+        pool: Option<&Bound<'_, WorkerPool>>,
+        calls_here: bool,
+        logger: Py<PyAny>,
+    ) {
         let pool = pool.map(|pool| Arc::clone(pool.get().shared()));
-        self.hub
-            .set_executor(executor_number(alias.as_str()), Some(Executor { pool, logger: Arc::new(logger) }));
+        let executor = Executor { pool, calls_here, logger: Arc::new(logger) };
+        self.hub.set_executor(executor_number(alias.as_str()), Some(executor));
     }
 
     /// Forgets the executor `alias`.

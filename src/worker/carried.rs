@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mainspring_core::job::Ended;
 use pyo3::prelude::*;
 
 use crate::dispatch::hub::Hub;
 use crate::dispatch::run::Run;
 use crate::py::host;
 use crate::py::once::intern;
-use crate::run::report::Env;
+use crate::run::env::Env;
 use crate::worker::run;
 use crate::worker::thread_loop::ThreadLoop;
 
@@ -47,7 +48,7 @@ impl CarriedRun {
         let Some(run) = self.take() else { return };
         match Env::in_worker(py, &self.hub) {
             Some(env) => run::go_through(&env.in_run(), run, &mut ThreadLoop::default()),
-            None => self.hub.finish(&run.firing),
+            None => self.hub.finish(&run.firing, Ended::Lost),
         }
     }
 }

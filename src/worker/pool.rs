@@ -10,6 +10,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use mainspring_core::job::Ended;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -21,8 +22,7 @@ use crate::py::error::raised;
 use crate::py::host;
 use crate::py::tell::Caller;
 use crate::py::truth::Truth;
-use crate::run::report;
-use crate::run::report::Env;
+use crate::run::env::{self, Env};
 use crate::worker::run;
 use crate::worker::thread_loop::ThreadLoop;
 
@@ -88,7 +88,7 @@ impl WorkerPool {
         match Self::start_worker(slf, number) {
             Ok(thread) => pool.lock().threads.push(thread),
             Err(error) => {
-                if pool.end_worker(number) == 0 || report::is_interrupt(slf.py(), &error) {
+                if pool.end_worker(number) == 0 || env::is_interrupt(slf.py(), &error) {
                     return Err(error);
                 }
             }
@@ -203,7 +203,7 @@ impl WorkerPool {
                     }
                     match &env {
                         Some(env) => run::run_in_worker(env, firing, &mut thread_loop),
-                        None => hub.finish(&firing),
+                        None => hub.finish(&firing, Ended::Lost),
                     }
                 }
                 Task::Drive(segment) => {
@@ -214,7 +214,7 @@ impl WorkerPool {
                         }
                         match &env {
                             Some(env) => run::run_in_worker(env, firing, &mut thread_loop),
-                            None => hub.finish(&firing),
+                            None => hub.finish(&firing, Ended::Lost),
                         }
                         if !pool.origin.is_here() || hub.has_work_for_loops() {
                             break;

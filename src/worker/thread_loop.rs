@@ -14,7 +14,7 @@ use pyo3::types::PyDict;
 
 use crate::dispatch::hub::Hub;
 use crate::py::host::{self, cpython};
-use crate::run::report::Env;
+use crate::run::env::Env;
 
 /// What one worker thread knows of its loop setting.
 #[derive(Default)]

@@ -102,6 +102,14 @@ def block_and_shut_down() -> None:
     scheduler.start()
 
 
+def restart(told: Told) -> None:
+    scheduler = BackgroundScheduler()
+    while True:
+        scheduler.start()
+        told()
+        scheduler.shutdown(wait=next(_choices))
+
+
 _choices = cycle((True, False))
 
 
@@ -201,6 +209,7 @@ def lives(scheduler: BackgroundScheduler, emptied: BackgroundScheduler) -> dict[
             background_on_this_loop(told)
         ),
         "BlockingScheduler": blocking,
+        "shutdown and start": restart,
         "a manual clock": clock,
     }
 

@@ -25,6 +25,7 @@ from mainspring._scheduler.ending import RunsAtEnd
 from mainspring._scheduler.replaced import (
     JOB_HOOKS,
     JobMethods,
+    calls_here,
     looks_up_natively,
     native_pool,
     native_store,
@@ -184,6 +185,9 @@ class DrivenScheduler(BaseScheduler):
             pool.daemon = self._starts_daemons
         return pool
 
+    def _calls_for(self, executor: BaseExecutor) -> bool:
+        return not self._is_replaced("_lookup_executor") and calls_here(executor)
+
     def _is_daemon(self) -> bool:
         """Tell whether the thread of the scheduler is one that does not keep the program from ending."""
         return current_thread().daemon
@@ -194,14 +198,14 @@ class DrivenScheduler(BaseScheduler):
             return
         for alias, known in list(self._executors.items()):
             if known is executor:
-                self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
+                self._name_executor(executor, alias)
         self._native_jobs.note_executor()
 
     def _choose_pools(self, at_start: bool) -> None:
         """Have the engine use the threads that executors have chosen anew."""
         for alias, executor in list(self._executors.items()):
             if executor._choose_pool(at_start) is True:
-                self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
+                self._name_executor(executor, alias)
 
     def _real_add_job(self, job: Job, jobstore_alias: str, replace_existing: bool) -> None:
         self._choose_pools(at_start=False)

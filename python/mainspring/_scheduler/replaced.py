@@ -89,14 +89,24 @@ def parks_jobs(store: BaseJobStore) -> TypeGuard[PersistentJobStore]:
 
 def native_pool(executor: BaseExecutor) -> WorkerPool | None:
     """Return the pool of an executor, unless it has a method of its own that a run must call."""
-    cls, own = type(executor), vars(executor)
+    pool = vars(executor).get("_pool")
+    return pool if isinstance(pool, WorkerPool) and _runs_as_written(executor) else None
+
+
+def calls_here(executor: BaseExecutor) -> bool:
+    """Tell whether an executor calls functions at once, and has no method of its own that a run must call."""
+    return getattr(type(executor), "_calls_here", None) is True and _runs_as_written(executor)
+
+
+def _runs_as_written(executor: BaseExecutor) -> bool:
+    """Tell whether an executor runs jobs as its class does that lets the engine do it."""
+    cls = type(executor)
     methods = getattr(cls, "_native_methods", None)  # a test may have put a mock there
-    if methods is None or not RUN_METHODS.isdisjoint(own):
-        return None
-    if any(getattr(cls, name) is not method for name, method in methods.items()):
-        return None
-    pool = own.get("_pool")
-    return pool if isinstance(pool, WorkerPool) else None
+    return (
+        methods is not None
+        and RUN_METHODS.isdisjoint(vars(executor))
+        and all(getattr(cls, name) is method for name, method in methods.items())
+    )
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._clock import clock_of
 from mainspring._logs import get_logger, names_caller
-from mainspring._mainspring import WorkerPool, keep_for_ever
+from mainspring._mainspring import RunSteps, WorkerPool, keep_for_ever
 from mainspring._runs.coroutine_run import CoroutineRun, raise_exit_of_program, wait_for
 from mainspring._runs.run import (
     Runs,
@@ -93,6 +93,8 @@ class BaseExecutor(metaclass=ABCMeta):
     #: The methods in whose place the engine may run the jobs; ``None`` where it may not. It does not where
     #: somebody has put others there since, in a subclass or in the class itself.
     _native_methods: ClassVar[Mapping[str, object] | None] = None
+    #: Whether a sync function is called at once, where and when it is submitted.
+    _calls_here: ClassVar[bool] = False
     #: Whether a job never runs in the thread that submits it, before the submission returns.
     _runs_elsewhere: ClassVar[bool] = False
 
@@ -358,7 +360,7 @@ async def run_coroutine_job(
 ) -> list[JobExecutionEvent]:
     """Do what :func:`run_job` does, and await what the function returns in the calling task."""
     logger = logging.getLogger(logger_name)
-    runs = _runs(job, call_function, jobstore_alias, run_times, logger, Tells.run_coroutine_job)
+    runs = _runs(job, call_function, jobstore_alias, run_times, logger, is_coroutine=True)
     try:
         awaitable = next(runs)
     except StopIteration as end:
@@ -370,8 +372,7 @@ def _cancelled_run(
     job: Job, run_times: Sequence[datetime], logger: logging.Logger
 ) -> list[JobExecutionEvent]:
     """Tell of runs that were cancelled before they began."""
-    tell = Tells.run_coroutine_job
-    runs = _runs(job, raise_cancelled, job._jobstore_alias, run_times, logger, tell)
+    runs = _runs(job, raise_cancelled, job._jobstore_alias, run_times, logger, is_coroutine=True)
     return finish(runs, raise_cancelled)
 
 
@@ -381,10 +382,11 @@ def _runs(
     jobstore_alias: str | None,
     run_times: Sequence[datetime],
     logger: logging.Logger,
-    tell: Callable[..., None] = Tells.run_job,
+    is_coroutine: bool = False,
 ) -> Runs:
-    """Make the runs with records that name this module, by its ``datetime``, which programs patch."""
-    return runs_of(job, call, jobstore_alias, run_times, logger, tell, _now)
+    """Make the runs, by this module's ``datetime``, which programs patch."""
+    steps = RunSteps(job, jobstore_alias, run_times, logger, _now, is_coroutine)
+    return runs_of(job, call, steps)
 
 
 def _now(job: Job) -> datetime:

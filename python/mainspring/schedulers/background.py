@@ -52,6 +52,7 @@ class BackgroundScheduler(BlockingScheduler):
             without threads
         """
         self._check_not_running()
+        self._join(self._thread)  # which ends, but another thread waits for that
         # Until the thread is that: a signal handler may shut the scheduler down before.
         self._main_loop_thread = get_ident()
         try:
@@ -88,8 +89,9 @@ class BackgroundScheduler(BlockingScheduler):
             waited for.
         :raises SchedulerNotRunningError: if the scheduler is not running
         """
+        thread = self._thread
         super().shutdown(wait)
-        self._join()
+        self._join(thread)
 
     def _is_daemon(self) -> bool:
         return self._daemon
@@ -99,13 +101,15 @@ class BackgroundScheduler(BlockingScheduler):
         self._thread = None
 
     def _end_loop_at_exit(self) -> None:
-        self._stop_main_loop()
-        self._join()
-
-    def _join(self) -> None:
+        # A daemon thread of the program may start the scheduler again meanwhile, in a thread that goes on.
         thread = self._thread
+        self._stop_main_loop()
+        self._join(thread)
+
+    def _join(self, thread: Thread | None) -> None:
         if thread is None or is_current(thread):  # the exit waits for it
             return
-        self._thread = None
         if thread.is_alive():  # an interrupt may have kept it from starting
             join_thread(thread)
+        if self._thread is thread:
+            self._thread = None

@@ -436,7 +436,12 @@ class BaseScheduler(SchedulerJobs):
 
     def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
         executor.start(self, alias)
-        self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
+        self._name_executor(executor, alias)
+
+    def _name_executor(self, executor: BaseExecutor, alias: str) -> None:
+        """Tell the engine how it is to run the jobs of an executor."""
+        pool, calls_here = self._pool_for(executor), self._calls_for(executor)
+        self._engine.set_executor(alias, pool, calls_here, executor._logger)
 
     def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
         """Return the pool with which the engine runs an executor's jobs by itself.
@@ -445,6 +450,10 @@ class BaseScheduler(SchedulerJobs):
         executor and tells of it before it returns, as in 3.x.
         """
         return None
+
+    def _calls_for(self, executor: BaseExecutor) -> bool:
+        """Tell whether the engine calls the functions of an executor's jobs on its loop."""
+        return False
 
     def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
         store.start(self, alias)

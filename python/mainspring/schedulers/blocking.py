@@ -44,6 +44,8 @@ class BlockingScheduler(DrivenScheduler):
     #: Set when the scheduler's own loop need not run any longer.
     _event: Flag | None = None
     _own_loop: asyncio.AbstractEventLoop | None = None
+    #: Whether the own loop is run for the last runs.
+    _is_settling = False
     #: Whether an interrupt has kept the main loop from running the own loop, or has ended it.
     _interrupted = False
     #: The own loop while nobody runs it, for the first who takes it, to run it or to close it: the main loop,
@@ -154,12 +156,15 @@ class BlockingScheduler(DrivenScheduler):
     def _run_until_settled(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run the own loop until all runs have ended; it is finished after that."""
         settling = loop.create_task(self._runs_settled())
+        self._is_settling = True
         try:
             loop.run_until_complete(settling)
         except BaseException:  # an interrupt
             settling.cancel()
             loop.run_until_complete(asyncio.wait([settling]))
             raise
+        finally:
+            self._is_settling = False
 
     async def _runs_settled(self) -> None:
         """Wait for all runs, while the loop of coroutine jobs runs, which may be another."""
@@ -187,10 +192,13 @@ class BlockingScheduler(DrivenScheduler):
         return super()._may_run(loop) or loop is self._own_loop
 
     def _stop_main_loop(self) -> None:
+        # In this order: where another thread starts the scheduler again meanwhile, the event is that of the
+        # loop or of one that has been stopped already.
+        event = self._event
         loop = self._own_loop
-        if self._event is None:  # it runs in the parent of this process
+        if event is None:  # it runs in the parent of this process
             return
-        self._event.set()
+        event.set()
         if self._interrupted and running_loop() is None and self._take_left_loop():
             self._finish()
         elif loop is not None:
@@ -269,9 +277,10 @@ class BlockingScheduler(DrivenScheduler):
             self._left_loop.append(loop)
 
     def _leave_main_loop(self) -> None:
-        # The loop may have been left already, and be running for its last pieces of work.
-        if self._own_loop is not None and self._main_loop_thread is not None:
-            self._own_loop.stop()
+        # The loop may have been left already, or not have been taken yet, and be running for the last runs.
+        if self._own_loop is None or self._main_loop_thread is None or self._is_settling:
+            return
+        self._own_loop.stop()
 
     def _stop_without_loop(self) -> None:
         super()._stop_without_loop()

@@ -72,6 +72,11 @@ impl<'py> Scheduler<'py> {
         self.0.call_method0(intern!(self.py(), "_thread_loop"))
     }
 
+    /// A context manager in which code of the program is called on the scheduler's own loop.
+    pub fn calling_out(&self) -> PyResult<Bound<'py, PyAny>> {
+        self.0.call_method0(intern!(self.py(), "_calling_out"))
+    }
+
     /// Has it look after a loop that leaves its work alone.
     pub fn check_loops(&self) -> PyResult<()> {
         self.0.call_method0(intern!(self.py(), "_check_loops")).map(drop)

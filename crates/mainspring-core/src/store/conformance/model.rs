@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::ops::{IDS, NewTrigger, Op, Schedule, at, op};
+use super::samples::fire;
 use super::{HostVerdict, NewJob, Store};
 use crate::engine::{Firing, Item, StoreId};
 use crate::error::ErrorKind;
 use crate::job::due::{self, Due};
-use crate::job::{JobKey, RunPolicy};
+use crate::job::{Ended, JobKey, RunPolicy};
 use crate::time::UtcMicros;
 use crate::trigger::NoJitter;
 
@@ -39,6 +40,7 @@ struct ModelJob {
     revision: u32,
     state: State,
     running: u32,
+    ended: Option<Ended>,
     in_store: bool,
     notice_owed: bool,
     freed: bool,
@@ -182,6 +184,7 @@ impl<S: Store> Both<S> {
                     revision,
                     state,
                     running,
+                    ended: None,
                     in_store,
                     notice_owed,
                     freed,
@@ -316,6 +319,7 @@ impl<S: Store> Both<S> {
             route: if job.payload < 1_000 { 1 } else { 2 },
             misfire_grace_seconds: job.policy.misfire_grace_seconds,
             run_times: all(&[0]).into(),
+            attempt: 1,
             last: next.is_none(),
         })
     }
@@ -324,11 +328,12 @@ impl<S: Store> Both<S> {
         match owed {
             Owed::Finish(number) => {
                 let job = &mut self.jobs[number];
-                job.running -= 1;
+                let ended = if self.now % 2 == 0 { Ended::Executed } else { Ended::Error };
+                (job.running, job.ended) = (job.running - 1, Some(ended));
                 if job.state == State::Behind {
                     job.state = State::Queued;
                 }
-                let payload = self.store.finish(job.key);
+                let payload = self.store.finish(fire(job.key), ended);
                 self.expect_freed(number, payload);
             }
             Owed::Release(number) => {
@@ -372,8 +377,9 @@ impl<S: Store> Both<S> {
     fn poke(&mut self, number: usize) {
         let job = &self.jobs[number];
         assert_eq!(self.store.get(job.key).map(|seen| seen.payload), job.in_store.then_some(job.payload));
-        let kept = (!job.freed).then_some((job.payload, job.running, job.next.map(at)));
-        let seen = self.store.get_retired(job.key).map(|seen| (seen.payload, seen.running, seen.next));
+        let kept = (!job.freed).then_some((job.payload, job.running, job.ended, job.next.map(at)));
+        let seen =
+            self.store.get_retired(job.key).map(|seen| (seen.payload, seen.running, seen.ended, seen.next));
         assert_eq!(seen, kept);
         if !job.in_store {
             assert!(self.store.set_next(job.key, Some(at(0))).is_err());
@@ -381,7 +387,10 @@ impl<S: Store> Both<S> {
             assert!(refused.is_err());
         }
         if job.freed {
-            assert_eq!((self.store.finish(job.key), self.store.release(job.key)), (None, None));
+            assert_eq!(
+                (self.store.finish(fire(job.key), Ended::Lost), self.store.release(job.key)),
+                (None, None)
+            );
         }
     }
 
