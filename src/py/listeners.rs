@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 
 /// Calls the functions in `listeners` that want `event`. What `failed` returns is called with one that raises, the event
@@ -28,7 +28,7 @@ pub fn tell_listeners<'py>(
     for listener in wanting {
         if let Err(error) = listener.call1((event,)) {
             let (exception, traceback) = (error.value(py), error.traceback(py));
-            match imports::is_exit_of_program(py)?.call1((exception, traceback))?.is_truthy()? {
+            match host::is_exit_of_program(py)?.call1((exception, traceback))?.is_truthy()? {
                 true => interrupt = Some(error),
                 false => drop(failed()?.call1((listener, event, exception))?),
             }

@@ -64,7 +64,7 @@ class DrivenScheduler(BaseScheduler):
     _last_loop: asyncio.AbstractEventLoop | None = None
     #: The loop that shows the time of the scheduler's clock to its jobs.
     _clocked_loop: asyncio.AbstractEventLoop | None = None
-    #: Whether the loop of coroutine jobs may show them the time of a manual clock.
+    #: Whether the loop of coroutine jobs may show them another time than its own.
     _loop_may_follow_clock = True
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
@@ -105,18 +105,14 @@ class DrivenScheduler(BaseScheduler):
         if coroutines is not None:
             self._engine.coro = self._engine.new_inbox()
             self._engine.coro.bind(coroutines, self._context)
-        if (
-            self._clock is not None
-            and self._loop_may_follow_clock
-            and isinstance(self._last_loop, asyncio.AbstractEventLoop)
-        ):
+        if self._loop_may_follow_clock and isinstance(self._last_loop, asyncio.AbstractEventLoop):
             self._clock._follow_on(self._last_loop)
             self._clocked_loop = self._last_loop
 
     def _leave_clock(self) -> None:
         """Let the loop that coroutine jobs ran on have its own time again."""
         loop, self._clocked_loop = self._clocked_loop, None
-        if loop is not None and self._clock is not None:
+        if loop is not None:
             self._clock._leave(loop)
 
     def _unbind_loops(self) -> None:
@@ -136,7 +132,7 @@ class DrivenScheduler(BaseScheduler):
     def _open_native_jobs(self) -> None:
         """Say which steps with jobs are to go through the scheduler's own methods."""
         replaced = _ORIGINALS.replaced_in(self)
-        if self._clock is not None:
+        if not self._clock._is_the_systems:  # which alone is read there
             replaced |= JOB_HOOKS.keys()
         if any(self._is_replaced(hook) for hook in TELLING):
             replaced.add("tell")

@@ -14,7 +14,7 @@ use super::{Adding, NativeJobs, or_in_python};
 use crate::job::handle::Job;
 use crate::job::record::Record;
 use crate::job::seen::Seen;
-use crate::py::once::intern;
+use crate::py::host::Scheduler;
 use crate::py::text;
 use crate::run::report::code;
 use crate::scheduler::engine::Engine;
@@ -160,14 +160,14 @@ impl NativeJobs {
     fn pend<'py>(
         &self,
         call: &Call<'_, 'py>,
-        scheduler: &Bound<'py, PyAny>,
+        scheduler: &Scheduler<'py>,
         (job, alias, replace_existing): (&Py<Job>, &Bound<'py, PyAny>, &Bound<'py, PyAny>),
     ) -> PyResult<bool> {
         let py = call.py;
         if call.open.adding != Adding::Pends || !self.still(call.open) {
             return Ok(false);
         }
-        match scheduler.getattr(intern!(py, "_pending_jobs"))?.cast::<PyList>() {
+        match scheduler.pending_jobs()?.cast::<PyList>() {
             Ok(pending) => pending.append((job, alias, replace_existing))?,
             Err(_) => return Ok(false),
         }
@@ -194,6 +194,7 @@ impl NativeJobs {
     ) -> PyResult<Py<Job>> {
         let py = given.py();
         let given = Given::of_tuple(given, trigger_args)?;
+        let asked = Scheduler::of(scheduler.clone());
         let known = or_in_python(py, self.look(py))?;
         let mut call = known.as_ref().map(|(open, engine)| Call::new(py, open, engine));
 
@@ -207,8 +208,7 @@ impl NativeJobs {
         let trigger = match trigger {
             Some(trigger) => trigger,
             None => {
-                let arguments = (given.trigger().0, trigger_args);
-                let made = scheduler.call_method1(intern!(py, "_create_trigger"), arguments)?;
+                let made = asked.create_trigger(given.trigger().0, trigger_args)?;
                 NewTrigger::made_in_python(call.as_ref(), made)?
             }
         };
@@ -238,14 +238,11 @@ impl NativeJobs {
         };
         let alias = given.jobstore(py);
         let pends = match &call {
-            Some(call) => self.pend(call, scheduler, (&job, &alias, replace_existing))?,
+            Some(call) => self.pend(call, &asked, (&job, &alias, replace_existing))?,
             None => false,
         };
-        if !pends {
-            let place = intern!(py, "_place_job");
-            if scheduler.call_method1(place, (&job, alias, replace_existing))?.is_truthy()? {
-                tell_pending(&scheduler.getattr(intern!(py, "_logger"))?)?;
-            }
+        if !pends && asked.place_job((&job, alias, replace_existing))? {
+            tell_pending(&asked.logger()?)?;
         }
         Ok(job)
     }
@@ -275,6 +272,7 @@ impl NativeJobs {
     /// Does what `_real_add_job` does with each of the pending jobs, or calls it.
     fn put_pending(&self, scheduler: &Bound<'_, PyAny>, pending: &Bound<'_, PyList>) -> PyResult<()> {
         let py = scheduler.py();
+        let asked = Scheduler::of(scheduler.clone());
         let mut index = 0;
         // A listener may add more of them meanwhile, which an iterator of pyo3's would not see.
         while index < pending.len() {
@@ -287,8 +285,7 @@ impl NativeJobs {
                 _ => false,
             };
             if !is_put {
-                let arguments = (job, alias, entry.get_item(2)?);
-                scheduler.call_method1(intern!(py, "_real_add_job"), arguments)?;
+                asked.real_add_job((job, alias, entry.get_item(2)?))?;
             }
         }
         Ok(())

@@ -28,8 +28,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::job::fields::{Field, Fields, Place};
+use crate::py::host::{Scheduler, cpython};
 use crate::py::imports;
-use crate::py::once::intern;
 use crate::scheduler::engine::Engine;
 use crate::time::zone::TimeZone;
 use crate::trigger;
@@ -115,8 +115,6 @@ struct Open {
     /// The loop of the coroutine jobs, where it tells which default executor it has, and that executor.
     event_loop: Option<Py<PyAny>>,
     default_executor: Mutex<Option<Py<PyAny>>>,
-    /// The module in which people replace `datetime`.
-    base_module: Py<PyAny>,
     records: spec::Records,
     crons: crons::Crons,
     /// How many calls have looked things up.
@@ -133,34 +131,33 @@ fn or_in_python<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Opt
 
 impl Open {
     /// What is known of a scheduler; an error where its defaults are none that a job can have.
-    fn of(scheduler: &Bound<'_, PyAny>, hooks: Hooks, adding: Adding, guesses: bool) -> PyResult<Self> {
-        let py = scheduler.py();
-        let given = scheduler.getattr("_job_defaults")?;
+    fn of(scheduler: &Scheduler<'_>, hooks: Hooks, adding: Adding, guesses: bool) -> PyResult<Self> {
+        let py = scheduler.as_any().py();
+        let given = scheduler.job_defaults()?;
         let mut defaults = Fields::default();
         for field in Field::in_place(Place::Policy) {
             defaults.check(field, &given.get_item(field.name())?)?;
         }
-        let logger = scheduler.getattr("_logger")?;
+        let logger = scheduler.logger()?;
         let event_loop = match adding {
-            Adding::ToStore => scheduler.call_method0("_coroutine_loop")?,
+            Adding::ToStore => scheduler.coroutine_loop()?,
             Adding::Pends | Adding::Starts => py.None().into_bound(py),
         };
-        let default_executor = event_loop.getattr_opt("_default_executor")?;
+        let default_executor = cpython::default_executor(&event_loop)?;
         Ok(Self {
             hooks,
             adding,
             guesses,
             defaults: defaults.whole_policy()?,
-            zone: TimeZone::of(&scheduler.getattr("timezone")?)?,
-            stores: scheduler.getattr("_jobstores")?.cast_into::<PyDict>()?.unbind(),
-            trigger_classes: scheduler.getattr("_trigger_classes")?.cast_into::<PyDict>()?.unbind(),
+            zone: TimeZone::of(&scheduler.timezone()?)?,
+            stores: scheduler.stores()?.unbind(),
+            trigger_classes: scheduler.trigger_classes()?.unbind(),
             is_enabled_for: logger.getattr("isEnabledFor")?.unbind(),
             keeps_answers: logger.get_type().is(imports::logger_class(py)?)
                 && !logger.getattr("__dict__")?.contains("isEnabledFor")?,
             logger: logger.unbind(),
             event_loop: default_executor.is_some().then(|| event_loop.unbind()),
             default_executor: Mutex::new(default_executor.map(Bound::unbind)),
-            base_module: py.import("mainspring.schedulers.base")?.into_any().unbind(),
             records: spec::Records::default(),
             crons: crons::Crons::default(),
             calls: AtomicU64::new(0),
@@ -170,7 +167,7 @@ impl Open {
     /// The default executor of the loop.
     fn executor<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match &self.event_loop {
-            Some(event_loop) => event_loop.bind(py).getattr(intern!(py, "_default_executor")).map(Some),
+            Some(event_loop) => cpython::default_executor(event_loop.bind(py)),
             None => Ok(None),
         }
     }
@@ -200,7 +197,7 @@ impl NativeJobs {
             return Ok(Some((open, self.engine.get())));
         }
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(None) };
-        scheduler.call_method0(intern!(py, "_note_running_loop"))?;
+        scheduler.note_running_loop()?;
         Ok(self.known(py, engine)?.map(|open| (open, self.engine.get())))
     }
 
@@ -215,7 +212,7 @@ impl NativeJobs {
             return Ok(known);
         }
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(None) };
-        scheduler.call_method0(intern!(py, "_open_native_jobs"))?;
+        scheduler.open_native_jobs()?;
         Ok(known().flatten())
     }
 
@@ -247,7 +244,7 @@ impl NativeJobs {
     #[pyo3(signature = (scheduler, replaced, pends, guesses))]
     fn open(
         &self,
-        scheduler: &Bound<'_, PyAny>,
+        scheduler: Bound<'_, PyAny>,
         replaced: &Bound<'_, PyAny>,
         pends: Option<bool>,
         guesses: bool,
@@ -257,8 +254,9 @@ impl NativeJobs {
             Some(false) => Adding::ToStore,
             None => Adding::Starts,
         };
-        let open = Open::of(scheduler, Hooks::of(replaced)?, adding, guesses);
-        let open = or_in_python(scheduler.py(), open.map(Some))?;
+        let py = scheduler.py();
+        let open = Open::of(&Scheduler::of(scheduler), Hooks::of(replaced)?, adding, guesses);
+        let open = or_in_python(py, open.map(Some))?;
         self.replace(open.map_or(Known::Closed, |open| Known::Open(Arc::new(open))));
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! The last step: listeners and the log are told what has become of a job.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::PyString;
 
 use super::Open;
 use crate::job::handle::Job;
-use crate::py::imports;
+use crate::py::host::{self, cpython};
 use crate::py::listeners::tell_listeners;
 use crate::py::once::intern;
 use crate::py::tell::Caller;
@@ -29,15 +29,8 @@ impl Open {
     pub fn logs(&self, py: Python<'_>) -> PyResult<bool> {
         if self.keeps_answers {
             let logger = self.logger.bind(py);
-            if logger.getattr(intern!(py, "disabled"))?.is_truthy()? {
-                return Ok(false);
-            }
-            // The manager of the loggers empties it when anything changes.
-            let answers = logger.getattr_opt(intern!(py, "_cache"))?;
-            if let Some(Ok(answers)) = answers.as_ref().map(|answers| answers.cast::<PyDict>()) {
-                if let Some(answer) = answers.get_item(INFO)? {
-                    return answer.is_truthy();
-                }
+            if let Some(answer) = cpython::kept_answer(logger, INFO)? {
+                return Ok(answer);
             }
         }
         self.is_enabled_for.bind(py).call1((INFO,))?.is_truthy()
@@ -82,7 +75,7 @@ impl Open {
     ) -> PyResult<Option<Py<Job>>> {
         let py = job_id.py();
         if let Some(job) = changed.as_ref().filter(|_| self.has_listeners(engine, code::JOB_MODIFIED)) {
-            let alias = job.bind(py).getattr(intern!(py, "_jobstore_alias"))?;
+            let alias = job.get().jobstore_alias(py);
             self.dispatch(engine, code::JOB_MODIFIED, job_id, alias)?;
         }
         Ok(changed)
@@ -115,13 +108,10 @@ impl Open {
     ) -> PyResult<()> {
         let py = job_id.py();
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(()) };
-        let event = imports::job_event(py)?.call1((code, job_id, alias))?;
-        let hidden = || Ok::<_, PyErr>(!imports::running_loop_or_none(py)?.call0()?.is_none());
-        if self.hooks.tell || (self.hooks.tell_on_loop && hidden()?) {
-            return scheduler.call_method1(intern!(py, "_dispatch_event"), (event,)).map(drop);
+        let event = host::job_event(py)?.call1((code, job_id, alias))?;
+        if self.hooks.tell || (self.hooks.tell_on_loop && cpython::a_loop_runs_here(py)?) {
+            return scheduler.dispatch_event()?.call1((event,)).map(drop);
         }
-        let listeners = scheduler.getattr(intern!(py, "_listeners"))?;
-        let failed = || scheduler.getattr(intern!(py, "_note_failed_listener"));
-        tell_listeners(listeners.cast::<PyList>()?, &event, failed)
+        tell_listeners(&scheduler.listeners()?, &event, || scheduler.note_failed_listener())
     }
 }
