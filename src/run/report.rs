@@ -93,7 +93,11 @@ pub fn end<'py>(
                 let arguments = (message, run.job()?);
                 run.log("info", arguments, None)?;
             }
-            event(run, code::JOB_EXECUTED, index, |options| options.set_item(intern!(py, "retval"), value))
+            if !run.wants(code::JOB_EXECUTED) {
+                return Ok(());
+            }
+            let about = (code::JOB_EXECUTED, run.id()?, run.alias()?, run.run_time(index)?, value);
+            run.send(host::job_execution_event(py)?.call1(about)?)
         }
         Outcome::Missed(late_micros) => {
             let late = imports::timedelta(py)?.call1((0, 0, late_micros))?;
