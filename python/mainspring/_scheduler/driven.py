@@ -144,7 +144,10 @@ class DrivenScheduler(BaseScheduler):
         if self._state == STATE_STOPPED and pends is False:
             self._native_jobs.close()
         else:
-            self._native_jobs.open(self, replaced, pends, self._guess is not None)
+            # One that is stopped may be of a class that keeps in mind which loops call it.
+            keeps = type(self)._note_running_loop is not DrivenScheduler._note_running_loop
+            guesses = self._guess is not None or (pends is not False and keeps)
+            self._native_jobs.open(self, replaced, pends, guesses)
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)

@@ -16,6 +16,7 @@ mod call;
 mod change;
 mod crons;
 mod ids;
+mod records;
 mod spec;
 mod tell;
 
@@ -115,7 +116,7 @@ struct Open {
     /// The loop of the coroutine jobs, where it tells which default executor it has, and that executor.
     event_loop: Option<Py<PyAny>>,
     default_executor: Mutex<Option<Py<PyAny>>>,
-    records: spec::Records,
+    records: records::Records,
     crons: crons::Crons,
     /// How many calls have looked things up.
     calls: AtomicU64,
@@ -158,7 +159,7 @@ impl Open {
             logger: logger.unbind(),
             event_loop: default_executor.is_some().then(|| event_loop.unbind()),
             default_executor: Mutex::new(default_executor.map(Bound::unbind)),
-            records: spec::Records::default(),
+            records: records::Records::default(),
             crons: crons::Crons::default(),
             calls: AtomicU64::new(0),
         })

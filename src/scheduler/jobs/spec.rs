@@ -1,21 +1,19 @@
 //! From the arguments of `add_job` to a job that pends, or to what a native store takes in.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
-use hashbrown::HashMap;
 use mainspring_core::UtcMicros;
 use mainspring_core::job::{JobId, RunPolicy};
 use mainspring_core::store::NewJob;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 
 use super::call::{Call, Kind};
 use super::{ids, or_in_python, trigger};
 use crate::job::fields::{Field, Fields, Place};
-use crate::job::function::{Function, ReadFrom};
 use crate::job::handle::Job;
-use crate::job::record::{FuncRef, Record, Route, executor_number};
+use crate::job::record::Record;
 use crate::job::seen::new_job;
 use crate::py::host;
 use crate::py::once::intern;
@@ -23,9 +21,6 @@ use crate::py::text;
 use crate::time::datetime::{instant, is_datetime};
 use crate::time::zone::TimeZone;
 use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
-
-/// The most records that are known at once.
-const MOST_KNOWN: usize = 256;
 
 /// The arguments of `add_job`; `None` for one that is left out.
 #[derive(Default)]
@@ -47,22 +42,6 @@ pub struct Spec<'py> {
     record: Arc<Record>,
     route: u32,
     pub jobstore: Bound<'py, PyString>,
-}
-
-/// Records by the address of their function, for those that say nothing but what to call and where.
-///
-/// A record that no job has any more is gone, and with it what its address meant.
-#[derive(Default)]
-pub struct Records {
-    known: Mutex<HashMap<usize, Known>>,
-}
-
-struct Known {
-    record: Weak<Record>,
-    route: u32,
-    /// The call that has looked at the function.
-    call: u64,
-    read_from: Option<Arc<ReadFrom>>,
 }
 
 /// A trigger on its way into the store.
@@ -101,7 +80,7 @@ impl<'a, 'py> Given<'a, 'py> {
         Ok(this)
     }
 
-    fn get(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
+    pub fn get(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
         self.fields[field as usize].as_deref()
     }
 
@@ -138,7 +117,7 @@ impl<'a, 'py> Given<'a, 'py> {
     }
 
     /// What is given that is not `None`.
-    fn something(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
+    pub fn something(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
         something(self.get(field))
     }
 }
@@ -375,116 +354,8 @@ impl NewTrigger {
     }
 }
 
-impl Records {
-    /// The record of a job, and where its runs go; `None` where an argument is out of the ordinary.
-    fn get(
-        &self,
-        call: &Call<'_, '_>,
-        func: &Bound<'_, PyAny>,
-        given: &Given<'_, '_>,
-        zone: Option<Arc<TimeZone>>,
-        trigger: Option<Py<PyAny>>,
-    ) -> PyResult<Option<(Arc<Record>, u32)>> {
-        let py = call.py;
-        let executor = match given.get(Field::executor).map(|alias| alias.cast_exact::<PyString>()) {
-            None => intern!(py, "default"),
-            Some(Ok(alias)) => alias,
-            Some(Err(_)) => return Ok(None),
-        };
-        let args = match given.something(Field::args) {
-            None => None,
-            Some(args) => match (args.cast_exact::<PyTuple>(), args.cast_exact::<PyList>()) {
-                (Ok(args), _) => Some(args.clone()),
-                (_, Ok(args)) => Some(args.to_tuple()),
-                _ => return Ok(None),
-            },
-        };
-        let args = args.filter(|args| !args.is_empty());
-        let (name, kwargs) = (given.something(Field::name), given.something(Field::kwargs));
-        let is_plain =
-            args.is_none() && kwargs.is_none() && name.is_none() && trigger.is_none() && zone.is_some();
-        let address = func.as_ptr() as usize;
-        let mut known = None;
-        if is_plain {
-            known = self.known(address).filter(|(record, ..)| {
-                let same_zone = matches!((&record.zone, &zone), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
-                record.func.is(func) && record.executor.is(executor) && same_zone
-            });
-        }
-        if let Some((record, route, looked_at, read_from)) = &known {
-            let holds = || read_from.as_ref().map_or(Ok(false), |read_from| read_from.is_of(func));
-            if *looked_at == call.number || holds()? {
-                return Ok(Some((Arc::clone(record), *route)));
-            }
-        }
-        let kwargs = match kwargs.map(|kwargs| kwargs.cast_exact::<PyDict>()) {
-            None => None,
-            Some(Ok(kwargs)) => Some(kwargs.copy()?),
-            Some(Err(_)) => return Ok(None),
-        };
-        let args = args.unwrap_or_else(|| PyTuple::empty(py));
-        let Some(function) = Function::of(func, &args, kwargs.as_ref())? else { return Ok(None) };
-        let read_from = function.read_from.map(Arc::new);
-        if let Some((record, route, ..)) = known {
-            // A function can be given another code and another name.
-            if record.name.is(&function.name) && Route::unpack(route).coroutine == function.coroutine {
-                self.remember(address, &record, route, call, read_from);
-                return Ok(Some((record, route)));
-            }
-        }
-        let name = match name {
-            None => function.name,
-            Some(name) => match nonempty(name)? {
-                Some(name) => name.clone(),
-                None => return Ok(None),
-            },
-        };
-        let route = Route { executor: executor_number(&text::of(executor)?), coroutine: function.coroutine };
-        let record = Arc::new(Record {
-            func: func.clone().unbind(),
-            func_ref: FuncRef::Derived,
-            args: args.into_any().unbind(),
-            kwargs: kwargs.map(|kwargs| kwargs.into_any().unbind()),
-            name: name.unbind(),
-            executor: executor.clone().unbind(),
-            trigger,
-            context: None,
-            zone,
-        });
-        if is_plain {
-            self.remember(address, &record, route.pack(), call, read_from);
-        }
-        Ok(Some((record, route.pack())))
-    }
-
-    /// What is known of the function at this address: a record, where the runs go, who has looked at it, and at what.
-    #[expect(clippy::type_complexity, reason = "taken apart at once")]
-    fn known(&self, address: usize) -> Option<(Arc<Record>, u32, u64, Option<Arc<ReadFrom>>)> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&address)?;
-        Some((known.record.upgrade()?, known.route, known.call, known.read_from.clone()))
-    }
-
-    fn remember(
-        &self,
-        address: usize,
-        record: &Arc<Record>,
-        route: u32,
-        call: &Call<'_, '_>,
-        read_from: Option<Arc<ReadFrom>>,
-    ) {
-        let new = Known { record: Arc::downgrade(record), route, call: call.number, read_from };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = known.len() >= MOST_KNOWN && !known.contains_key(&address);
-        let old = if is_full { std::mem::take(&mut *known) } else { HashMap::new() };
-        let replaced = known.insert(address, new);
-        drop(known);
-        drop((old, replaced));
-    }
-}
-
 /// What is not `None`.
-fn something<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bound<'py, PyAny>> {
+pub fn something<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bound<'py, PyAny>> {
     given.filter(|given| !given.is_none())
 }
 
@@ -496,7 +367,7 @@ fn defined<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> PyResult<Option<&'a
     }
 }
 
-fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<'py, PyString>>> {
+pub fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<'py, PyString>>> {
     match given.cast_exact::<PyString>() {
         Ok(text) if !text.is_empty()? => Ok(Some(text)),
         _ => Ok(None),
