@@ -143,6 +143,14 @@ def observed(name: str) -> Iterator[Library]:
 Scenario = Callable[[Library], None]
 
 
+class Scenarios(list[Scenario]):
+    """The scenarios of a module, each of which it decorates."""
+
+    def __call__(self, function: Scenario) -> Scenario:
+        self.append(function)
+        return function
+
+
 def assert_same(function: Scenario) -> None:
     """Run a scenario with both libraries, and check that it sees the same."""
     records = {}
