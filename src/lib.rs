@@ -72,7 +72,7 @@ mod _mainspring {
         }
         let classes = crate::trigger::classes(m.py());
         for class in classes.iter().chain([&m.py().get_type::<Job>()]) {
-            crate::py::imports::make_functions(m.py())?.call1((class,))?;
+            crate::py::host::make_functions(m.py())?.call1((class,))?;
         }
         crate::trigger::watch_classes(m.py(), crate::store::triggers::read_again)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))

@@ -44,7 +44,9 @@ def _patience(request: pytest.FixtureRequest) -> Iterator[None]:
     def patiently(self: BaseScheduler, config: dict[str, Any]) -> None:
         configure(self, config)
         # Under a clock that is moved by hand nothing stands still by itself.
-        if self._clock is None and "misfire_grace_time" not in config.get("job_defaults", {}):
+        if self._clock._is_the_systems and "misfire_grace_time" not in config.get(
+            "job_defaults", {}
+        ):
             self._job_defaults = {**self._job_defaults, "misfire_grace_time": None}
 
     with pytest.MonkeyPatch.context() as patch:

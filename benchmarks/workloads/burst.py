@@ -173,7 +173,7 @@ async def measure(
 
     if runs != [1] * size:
         raise RuntimeError("a job did not run exactly once")
-    if listener and told < 2 * size:
+    if listener and subject in LIBRARIES and told < 2 * size:
         raise RuntimeError("the listener has not been told of each addition and each run")
     await asyncio.sleep(2 * BEAT)
     return {"run_us": (end - due_at) / size * 1e6, "longest_stall_ms": longest_stall * 1e3}

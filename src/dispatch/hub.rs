@@ -15,13 +15,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::dispatch::aside::Aside;
-use crate::dispatch::drive::Drive;
+use crate::dispatch::driver::Driver;
 use crate::dispatch::loop_queue::{Inbox, Work};
-use crate::dispatch::run_log::RunLog;
 use crate::dispatch::tally::Runs;
+use crate::dispatch::watch::Watch;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
 use crate::process::fork::Origin;
+use crate::py::host::Scheduler;
 
 /// How long a loop may leave its inbox alone before it is looked after.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -46,18 +47,18 @@ pub struct Hub {
     pub control: Arc<Inbox>,
     /// Where coroutine jobs run, when not at `control`.
     coroutines: RwLock<Option<Arc<Inbox>>>,
-    scheduler: Mutex<Scheduler>,
+    scheduler: Mutex<Held>,
     pub listener_mask: AtomicU32,
     /// Whether listeners are called at `control` also for runs in worker threads.
     pub events_on_loop: AtomicBool,
     pub runs: Runs,
-    /// Has the scheduler look after its loops.
-    look_at_loops: LookAtLoops,
     /// Who looks after silent loops.
     pub loop_check: Aside,
     pub clock: Arc<dyn Clock>,
-    /// What drives the engine, and who ran, where the clock is one that is moved by hand.
-    pub virtual_time: Option<(Arc<Drive>, RunLog)>,
+    /// What drives the engine by that clock.
+    pub driver: Arc<dyn Driver>,
+    /// Who is told of its runs as they are made.
+    pub watch: Box<dyn Watch>,
     /// The process that the hub works in; in a child forked from that, nothing of it is to be run or told.
     pub origin: Origin,
 }
@@ -85,54 +86,47 @@ pub struct Attached {
 }
 
 /// The scheduler: held weakly while it is stopped, strongly while it runs.
-struct Scheduler {
+struct Held {
     weak: Py<PyAny>,
     strong: Option<Py<PyAny>>,
 }
 
-/// Asks a scheduler what has become of its loops, in a thread that is attached to Python.
-pub type LookAtLoops = fn(&Bound<'_, PyAny>) -> PyResult<()>;
-
 impl Hub {
     /// A hub for the scheduler that the weak reference `scheduler` leads to.
-    pub fn new(
-        scheduler: Py<PyAny>,
-        clock: Arc<dyn Clock>,
-        drive: Option<Arc<Drive>>,
-        look_at_loops: LookAtLoops,
-    ) -> Self {
+    pub fn new(scheduler: Py<PyAny>, driver: Arc<dyn Driver>, watch: Box<dyn Watch>) -> Self {
         Self {
             stores: RwLock::default(),
             executors: RwLock::default(),
             control: Arc::default(),
             coroutines: RwLock::default(),
-            scheduler: Mutex::new(Scheduler { weak: scheduler, strong: None }),
+            scheduler: Mutex::new(Held { weak: scheduler, strong: None }),
             listener_mask: AtomicU32::new(0),
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
-            look_at_loops,
             loop_check: Aside::default(),
-            clock,
-            virtual_time: drive.map(|drive| (drive, RunLog::default())),
+            clock: driver.clock(),
+            driver,
+            watch,
             origin: Origin::here(),
         }
     }
 
     /// The scheduler; `None` when it is gone.
-    pub fn scheduler<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    pub fn scheduler<'py>(&self, py: Python<'py>) -> Option<Scheduler<'py>> {
         let weak = {
             let scheduler = self.scheduler.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(strong) = &scheduler.strong {
-                return Some(strong.bind(py).clone());
+                return Some(Scheduler::of(strong.bind(py).clone()));
             }
             scheduler.weak.clone_ref(py)
         };
-        weak.bind(py).call0().ok().filter(|scheduler| !scheduler.is_none())
+        weak.bind(py).call0().ok().filter(|scheduler| !scheduler.is_none()).map(Scheduler::of)
     }
 
     /// Keeps the scheduler alive from now on, or no longer.
     pub fn hold_scheduler(&self, py: Python<'_>, hold: bool) {
-        let strong = if hold { self.scheduler(py).map(Bound::unbind) } else { None };
+        let strong =
+            if hold { self.scheduler(py).map(|scheduler| scheduler.into_any().unbind()) } else { None };
         let mut scheduler = self.scheduler.lock().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut scheduler.strong, strong);
         drop(scheduler);
@@ -229,10 +223,7 @@ impl Hub {
 
     /// Sends one firing to where it runs.
     pub fn send(self: &Arc<Self>, firing: Firing) {
-        match &self.virtual_time {
-            Some((drive, _)) if drive.drives(self) => drive.put_first(self, Item::Run(firing)),
-            _ => self.deliver(&mut vec![Item::Run(firing)]),
-        }
+        self.driver.send(self, firing);
     }
 
     /// Where an item goes, as [`Hub::deliver`] would send it.
@@ -324,8 +315,8 @@ impl Hub {
         let hub = Arc::clone(self);
         self.loop_check.start("mainspring-check", move |py| {
             let Some(scheduler) = hub.scheduler(py) else { return };
-            if let Err(error) = (hub.look_at_loops)(&scheduler) {
-                error.write_unraisable(py, Some(&scheduler));
+            if let Err(error) = scheduler.check_loops() {
+                error.write_unraisable(py, Some(scheduler.as_any()));
             }
         });
     }

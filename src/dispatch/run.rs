@@ -8,7 +8,7 @@ use mainspring_core::job::Steps;
 use pyo3::prelude::*;
 
 use crate::dispatch::hub::Attached;
-use crate::dispatch::run_log::Logged;
+use crate::dispatch::watch::Watched;
 use crate::job::record::Route;
 use crate::job::seen::Seen;
 
@@ -22,14 +22,14 @@ pub struct Run {
     pub steps: Steps,
     /// That of the current run time, see [`Run::context`].
     pub context: Option<Py<PyAny>>,
-    /// Its place among the runs that a test may look at.
-    pub logged: Option<Logged>,
+    /// Set where somebody wants to know how the current run time ends.
+    pub watched: Option<Watched>,
 }
 
 impl Run {
     pub fn new(firing: Firing, store: Arc<Attached>, seen: Seen) -> Self {
         let steps = Steps::new(firing.run_times.as_slice().len());
-        Self { firing, store, seen, steps, context: None, logged: None }
+        Self { firing, store, seen, steps, context: None, watched: None }
     }
 
     pub fn run_times(&self) -> &[UtcMicros] {

@@ -12,7 +12,6 @@ use mainspring_core::UtcMicros;
 use mainspring_core::engine::{Firing, Item};
 use pyo3::prelude::*;
 
-use crate::dispatch::drive::Drive;
 use crate::dispatch::hub::{Hub, Place};
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run::Run;
@@ -57,7 +56,7 @@ enum Budget {
 
 impl Budget {
     fn new(hub: &Hub) -> Self {
-        if hub.virtual_time.is_some() {
+        if !hub.driver.is_the_systems() {
             return Self::Monotonic(Instant::now() + BUDGET);
         }
         let begin = hub.clock.now();
@@ -131,15 +130,15 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
     }
 }
 
-/// Drives a manual clock up to `until` for as long as what is due belongs to this loop and ends at once.
-pub fn drive(slf: &Bound<'_, LoopInbox>, drive: &Drive, until: UtcMicros) -> PyResult<()> {
+/// Handles what is `next`, item by item, for as long as that belongs to this loop and ends at once.
+pub fn drive(slf: &Bound<'_, LoopInbox>, next: impl Fn(&Place) -> Option<Item>) -> PyResult<()> {
     let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
     let Some(env) = Env::at_loop(slf.py(), hub, inbox) else { return Ok(()) };
     let here = Place::Inbox(Arc::clone(inbox));
     let suspended = inbox.lock_tasks().len();
     let tasks = TaskStarter::new(slf, &env)?;
     let end = Instant::now() + BUDGET;
-    while let Some((_, item)) = drive.next_on_loop(&here, until) {
+    while let Some(item) = next(&here) {
         // An executor written in Python goes on with a run in its own way.
         let submits = match &item {
             Item::Run(firing) => Begins::of(&env, inbox, firing) == Begins::InPython,

@@ -21,6 +21,7 @@ use crate::event_loop::drain;
 use crate::event_loop::task;
 use crate::job::seen::{self, Seen};
 use crate::process::exit::Inside;
+use crate::py::host::{cpython, scheduler};
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::text;
@@ -222,7 +223,7 @@ impl LoopInbox {
                 run.as_ref().map(|run| (run.seen.clone(), run.store.clone(), run.times_left().to_vec()))
             };
             if let Some((seen, store, times)) = about {
-                let zone = seen::zone_of(py, &seen.record, Some(&env.scheduler))?;
+                let zone = seen::zone_of(py, &seen.record, Some(env.scheduler.as_any()))?;
                 let times = times.iter().map(|&at| zone.datetime(py, at)).collect::<PyResult<Vec<_>>>()?;
                 let id = text::string(py, &seen.id);
                 running.push((task.into_bound(py), id, store.alias.bind(py).clone(), times));
@@ -277,7 +278,7 @@ impl LoopInbox {
             self.inbox.lock_tasks().values().map(|run| run.task.clone_ref(py)).collect();
         for task in &tasks {
             // That it is dropped while it waits is nothing to tell of. A user's own kind of task may not listen.
-            let _deaf = task.setattr(py, intern!(py, "_log_destroy_pending"), false).is_err();
+            let _deaf = cpython::silence(task.bind(py)).is_err();
         }
         // The tasks know their loop, which the inbox may have been taken off.
         let runs = match tasks.first() {
@@ -292,7 +293,7 @@ impl LoopInbox {
     fn _drain(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         if let Some(event_loop) = slf.get().inbox.event_loop(py) {
-            if event_loop.getattr_opt(intern!(py, "_nest_patched"))?.is_some() {
+            if cpython::is_nested(&event_loop)? {
                 // A job may run the loop, which would call this once more, by a handle whose context is entered.
                 let drain = slf.getattr(intern!(py, "_drain_now"))?;
                 return event_loop.call_method1(intern!(py, "call_soon"), (drain,)).map(drop);
@@ -330,8 +331,8 @@ impl LoopInbox {
 fn is_running_here(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = event_loop.py();
     // What stands for a loop of another kind (`_scheduler/hosted.py`) is none that asyncio knows to be running.
-    if let Some(is_here) = event_loop.getattr_opt(intern!(py, "_mainspring_is_here"))? {
-        return is_here.call0()?.is_truthy();
+    if let Some(is_here) = scheduler::hosted_loop_is_here(event_loop)? {
+        return Ok(is_here);
     }
     match imports::get_running_loop(py)?.call0() {
         Ok(running) => Ok(running.is(event_loop)),

@@ -13,6 +13,7 @@ use crate::event_loop::coroutine::JobCoroutine;
 use crate::event_loop::inbox::LoopInbox;
 use crate::job::record::Route;
 use crate::process::exit::Inside;
+use crate::py::host::{self, cpython};
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::run::awaitables;
@@ -104,7 +105,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let py = self.env.py;
         let here = InThisThread::enter(py, &self.env.hub, &run.seen.id);
         let context = run.context(self.env)?;
-        let hidden = self.env.scheduler.call_method0(intern!(py, "_calling_out"))?;
+        let hidden = self.env.scheduler.calling_out()?;
         hidden.call_method0(intern!(py, "__enter__"))?;
         let result = run.seen.record.call_in(&context);
         let shown = hidden.call_method1(intern!(py, "__exit__"), (py.None(), py.None(), py.None()));
@@ -136,20 +137,19 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         run: &mut Run,
     ) -> PyResult<Started<'py>> {
         let py = self.env.py;
-        // As `asyncio.isfuture` asks, without a call of Python code for every run.
-        if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
+        if !is_coroutine && cpython::is_class_of_futures(&awaitable.get_type())? {
             let only = |task| Started { task, coroutine: None, is_direct: false };
             let loop_of = awaitable.call_method0(intern!(py, "get_loop"))?;
             return match &self.event_loop {
                 Some(event_loop) if !loop_of.is(event_loop) => {
-                    imports::bridged(py)?.call1((awaitable,)).map(only)
+                    host::bridged(py)?.call1((awaitable,)).map(only)
                 }
                 _ => Ok(only(awaitable.clone())),
             };
         }
         let awaited = match is_coroutine {
             true => awaitable.clone(),
-            false => imports::awaited(py)?.call1((awaitable,))?,
+            false => host::awaited(py)?.call1((awaitable,))?,
         };
         let coroutine = Bound::new(py, JobCoroutine::new(&awaited, self.eager.is_some()))?;
         let task = match self.start_task(coroutine.as_any(), run) {
@@ -219,8 +219,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let Some(coroutine) = coroutine.as_ref().map(Bound::get) else { return result_of_task(task, None) };
         if *is_direct && coroutine.returned_none() {
             // As nearly all jobs do. Unless the task was cancelled in its last step, that is its result, too.
-            let state = task.getattr_opt(intern!(py, "_state"))?;
-            if state.is_some_and(|state| state.is(intern!(py, "FINISHED"))) {
+            if cpython::is_finished(task)? {
                 return Ok(py.None().into_bound(py));
             }
         }
@@ -356,22 +355,19 @@ impl Resume {
     fn nobody_asks(&self, task: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = task.py();
         let hub = &self.inbox.get().hub;
-        if hub.mask() & code::JOB_EXECUTED != 0 || hub.virtual_time.is_some() {
+        if hub.mask() & code::JOB_EXECUTED != 0 {
             return Ok(false);
         }
         let executor = {
             let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-            run.as_ref().filter(|run| run.times_left().len() == 1).map(Run::executor)
+            run.as_ref().filter(|run| run.times_left().len() == 1 && run.watched.is_none()).map(Run::executor)
         };
         let Some(executor) = executor.and_then(|executor| hub.executor(executor)) else { return Ok(false) };
         if executor.logger.bind(py).call_method1(intern!(py, "isEnabledFor"), (INFO,))?.is_truthy()? {
             return Ok(false);
         }
         // Cancelled, though it has returned.
-        match task.getattr_opt(intern!(py, "_must_cancel"))? {
-            Some(must_cancel) => Ok(!must_cancel.is_truthy()?),
-            None => Ok(false),
-        }
+        Ok(cpython::must_cancel(task)? == Some(false))
     }
 
     fn take_run(&self) -> Option<Run> {
@@ -385,7 +381,7 @@ pub fn end_task(py: Python<'_>, suspended: &Suspended) -> PyResult<()> {
     if suspended.task_is_ours {
         let task = suspended.task.bind(py);
         // A task factory's own tasks need not have it.
-        let silenced = task.setattr(intern!(py, "_log_destroy_pending"), false);
+        let silenced = cpython::silence(task);
         let closed = task.call_method0(intern!(py, "get_coro"))?.call_method0(intern!(py, "close"));
         silenced.or_else(|error| match error.is_instance_of::<PyAttributeError>(py) {
             true => Ok(()),

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
 
 use crate::job::record::{is_async_generator_function, is_coroutine_function};
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 
 /// `inspect.CO_VARARGS` and the like.
@@ -37,11 +37,11 @@ impl<'py> Function<'py> {
         }
         let py = func.py();
         match kwargs {
-            Some(kwargs) => imports::check_callable_args(py)?.call1((func, args, kwargs))?,
-            None => imports::check_callable_args(py)?.call1((func, args, PyDict::new(py)))?,
+            Some(kwargs) => host::check_callable_args(py)?.call1((func, args, kwargs))?,
+            None => host::check_callable_args(py)?.call1((func, args, PyDict::new(py)))?,
         };
         Ok(Some(Self {
-            name: imports::get_callable_name(py)?.call1((func,))?.cast_into()?,
+            name: host::get_callable_name(py)?.call1((func,))?.cast_into()?,
             coroutine: is_coroutine_function(func)?,
         }))
     }

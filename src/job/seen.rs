@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::job::fields::{Field, Fields, unset};
 use crate::job::record::{self, Record, Route, Store};
-use crate::py::once::intern;
+use crate::py::host::Scheduler;
 use crate::py::text;
 use crate::time::datetime;
 use crate::time::zone::TimeZone;
@@ -111,7 +111,7 @@ pub fn zone_of(
 /// The time zone of `scheduler`; UTC without one.
 pub fn scheduler_zone(py: Python<'_>, scheduler: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<TimeZone>> {
     match scheduler {
-        Some(scheduler) => TimeZone::of(&scheduler.getattr(intern!(py, "timezone"))?),
+        Some(scheduler) => TimeZone::of(&Scheduler::of(scheduler.clone()).timezone()?),
         None => TimeZone::of(datetime::Std::get(py)?.utc.bind(py)),
     }
 }

@@ -15,6 +15,7 @@ use pyo3::types::PyTuple;
 
 use crate::dispatch::hub::Hub;
 use crate::dispatch::loop_queue::{Inbox, Work};
+use crate::py::host::{self, Scheduler};
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::{self, Arguments, Caller};
@@ -27,7 +28,7 @@ use crate::run::submitting;
 pub struct Env<'py> {
     pub py: Python<'py>,
     pub hub: Arc<Hub>,
-    pub scheduler: Bound<'py, PyAny>,
+    pub scheduler: Scheduler<'py>,
     /// Whose context jobs run in copies of that have none of their own.
     inbox: Arc<Inbox>,
     /// Makes those copies.
@@ -134,15 +135,15 @@ impl<'py> Env<'py> {
     }
 
     /// A context for one run: a copy of the job's own, where it has one, or of that which the loop was bound with.
-    /// On a manual clock its own context follows that, too.
+    /// Its own context follows another clock than the system's, too.
     pub fn run_context(&self, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         if self.in_run {
             return imports::copy_context(self.py)?.call0();
         }
         let Some(own) = own else { return self.copy_context()?.call0() };
         let context = own.bind(self.py).call_method0(intern!(self.py, "copy"))?;
-        if self.hub.virtual_time.is_some() {
-            self.scheduler.call_method1(intern!(self.py, "_follow_clock"), (&context,))?;
+        if !self.hub.driver.is_the_systems() {
+            self.scheduler.follow_clock(&context)?;
         }
         Ok(context)
     }
@@ -194,7 +195,7 @@ impl<'py> Env<'py> {
         if let Some(logger) = self.scheduler_logger.get() {
             return Ok(logger);
         }
-        let logger = Logger::new(self, self.scheduler.getattr(intern!(self.py, "_logger"))?)?;
+        let logger = Logger::new(self, self.scheduler.logger()?)?;
         Ok(self.scheduler_logger.get_or_init(|| logger))
     }
 
@@ -206,7 +207,7 @@ impl<'py> Env<'py> {
         let known = self.hub.executor(number);
         let logger = match &known {
             Some(executor) => executor.logger.bind(self.py).clone(),
-            None => imports::get_logger(self.py)?.call1(("executors",))?,
+            None => host::get_logger(self.py)?.call1(("executors",))?,
         };
         let executor = Rc::new(ExecutorHere {
             native: known.as_ref().is_some_and(|executor| executor.pool.is_some()),
@@ -231,7 +232,7 @@ impl<'py> Env<'py> {
             self.hub.control.push(vec![Work::Event(event.clone().unbind(), context)]);
             return Ok(());
         }
-        let dispatch = self.scheduler.getattr(intern!(self.py, "_dispatch_event"))?;
+        let dispatch = self.scheduler.dispatch_event()?;
         let told = tell::tell_in(context, &dispatch, &PyTuple::new(self.py, [event])?, None);
         self.batch.forget_clock();
         told
@@ -242,7 +243,7 @@ impl<'py> Env<'py> {
     pub fn never_fails(&self, result: PyResult<()>) {
         match result {
             Err(error) if is_interrupt(self.py, &error) => self.interrupt.set(Some(error)),
-            Err(error) => error.write_unraisable(self.py, Some(&self.scheduler)),
+            Err(error) => error.write_unraisable(self.py, Some(self.scheduler.as_any())),
             Ok(()) => {}
         }
     }
@@ -294,7 +295,7 @@ pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
         return true;
     }
     error.is_instance_of::<PySystemExit>(py)
-        && imports::is_exit_of_program(py)
+        && host::is_exit_of_program(py)
             .and_then(|is_exit| is_exit.call1((error.value(py), error.traceback(py))))
             .and_then(|answer| answer.is_truthy())
             .unwrap_or(false)

@@ -13,7 +13,7 @@ use crate::dispatch::run::{Outcome, Run};
 use crate::job::handle::Job;
 use crate::job::record::Route;
 use crate::job::seen::{self, Seen};
-use crate::py::imports;
+use crate::py::host;
 use crate::py::tell::{Arguments, Caller};
 use crate::py::text;
 use crate::run::env::{Env, Later};
@@ -88,7 +88,7 @@ impl Run {
     /// A handle on the job, for log records and for Python executors.
     pub fn job<'py>(&self, env: &Env<'py>) -> PyResult<Bound<'py, Job>> {
         let seen = Seen::read(&self.store.store, self.firing.key).unwrap_or_else(|| self.seen.clone());
-        let scheduler = Some(env.scheduler.clone().unbind());
+        let scheduler = Some(env.scheduler.as_any().clone().unbind());
         let alias = Some(self.store.alias.clone_ref(env.py));
         let job = Job::linked(Arc::clone(&self.store.store), self.firing.key, seen, scheduler, alias);
         Bound::new(env.py, job)
@@ -104,7 +104,7 @@ impl Run {
     }
 
     fn datetime<'py>(&self, env: &Env<'py>, at: UtcMicros) -> PyResult<Bound<'py, PyAny>> {
-        seen::zone_of(env.py, &self.seen.record, Some(&env.scheduler))?.datetime(env.py, at)
+        seen::zone_of(env.py, &self.seen.record, Some(env.scheduler.as_any()))?.datetime(env.py, at)
     }
 }
 
@@ -146,21 +146,19 @@ impl<'py> Submission<'py> for Going<'_, 'py> {
     }
 
     fn begins(&mut self, index: usize) {
-        if let (Some((_, log)), Some(&at)) = (&self.env.hub.virtual_time, self.run.run_times().get(index)) {
-            self.run.logged = Some(log.started(&self.run.seen.id, at, self.now));
+        if let Some(&at) = self.run.run_times().get(index) {
+            self.run.watched = self.env.hub.watch.started(&self.run.seen.id, at, self.now);
         }
     }
 
     fn ends(&mut self, settled: Settled, ended: Ended, outcome: &Outcome<'py>) {
         let (run, env) = (&mut *self.run, self.env);
-        if let Some((_, log)) = &env.hub.virtual_time {
-            match (run.logged.take(), run.firing.fire(settled.index)) {
-                (Some(logged), _) => log.ended(env.py, logged, outcome),
-                (None, Some(fire)) if ended == Ended::Missed => {
-                    log.missed(&run.seen.id, fire.scheduled, self.now);
-                }
-                _ => {}
+        match (run.watched.take(), run.firing.fire(settled.index)) {
+            (Some(watched), _) => env.hub.watch.ended(env.py, watched, outcome),
+            (None, Some(fire)) if ended == Ended::Missed => {
+                env.hub.watch.missed(&run.seen.id, fire.scheduled, self.now);
             }
+            _ => {}
         }
         if settled.is_last {
             env.batch.finish(&env.hub, &run.store, &run.firing, ended);
@@ -225,7 +223,7 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
     }
 
     fn loop_is_ending(&self) -> PyResult<bool> {
-        Ok(self.env.after_its_loop || imports::loop_is_ending(self.env.py)?.call0()?.is_truthy()?)
+        Ok(self.env.after_its_loop || host::loop_is_ending(self.env.py)?.call0()?.is_truthy()?)
     }
 
     fn forget_context(&mut self) {

@@ -16,8 +16,8 @@ use crate::dispatch::loop_queue::Work;
 use crate::dispatch::run::Run;
 use crate::job::seen::Seen;
 use crate::py::error::raised;
+use crate::py::host;
 use crate::py::imports;
-use crate::py::once::intern;
 use crate::py::tell::{self, Caller};
 use crate::py::text;
 use crate::run::env::{self, Env};
@@ -59,7 +59,7 @@ fn submit(env: &Env<'_>, firing: Firing) {
     let Some(run) = Run::begin(env, firing) else { return };
     let submit = || {
         let (job, run_times) = (run.job(env)?, run.datetimes(env)?);
-        let event = env.scheduler.call_method1(intern!(env.py, "_submit_native"), (job, run_times))?;
+        let event = env.scheduler.submit_native(job.into_any(), run_times)?;
         if !event.is_none() {
             // As APScheduler: of all submissions of a pass together, after what they entailed.
             env.later(event, run.own_context(env)?);
@@ -78,14 +78,13 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> P
     // A run that owns no instance slot, to tell of the job.
     let Some((store, seen)) = peek(env, &firing) else { return Ok(()) };
     let mut run = Run::new(firing, store, seen);
-    if let Some((_, log)) = &env.hub.virtual_time {
-        for &at in run.run_times() {
-            log.skipped(&run.seen.id, at, env.hub.clock.now());
-        }
+    let now = env.hub.clock.now();
+    for &at in run.run_times() {
+        env.hub.watch.skipped(&run.seen.id, at, now);
     }
     let context = run.own_context(env)?;
     let about = (run.job(env)?, run.run_times().len()).into_pyobject(env.py)?;
-    let log = env.scheduler.getattr(intern!(env.py, "_log_skipped"))?;
+    let log = env.scheduler.log_skipped()?;
     env.never_fails(tell::tell_in(context.as_ref(), &log, &about, None));
     if env.wants(code::JOB_MAX_INSTANCES) {
         let event = run.submission_event(env, code::JOB_MAX_INSTANCES)?;
@@ -117,7 +116,7 @@ pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
     let tell = || {
         if env.wants(code::JOB_REMOVED) {
             let alias = attached.alias.bind(env.py);
-            let event = imports::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
+            let event = host::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
             env.dispatch(&event, None)?;
         }
         env.log_info(Caller::RemoveJob, || Ok(("Removed job %s", id())))
@@ -158,7 +157,7 @@ fn host_due(env: &Env<'_>, store: StoreId, key: JobKey, due: UtcMicros) -> PyRes
     let Some(seen) = Seen::read(shared, key) else { return Ok(()) };
     let now = env.hub.clock.now();
     let mut jitter = PythonJitter::new(env.py);
-    let answers = env.hub.virtual_time.as_ref().map(|(drive, _)| drive.on_behalf());
+    let answers = env.hub.driver.on_behalf();
     let answer = due::due(&seen.trigger, seen.policy, due, now, &mut jitter);
     drop(answers);
     match jitter.or_raised(answer) {

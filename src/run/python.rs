@@ -11,7 +11,7 @@ use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::dispatch::run::Outcome;
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 use crate::py::tell::{Arguments, Caller};
 use crate::run::report::Teller;
@@ -121,7 +121,7 @@ impl<'py> Submission<'py> for Going<'_, 'py> {
         Ok(missed_by(instant(&self.run_time(index)?)?, instant(&now)?, Some(grace)))
     }
 
-    /// A manual clock notes such runs by their events.
+    /// Whoever watches the runs is told of such by their events.
     fn begins(&mut self, _index: usize) {}
 
     /// The executor gives its own slot back.
@@ -180,7 +180,7 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
     }
 
     fn loop_is_ending(&self) -> PyResult<bool> {
-        imports::loop_is_ending(self.py)?.call0()?.is_truthy()
+        host::loop_is_ending(self.py)?.call0()?.is_truthy()
     }
 
     /// The whole submission has one.

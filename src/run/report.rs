@@ -7,6 +7,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::dispatch::run::Outcome;
 use crate::py::error::raised;
+use crate::py::host;
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::tell::Arguments;
@@ -131,7 +132,7 @@ fn end_by_exception<'py>(
         }
         _ => {
             if error.is_instance_of::<PyRuntimeError>(py) {
-                imports::explain(py)?.call1((&exception, &traceback))?;
+                host::explain(py)?.call1((&exception, &traceback))?;
             }
             let arguments = ("Job \"%s\" raised an exception", run.job()?);
             run.log("error", arguments, Some(exception.as_any()))?;
@@ -171,7 +172,7 @@ fn execution_event<'py>(
     let py = id.py();
     let options = PyDict::new(py);
     fill(&options)?;
-    imports::job_execution_event(py)?.call((code, id, alias, run_time), Some(&options))
+    host::job_execution_event(py)?.call((code, id, alias, run_time), Some(&options))
 }
 
 fn exception_in<'py>(
@@ -206,5 +207,5 @@ pub fn submission_event<'py>(run: &impl Teller<'py>, code: u32) -> PyResult<Boun
     for index in 0..run.count() {
         run_times.append(run.run_time(index)?)?;
     }
-    imports::job_submission_event(run.py())?.call1((code, run.id()?, run.alias()?, run_times))
+    host::job_submission_event(run.py())?.call1((code, run.id()?, run.alias()?, run_times))
 }

@@ -1,7 +1,7 @@
 //! The run machine: the one place that says what a run does next, when a misfire is judged, and what is told when.
 //!
-//! Whoever calls a job's function - an event loop, a worker thread, an executor written in Python, a child process, in
-//! real or in virtual time - asks [`next`] and says with [`settle`] what came of the call:
+//! Whoever calls a job's function - an event loop, a worker thread, an executor written in Python, a child process - asks
+//! [`next`] and says with [`settle`] what came of the call:
 //!
 //! ```text
 //! next ─> too late? told as missed, and on to the next run time

@@ -14,7 +14,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::job::handle::{Job, Origin};
 use crate::job::record::Store;
 use crate::job::seen::{self, Seen};
-use crate::py::imports;
+use crate::py::host;
 use crate::py::text::{self, Text};
 use crate::time::datetime;
 use crate::trigger::{core_trigger, trigger_zone};
@@ -300,11 +300,11 @@ fn jitter_seed() -> u64 {
 }
 
 fn lookup(py: Python<'_>, id: &str) -> PyErr {
-    raise(py, imports::job_lookup_error(py), id)
+    raise(py, host::job_lookup_error(py), id)
 }
 
 fn conflicting_id(py: Python<'_>, id: &str) -> PyErr {
-    raise(py, imports::conflicting_id_error(py), id)
+    raise(py, host::conflicting_id_error(py), id)
 }
 
 fn raise(py: Python<'_>, class: PyResult<&Bound<'_, PyAny>>, id: &str) -> PyErr {

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::dispatch::hub::Hub;
 use crate::dispatch::run::Run;
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 use crate::run::env::Env;
 use crate::worker::run;
@@ -23,7 +23,7 @@ pub fn carry(env: &Env<'_>, mut run: Run) -> Option<Run> {
     let carried = CarriedRun { hub: Arc::clone(&env.hub), run: Mutex::new(Some(run)) };
     let carried = Bound::new(env.py, carried);
     let result = carried.as_ref().map_err(|error| error.clone_ref(env.py)).and_then(|carried| {
-        context?.call_method1(intern!(env.py, "run"), (imports::carry(env.py)?, carried)).map(drop)
+        context?.call_method1(intern!(env.py, "run"), (host::carry(env.py)?, carried)).map(drop)
     });
     env.never_fails(result);
     carried.ok().and_then(|carried| carried.get().take())

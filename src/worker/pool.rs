@@ -15,11 +15,11 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::dispatch::drive::Segment;
+use crate::dispatch::driver::Segment;
 use crate::dispatch::hub::Place;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::py::error::raised;
-use crate::py::imports;
+use crate::py::host;
 use crate::py::tell::Caller;
 use crate::py::truth::Truth;
 use crate::run::env::{self, Env};
@@ -73,8 +73,8 @@ impl WorkerPool {
         Self::ensure_spare(&Bound::new(py, Self::of(pool))?)
     }
 
-    /// Lends the drive of a manual clock to a worker; `false` when the pool is shut down.
-    pub fn drive(slf: &Bound<'_, Self>, segment: Segment) -> PyResult<bool> {
+    /// Lends the drive of engines to a worker; `false` when the pool is shut down.
+    pub fn drive(slf: &Bound<'_, Self>, segment: Box<dyn Segment>) -> PyResult<bool> {
         Self::ensure_spare(slf)?;
         Ok(slf.get().pool.push(vec![Task::Drive(segment)]).is_empty())
     }
@@ -102,7 +102,7 @@ impl WorkerPool {
         options.set_item("args", (number,))?;
         options.set_item("name", format!("{}_{number}", slf.get().pool.prefix))?;
         options.set_item("daemon", slf.get().pool.lock().daemon)?;
-        let thread = imports::new_thread(slf.py())?.call((), Some(&options))?;
+        let thread = host::new_thread(slf.py())?.call((), Some(&options))?;
         thread.call_method0("start")?;
         Ok(thread.unbind())
     }
@@ -226,8 +226,7 @@ impl WorkerPool {
                         }
                     }
                     if pool.origin.is_here() {
-                        segment.end(&place);
-                        segment.done.bind(py).call0()?;
+                        segment.end(py, &place)?;
                     }
                 }
                 Task::Call(function, args) => {
@@ -272,7 +271,7 @@ fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
 }
 
 fn log_failure(py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
-    let logger = imports::get_logger(py)?.call1(("executors",))?;
+    let logger = host::get_logger(py)?.call1(("executors",))?;
     Caller::RunJob.log(None, &logger, "error", (message,), Some(raised(py, error).as_any()))
 }
 

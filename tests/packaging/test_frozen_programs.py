@@ -63,11 +63,11 @@ def test_all_that_rust_imports_is_named() -> None:
         source = path.read_text()
         imported.update(re.findall(r'\bimport\(\s*"([\w.]+)"', source))
         imported.update(re.findall(r'\bimport\(\s*intern!\(\s*\w+\s*,\s*"([\w.]+)"', source))
-        imported.update(re.findall(r'\bHome::new\(\s*"([\w.]+)"', source))
-        imported.update(re.findall(r'= "([\w.]+)"\."\w+";', source))
+        imported.update(re.findall(r'\bTimeNames::of\(\s*"([\w.]+)"', source))
+        imported.update(re.findall(r'= "([\w.]+)"(?:\."\w+")+;', source))
         # No other import but those of these macros and constants, whose names are found above.
         others = set(re.findall(r"\bimport\(\s*([^\"\s][^)]*)", source))
-        assert others <= {'intern!(py, "random"', "self.name", "$module"}, path
+        assert others <= {'intern!(py, "random"', "self.module", "$module"}, path
     assert len(imported) > 30
     assert imported <= named()
 

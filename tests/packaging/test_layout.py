@@ -18,7 +18,7 @@ PYTHON = """
     __init__ > _named_modules > schedulers from_thread
     pytest_plugin > testing > schedulers > _scheduler > executors jobstores as_apscheduler
     executors > _runs > _threads > _process > _loops > util
-    _clock > _contract
+    _clock > _contract _mainspring
     jobstores > _pickles > triggers > util _trigger_class
     from_thread > _loops
     as_apscheduler > _logs
@@ -52,6 +52,21 @@ ALONE = {
     r"\b(Instant|SystemTime)::now\b": ["time/clock.rs"],
     r"\bthread::(Builder|scope|spawn)\b": ["engine/timer_thread.rs"],
     r"\bstd::(env|fs|net)\b|\bpyo3\b": [],
+}
+
+#: The testing kit, the clock that it moves, and their time in Rust, by name.
+KIT = r"(?i)manual.?clock|virtual.?time|mainspring[./]testing"
+
+#: Who may say so: the kit, its face in Rust, and what tells a user what to do.
+NAME_THE_KIT = {
+    "python/mainspring": {
+        *("_mainspring.pyi", "_scheduler/frozen.py", "pytest_plugin.py", "schedulers/base.py"),
+    },
+    "src": {
+        *("lib.rs", "scheduler/drive.rs", "scheduler/mod.rs"),
+        *("scheduler/run_log.rs", "scheduler/virtual_time.rs"),
+    },
+    "crates/mainspring-core/src": {"time/clock.rs", "time/mod.rs"},
 }
 
 
@@ -148,3 +163,25 @@ def test_what_the_core_leaves_to_one_file(what):
         if re.search(what, code_of_rust(file.read_text("utf-8")))
     ]
     assert naming == ALONE[what]
+
+
+@pytest.mark.parametrize("tree", NAME_THE_KIT)
+def test_nothing_below_the_testing_kit_names_it(tree):
+    naming = {
+        file.relative_to(ROOT / tree).as_posix()
+        for file in (ROOT / tree).rglob("*")
+        if file.suffix in (".py", ".pyi", ".rs") and re.search(KIT, file.read_text("utf-8"))
+    }
+    assert {path for path in naming if not path.startswith("testing/")} == NAME_THE_KIT[tree]
+
+
+def test_no_product_code_asks_whether_there_is_a_clock():
+    asking = [
+        file.name
+        for file in (ROOT / "python/mainspring").rglob("*.py")
+        if file.parent.name != "testing"
+        and re.search(
+            r"clock(_of)?(\(.*\))? is (not )?None(?! and clock is not self)", file.read_text()
+        )
+    ]
+    assert asking == []

@@ -58,7 +58,7 @@ class DrivenScheduler(BaseScheduler):
     _last_loop: asyncio.AbstractEventLoop | None = None
     #: The loop that shows the time of the scheduler's clock to its jobs.
     _clocked_loop: asyncio.AbstractEventLoop | None = None
-    #: Whether the loop of coroutine jobs may show them the time of a manual clock.
+    #: Whether the loop of coroutine jobs may show them another time than its own.
     _loop_may_follow_clock = True
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
@@ -99,18 +99,14 @@ class DrivenScheduler(BaseScheduler):
         if coroutines is not None:
             self._engine.coro = self._engine.new_inbox()
             self._engine.coro.bind(coroutines, self._context)
-        if (
-            self._clock is not None
-            and self._loop_may_follow_clock
-            and isinstance(self._last_loop, asyncio.AbstractEventLoop)
-        ):
+        if self._loop_may_follow_clock and isinstance(self._last_loop, asyncio.AbstractEventLoop):
             self._clock._follow_on(self._last_loop)
             self._clocked_loop = self._last_loop
 
     def _leave_clock(self) -> None:
         """Let the loop that coroutine jobs ran on have its own time again."""
         loop, self._clocked_loop = self._clocked_loop, None
-        if loop is not None and self._clock is not None:
+        if loop is not None:
             self._clock._leave(loop)
 
     def _unbind_loops(self) -> None:
@@ -130,7 +126,9 @@ class DrivenScheduler(BaseScheduler):
 
     def _open_native_jobs(self) -> None:
         """Let jobs be dealt with without Python code, where none of it is anybody's own."""
-        if self._state == STATE_STOPPED or self._guess is not None or self._clock is not None:
+        if self._state == STATE_STOPPED or self._guess is not None:
+            return
+        if not self._clock._is_the_systems:  # which alone is read there
             return
         if _ORIGINALS.are_in(self) and all(looks_up_natively(store) for _, store in self._stores()):
             self._native_jobs.open(self)

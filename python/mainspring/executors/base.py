@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
 
-#: The time by the manual clock of a scheduler in another process.
+#: The time that a scheduler in another process has told this one, where it is not the system's.
 _told_time: ContextVar[datetime | None] = ContextVar("mainspring told time", default=None)
 
 #: The methods of an executor through which every run goes, unless the engine makes it by itself.
@@ -213,8 +213,7 @@ class BaseExecutor(metaclass=ABCMeta):
 
     def _tell(self, events: Sequence[JobExecutionEvent]) -> None:
         assert self._scheduler is not None
-        if (clock := clock_of(self._scheduler)) is not None:
-            clock._note_events(self._scheduler, events)
+        clock_of(self._scheduler)._note_events(self._scheduler, events)
         for event in events:
             self._scheduler._dispatch_event(event)
 
@@ -282,8 +281,7 @@ class BaseExecutor(metaclass=ABCMeta):
         """Return a context for one run: a copy of the job's own, or of that of the submission."""
         own: Context | None = getattr(job, "context", None)
         context = copy_context() if own is None else own.copy()
-        if (clock := clock_of(self._scheduler)) is not None:
-            clock._follow_in(context)
+        clock_of(self._scheduler)._follow_in(context)
         return context
 
     def _submit_coroutine_job(
@@ -393,10 +391,7 @@ def _runs(
 
 def _now(job: Job) -> datetime:
     """Return the time by the clock of the job's scheduler; in a child process it has none."""
-    clock = clock_of(job._scheduler)
-    if clock is not None:
-        return clock.now()
-    return _told_time.get() or datetime.now(timezone.utc)
+    return _told_time.get() or clock_of(job._scheduler)._now(timezone.utc, datetime)
 
 
 def run_job_at(now: datetime, *args: Any) -> list[JobExecutionEvent]:

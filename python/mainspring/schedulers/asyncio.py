@@ -318,7 +318,7 @@ class AsyncIOScheduler(DrivenScheduler):
 
     async def _workers_ended(self) -> None:
         """Wait, at the end of the loop, until nothing runs in worker threads; let nothing begin."""
-        if self._clock is not None:  # by which the loop would sleep
+        if not self._clock._is_the_systems:  # by which the loop would sleep
             return
         self._engine.set_paused(True)
         try:

@@ -12,9 +12,10 @@ from functools import partial
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from mainspring._clock import SYSTEM
 from mainspring._logs import get_logger, message, names_caller
 from mainspring._loops.coroutines import is_exit_of_program
-from mainspring._mainspring import Engine, NativeJobs
+from mainspring._mainspring import NativeJobs
 from mainspring._process.exit import is_exiting
 from mainspring._process.fork import note_fork, prepare_for_forks
 from mainspring._runs.submissions import Submission
@@ -108,8 +109,7 @@ class BaseScheduler(SchedulerJobs):
         "jobstores",
         "clock",
     )
-    #: A clock that is moved by hand, in place of the system's.
-    _clock: Clock | None = None
+    _clock: Clock = SYSTEM
     #: The process that the scheduler was started in.
     _process: int
     #: Whether threads that jobs start are daemons, as those started in the scheduler's thread are.
@@ -163,7 +163,7 @@ class BaseScheduler(SchedulerJobs):
         if self._state != STATE_STOPPED:  # but its timer thread has died
             raise SchedulerAlreadyRunningError
         self._check_uwsgi()
-        if self._clock is None:
+        if self._clock._is_the_systems:
             warn_of_frozen_time()
         self._stopped_by_itself = False
         with ExitStack() as undo:
@@ -190,8 +190,7 @@ class BaseScheduler(SchedulerJobs):
         self._logger.info("Scheduler started")
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
         if self.running:  # a listener may have shut it down again
-            if self._clock is not None:
-                self._clock._attach(self)
+            self._clock._attach(self)
             self._start_timer_thread(paused)
         if self._state == STATE_RUNNING:
             self.wakeup()
@@ -224,8 +223,7 @@ class BaseScheduler(SchedulerJobs):
     def _halt(self) -> None:
         """Start no more jobs, and end the threads that do."""
         self._native_jobs.close()
-        if self._clock is not None:
-            self._clock._detach(self)
+        self._clock._detach(self)
         self._engine.stop()
         self._sweeper.stop()
 
@@ -343,7 +341,7 @@ class BaseScheduler(SchedulerJobs):
             self.add_jobstore(store, alias)
 
     def _use_clock(self, clock: Clock) -> None:
-        """Go by a clock that is moved by hand from now on."""
+        """Go by another clock from now on."""
         if isinstance(clock, type) or not hasattr(clock, "_make_engine"):
             raise TypeError(f"clock must be a mainspring.testing.ManualClock, not {clock!r}")
         self._clock = clock
@@ -351,19 +349,14 @@ class BaseScheduler(SchedulerJobs):
         self._make_engine()
 
     def _make_engine(self) -> None:
-        if self._clock is None:
-            self._engine = Engine(self)
-            self._sweeper = StoreSweeper(self)
-        else:
-            self._engine = self._clock._make_engine(self)
-            self._sweeper = self._clock._make_sweeper(self)
+        self._engine = self._clock._make_engine(self)
+        self._sweeper = self._clock._make_sweeper(self, StoreSweeper)
         self._native_jobs = NativeJobs(self._engine)
         self._engine.set_listener_mask(self._listener_mask())
 
     def _follow_clock(self, context: Context) -> None:
         """Have what runs in a context see the time of the scheduler's clock."""
-        if self._clock is not None:
-            self._clock._follow_in(context)
+        self._clock._follow_in(context)
 
     def _create_default_executor(self) -> BaseExecutor:
         """Make the executor of a scheduler that was given none under the alias ``default``."""
@@ -521,8 +514,7 @@ class BaseScheduler(SchedulerJobs):
         try:
             executor.submit_job(job, run_times)
         except MaxInstancesReachedError:
-            if self._clock is not None:
-                self._clock._note_skipped(self, job.id, run_times)
+            self._clock._note_skipped(self, job.id, run_times)
             self._log_skipped(job)
             return JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
         except BaseException as exc:
@@ -540,8 +532,7 @@ class BaseScheduler(SchedulerJobs):
                 )
             )
             events = Submission(job.id, alias, run_times).errors(exc, exc.__traceback__)
-            if self._clock is not None:
-                self._clock._note_events(self, events)
+            self._clock._note_events(self, events)
             for event in events:
                 self._tell(event)
             return None
@@ -577,15 +568,11 @@ class BaseScheduler(SchedulerJobs):
             self._logger.debug("Job %s was removed while it was due", job_id)
 
     def _now(self) -> datetime:
-        if self._clock is not None:
-            return self._clock._now(self.timezone)
-        return datetime.now(self.timezone)
+        return self._clock._now(self.timezone, datetime)
 
     def _create_trigger(
         self, trigger: BaseTrigger | str | None, trigger_args: dict[str, Any]
     ) -> BaseTrigger:
-        if self._clock is None:
-            return super()._create_trigger(trigger, trigger_args)
         created = self._clock._on_behalf(super()._create_trigger, trigger, trigger_args)
         self._clock._start_from_now(created)
         return created
@@ -593,9 +580,7 @@ class BaseScheduler(SchedulerJobs):
     def _first_fire_time(
         self, trigger: BaseTrigger, last: datetime | None = None
     ) -> datetime | None:
-        ask: Callable[..., datetime | None] = trigger.get_next_fire_time
-        if self._clock is not None:
-            ask = partial(self._clock._on_behalf, ask)
+        ask = partial(self._clock._on_behalf, trigger.get_next_fire_time)
         return first_fire_time(ask, self._now(), last)
 
     def _wait_beside(self, future: Future[Any]) -> None:

@@ -13,7 +13,7 @@ use pyo3::types::PyString;
 
 use super::Open;
 use super::spec::Argument;
-use crate::py::once::intern;
+use crate::py::host;
 use crate::scheduler::engine::Engine;
 use crate::time::datetime::Std;
 use crate::trigger::{
@@ -71,7 +71,7 @@ impl<'a, 'py> Call<'a, 'py> {
         if let Some(now) = self.now.get() {
             return Ok(*now);
         }
-        let datetime = self.open.base_module.bind(self.py).getattr(intern!(self.py, "datetime"))?;
+        let datetime = host::SCHEDULERS.datetime(self.py)?;
         let ours = datetime.is(&Std::get(self.py)?.datetime);
         let now = ours.then(|| self.engine.hub().clock.now());
         Ok(*self.now.get_or_init(|| now))

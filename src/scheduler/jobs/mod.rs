@@ -25,7 +25,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::job::fields::{Field, Fields, Place};
-use crate::py::once::intern;
+use crate::py::host::{Scheduler, cpython};
 use crate::scheduler::engine::Engine;
 use crate::time::zone::TimeZone;
 use crate::trigger;
@@ -50,8 +50,6 @@ struct Open {
     /// The loop of the coroutine jobs, where it tells which default executor it has, and that executor.
     event_loop: Option<Py<PyAny>>,
     default_executor: Mutex<Option<Py<PyAny>>>,
-    /// The module in which people replace `datetime`.
-    base_module: Py<PyAny>,
     records: spec::Records,
     crons: crons::Crons,
     /// How many calls have looked things up.
@@ -68,26 +66,24 @@ fn or_ordinary<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Opti
 
 impl Open {
     /// What is known of a scheduler; an error where its defaults are none that a job can have.
-    fn of(scheduler: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let py = scheduler.py();
-        let given = scheduler.getattr("_job_defaults")?;
+    fn of(scheduler: &Scheduler<'_>) -> PyResult<Self> {
+        let given = scheduler.job_defaults()?;
         let mut defaults = Fields::default();
         for field in Field::in_place(Place::Policy) {
             defaults.check(field, &given.get_item(field.name())?)?;
         }
-        let logger = scheduler.getattr("_logger")?;
-        let event_loop = scheduler.call_method0("_coroutine_loop")?;
-        let default_executor = event_loop.getattr_opt("_default_executor")?;
+        let logger = scheduler.logger()?;
+        let event_loop = scheduler.coroutine_loop()?;
+        let default_executor = cpython::default_executor(&event_loop)?;
         Ok(Self {
             defaults: defaults.whole_policy()?,
-            zone: TimeZone::of(&scheduler.getattr("timezone")?)?,
-            stores: scheduler.getattr("_jobstores")?.cast_into::<PyDict>()?.unbind(),
-            trigger_classes: scheduler.getattr("_trigger_classes")?.cast_into::<PyDict>()?.unbind(),
+            zone: TimeZone::of(&scheduler.timezone()?)?,
+            stores: scheduler.stores()?.unbind(),
+            trigger_classes: scheduler.trigger_classes()?.unbind(),
             is_enabled_for: logger.getattr("isEnabledFor")?.unbind(),
             logger: logger.unbind(),
             event_loop: default_executor.is_some().then(|| event_loop.unbind()),
             default_executor: Mutex::new(default_executor.map(Bound::unbind)),
-            base_module: py.import("mainspring.schedulers.base")?.into_any().unbind(),
             records: spec::Records::default(),
             crons: crons::Crons::default(),
             calls: AtomicU64::new(0),
@@ -97,7 +93,7 @@ impl Open {
     /// The default executor of the loop.
     fn executor<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match &self.event_loop {
-            Some(event_loop) => event_loop.bind(py).getattr(intern!(py, "_default_executor")).map(Some),
+            Some(event_loop) => cpython::default_executor(event_loop.bind(py)),
             None => Ok(None),
         }
     }
@@ -140,8 +136,9 @@ impl NativeJobs {
 
     /// Opens this way for a scheduler that is running and whose methods are all its own; not where something
     /// of it is so odd that the ordinary way must say so.
-    fn open(&self, scheduler: &Bound<'_, PyAny>) -> PyResult<()> {
-        let open = or_ordinary(scheduler.py(), Open::of(scheduler).map(Some))?;
+    fn open(&self, scheduler: Bound<'_, PyAny>) -> PyResult<()> {
+        let py = scheduler.py();
+        let open = or_ordinary(py, Open::of(&Scheduler::of(scheduler)).map(Some))?;
         self.replace(open.map(Arc::new));
         Ok(())
     }

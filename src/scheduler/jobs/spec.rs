@@ -14,7 +14,7 @@ use super::{ids, trigger};
 use crate::job::fields::{Field, Fields, Place};
 use crate::job::function::Function;
 use crate::job::record::{FuncRef, Record, Route, executor_number};
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 use crate::py::text;
 use crate::time::datetime::{instant, is_datetime};
@@ -338,7 +338,7 @@ fn something<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bound<
 /// What is given and not `undefined`.
 fn defined<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> PyResult<Option<&'a Bound<'py, PyAny>>> {
     match given {
-        Some(given) if !given.is(imports::undefined(given.py())?) => Ok(Some(given)),
+        Some(given) if !given.is(host::undefined(given.py())?) => Ok(Some(given)),
         _ => Ok(None),
     }
 }

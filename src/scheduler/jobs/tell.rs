@@ -5,7 +5,7 @@ use pyo3::types::PyString;
 
 use super::Open;
 use crate::job::handle::Job;
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 use crate::py::tell::Caller;
 use crate::run::report::{INFO, code};
@@ -54,7 +54,7 @@ impl Open {
     ) -> PyResult<Option<Py<Job>>> {
         let py = job_id.py();
         if let Some(job) = changed.as_ref().filter(|_| self.has_listeners(engine, code::JOB_MODIFIED)) {
-            let alias = job.bind(py).getattr(intern!(py, "_jobstore_alias"))?;
+            let alias = job.get().jobstore_alias(py);
             self.dispatch(engine, code::JOB_MODIFIED, job_id, alias)?;
         }
         Ok(changed)
@@ -87,7 +87,7 @@ impl Open {
     ) -> PyResult<()> {
         let py = job_id.py();
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(()) };
-        let event = imports::job_event(py)?.call1((code, job_id, alias))?;
-        scheduler.call_method1(intern!(py, "_dispatch_event"), (event,)).map(drop)
+        let event = host::job_event(py)?.call1((code, job_id, alias))?;
+        scheduler.dispatch_event()?.call1((event,)).map(drop)
     }
 }
