@@ -152,7 +152,7 @@ class Scenarios(list[Scenario]):
 
 
 def assert_same(function: Scenario) -> None:
-    """Run a scenario with both libraries, and check that it sees the same."""
+    """Run a scenario with both libraries, and check that it sees no difference."""
     records = {}
     for name in ("apscheduler", "mainspring"):
         with observed(name) as library:

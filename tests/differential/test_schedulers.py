@@ -1,4 +1,4 @@
-"""The same scenario on APScheduler and on mainspring: what is returned, raised, logged and told.
+"""One scenario at a time on APScheduler and on mainspring: what is returned, raised, logged and told.
 
 A scenario drives the scheduler in its own thread, so that everything happens in one order.
 """

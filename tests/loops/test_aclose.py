@@ -127,7 +127,7 @@ async def test_a_job_may_close_its_scheduler_in_any_way(how: str) -> None:
     closed: asyncio.Queue[Any] = asyncio.Queue()
     ended: list[str] = []
     scheduler = AsyncIOScheduler(timezone="UTC")
-    # Without a deadline whoever waits for himself does so for ever.
+    # Without a deadline a job that waits for its own end waits for ever.
     close = partial(scheduler.aclose, deadline=None)
 
     async def coroutine() -> None:

@@ -234,7 +234,7 @@ async def main():
 thread = threading.Thread(target=run, args=[main()])
 thread.start()
 thread.join()
-# Another thread cannot tell that nobody has asked for the current loop of this one.
+# Another thread cannot tell whether a function has asked for the current loop of this one.
 assert asyncio.get_event_loop() is guess and not guess.is_closed()
 print("ended")
 """

@@ -46,9 +46,9 @@ OpenStore = Callable[..., Any]
 class Conformance:
     """Any store."""
 
-    #: Ids that a store may find odd.
+    #: Ids with what a database may not take as it is: accents, spaces, quotes, many characters.
     odd_ids: ClassVar = ["naïve \N{SNOWMAN} 雪", "with space", "per%cent", "quo'te\"s", "a" * 100]
-    #: How the store sorts "third" and "also third", in this order added for the same time.
+    #: How the store sorts "third" and "also third", which are due together and were added in this order.
     ties: ClassVar = ["also third", "third"]
 
     @pytest.fixture

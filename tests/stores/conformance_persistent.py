@@ -38,7 +38,7 @@ class PersistentConformance(PickledConformance):
         second.start(paused=True)
         assert {job.id: facts(job) for job in second.get_jobs()} == expected
         second.shutdown()
-        # The same objects once more.
+        # The first scheduler and its store can be started anew.
         first.start(paused=True)
         assert {job.id: facts(job) for job in first.get_jobs()} == expected
         first.shutdown()

@@ -112,7 +112,7 @@ class TestTransactions:
 
 
 class TestStrays:
-    """Run times without a job: somebody has deleted it by hand."""
+    """Run times whose job an operator has deleted by hand."""
 
     def test_they_are_removed(self, store: RedisJobStore) -> None:
         store.add_job(make_job("a", PAST))

@@ -1,4 +1,4 @@
-"""Job stores on servers: APScheduler beside us on the same one, one that goes and comes back."""
+"""Job stores on servers: APScheduler and mainspring share one, and one goes and comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-//! Random operations on a store, and on a list of jobs that follows the contract in the slow and plain way.
+//! Random operations on a store, and on a list of jobs that looks at every job each time.
 
 use std::collections::BTreeSet;
 
