@@ -34,6 +34,8 @@ mod _mainspring {
     #[pymodule_export]
     use crate::process::late_thread::start_late_thread;
     #[pymodule_export]
+    use crate::py::listeners::call_listeners;
+    #[pymodule_export]
     use crate::run::current::{current_run, runs_in_this_thread};
     #[pymodule_export]
     use crate::run::python::RunSteps;

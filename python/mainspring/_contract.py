@@ -167,7 +167,9 @@ class WatchedScheduler(Protocol):
 class ClosingScheduler(LoopHolder, Protocol):
     """What a scheduler with a timer thread answers to what ends its runs."""
 
-    _executors: dict[str, Any]
+    @property
+    def _executors(self) -> dict[str, Any]:
+        """The executors by alias."""
 
     @property
     def _engine(self) -> Any:
@@ -220,6 +222,21 @@ class SweptScheduler(Protocol):
 
     def _tell(self, event: Any) -> None:
         """Dispatch an event of a sweep in the thread where listeners expect it."""
+
+
+class PlanningScheduler(Protocol):
+    """What a scheduler answers to what works out the next run times of its jobs."""
+
+    @property
+    def _jobstores(self) -> dict[str, Any]:
+        """The job stores by alias."""
+
+    @property
+    def _sweeper(self) -> Any:
+        """What sweeps the stores that are written in Python."""
+
+    def _first_fire_time(self, trigger: Any, last: datetime | None = None) -> datetime | None:
+        """Return the first fire time of a trigger from now on, and after ``last``, where it is given."""
 
 
 class ForkedScheduler(Protocol):
@@ -300,6 +317,34 @@ class BoundScheduler(Protocol):
 
     def _log_skipped(self, job: Any, times: int = 1) -> None:
         """Log that a due job is not run, so many times."""
+
+    @property
+    def _listeners(self) -> list[tuple[Callable[[Any], object], int]]:
+        """The listeners, each with the codes of the events it wants."""
+
+    def _note_failed_listener(
+        self, callback: Callable[[Any], object], event: Any, exc: BaseException
+    ) -> None:
+        """Log that a listener has failed."""
+
+    def _open_native_jobs(self) -> None:
+        """Say which steps with jobs are to go through the scheduler's own methods."""
+
+    def _note_running_loop(self) -> None:
+        """Take note of the process and the loop from which the scheduler is called."""
+
+    def _create_trigger(self, trigger: Any, trigger_args: dict[str, Any]) -> Any:
+        """Return the trigger given, or the one that an alias and arguments stand for."""
+
+    @property
+    def _pending_jobs(self) -> list[tuple[Any, str, bool]]:
+        """The jobs that wait for the start."""
+
+    def _place_job(self, job: Any, jobstore: str, replace_existing: bool) -> bool:
+        """Put a new job among the pending ones, or into its store; tell whether it pends."""
+
+    def _real_add_job(self, job: Any, jobstore_alias: str, replace_existing: bool) -> None:
+        """Put a job into its store."""
 
     def _dispatch_event(self, event: Any) -> None:
         """Call the listeners that want this event."""
@@ -470,6 +515,7 @@ class SchedulerTells(Protocol):
         self, log: Callable[..., object], /, *args: Any, exc_info: Any = None
     ) -> None: ...
     def remove_job(self, log: Callable[..., object], /, *args: Any) -> None: ...
+    def add_job(self, log: Callable[..., object], /, *args: Any) -> None: ...
     def _real_add_job(self, log: Callable[..., object], /, *args: Any) -> None: ...
 
 
@@ -501,7 +547,9 @@ OF_CPYTHON: Final[Mapping[str, str]] = {
     "_abc_init": "module abc",
     "_asyncio_future_blocking": "class asyncio.Future",
     "_default_executor": "event loops of asyncio and uvloop",
+    "_cache": "class logging.Logger",
     "_event_loop_policy": "module asyncio.events",
+    "_get_running_loop": "module asyncio",
     "_local": "event loop policies of asyncio",
     "_log_destroy_pending": "class asyncio.Task",
     "_loop": "in the dictionary of that",

@@ -99,7 +99,9 @@ class JobEvent(SchedulerEvent):
     """
 
     def __init__(self, code: int, job_id: str, jobstore: str | None) -> None:
-        super().__init__(code)
+        # As the base class does; events of jobs are made by the million.
+        self.code = code
+        self.alias = None
         self.job_id = job_id
         self.jobstore = jobstore
 

@@ -16,6 +16,7 @@ use pyo3::types::PyString;
 
 use crate::dispatch::aside::Aside;
 use crate::dispatch::driver::Driver;
+use crate::dispatch::ends::Ends;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::tally::Runs;
 use crate::dispatch::watch::Watch;
@@ -52,6 +53,7 @@ pub struct Hub {
     /// Whether listeners are called at `control` also for runs in worker threads.
     pub events_on_loop: AtomicBool,
     pub runs: Runs,
+    pub ends: Ends,
     /// Who looks after silent loops.
     pub loop_check: Aside,
     pub clock: Arc<dyn Clock>,
@@ -103,6 +105,7 @@ impl Hub {
             listener_mask: AtomicU32::new(0),
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
+            ends: Ends::default(),
             loop_check: Aside::default(),
             clock: driver.clock(),
             driver,

@@ -2,6 +2,7 @@
 
 pub mod aside;
 pub mod driver;
+pub mod ends;
 pub mod hub;
 pub mod loop_queue;
 pub mod run;

@@ -154,7 +154,17 @@ pub fn executor_number(alias: &str) -> u32 {
 /// and objects whose `__call__` is one. Whatever is not known is called in a worker thread, and awaited if
 /// it turns out to be awaitable.
 pub fn is_coroutine_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// `inspect.CO_COROUTINE`.
+    const COROUTINE: u32 = 0x80;
     let py = func.py();
+    if func.is_exact_instance_of::<PyFunction>() {
+        // Where there is no mark such as that of inspect.markcoroutinefunction, its code says it.
+        let attributes = func.getattr(intern!(py, "__dict__"))?;
+        if attributes.cast::<PyDict>()?.is_empty() {
+            let code = func.getattr(intern!(py, "__code__"))?;
+            return Ok(code.getattr(intern!(py, "co_flags"))?.extract::<u32>()? & COROUTINE != 0);
+        }
+    }
     if host::iscoroutinefunction_partial(py)?.call1((func,))?.is_truthy()? {
         return Ok(true);
     }

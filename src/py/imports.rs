@@ -41,4 +41,5 @@ imports! {
     weak_reference = "weakref"."ref";
     uuid4 = "uuid"."uuid4";
     urandom = "os"."urandom";
+    logger_class = "logging"."Logger";
 }

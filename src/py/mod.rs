@@ -4,6 +4,7 @@ pub mod awaitable;
 pub mod error;
 pub mod host;
 pub mod imports;
+pub mod listeners;
 pub mod once;
 pub mod tell;
 pub mod text;

@@ -63,6 +63,7 @@ pub enum Caller {
     RunCoroutineJob,
     ProcessJobs,
     RemoveJob,
+    AddJob,
     RealAddJob,
 }
 
@@ -78,6 +79,7 @@ impl Caller {
             Self::RunCoroutineJob => host::tells_as_run_coroutine_job(py),
             Self::ProcessJobs => host::tells_as_process_jobs(py),
             Self::RemoveJob => host::tells_as_remove_job(py),
+            Self::AddJob => host::tells_as_add_job(py),
             Self::RealAddJob => host::tells_as_real_add_job(py),
         }
     }

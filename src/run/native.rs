@@ -153,6 +153,7 @@ impl<'py> Submission<'py> for Going<'_, 'py> {
 
     fn ends(&mut self, settled: Settled, ended: Ended, outcome: &Outcome<'py>) {
         let (run, env) = (&mut *self.run, self.env);
+        env.hub.ends.count(ended);
         match (run.watched.take(), run.firing.fire(settled.index)) {
             (Some(watched), _) => env.hub.watch.ended(env.py, watched, outcome),
             (None, Some(fire)) if ended == Ended::Missed => {

@@ -78,6 +78,7 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> P
     // A run that owns no instance slot, to tell of the job.
     let Some((store, seen)) = peek(env, &firing) else { return Ok(()) };
     let mut run = Run::new(firing, store, seen);
+    env.hub.ends.skipped(run.run_times().len());
     let now = env.hub.clock.now();
     for &at in run.run_times() {
         env.hub.watch.skipped(&run.seen.id, at, now);

@@ -72,6 +72,12 @@ impl Engine {
         };
         found.map(|(.., store)| store.clone_ref(py))
     }
+
+    /// The native stores that are attached, with their aliases.
+    pub fn native_stores(&self, py: Python<'_>) -> Vec<(String, Py<NativeStore>)> {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.iter().map(|(name, _, store)| (name.clone(), store.clone_ref(py))).collect()
+    }
 }
 
 #[pymethods]

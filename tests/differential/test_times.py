@@ -1,6 +1,6 @@
 """Times of other classes than ``datetime`` mean what APScheduler 3.11.3 takes the same ``datetime`` for.
 
-pandas, pendulum, and users who derive from ``datetime`` give operators and attributes meanings of
+pandas, pendulum, and whoever derives from ``datetime`` give operators and attributes meanings of
 their own. What counts are the fields.
 """
 
@@ -151,7 +151,7 @@ class Given(BaseTrigger):
 @share(0.05)
 @given(st.data())
 def test_jobs(data):
-    """In memory and in a store written in Python, added by Rust alone and by way of Python."""
+    """In memory and in a store written in Python, added in Rust and in Python."""
     make = data.draw(makers)
     zone = astimezone(data.draw(some.zones, "zone"))
     at = data.draw(some.instants(zone), "at")

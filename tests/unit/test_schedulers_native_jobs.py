@@ -1,4 +1,4 @@
-"""The short way to the jobs of memory stores does what the ordinary way does."""
+"""What is done with jobs in Rust is what the methods of a scheduler do in Python, step by step."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def scheduler() -> Iterator[BackgroundScheduler]:
 
 @pytest.fixture
 def ordinary() -> Iterator[BackgroundScheduler]:
-    """A scheduler on which the short way is closed."""
+    """A scheduler on which all steps are done in Python."""
     scheduler = BackgroundScheduler(timezone="UTC")
     scheduler.start(paused=True)
     scheduler._native_jobs.close()
@@ -92,10 +92,10 @@ def ordinary() -> Iterator[BackgroundScheduler]:
 
 @pytest.fixture
 def short(scheduler: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch) -> BackgroundScheduler:
-    """A scheduler on which only the short way leads anywhere."""
+    """A scheduler on which no step can be done in Python."""
     for hook in ("_real_add_job", "_lookup_job", "_create_trigger", "_remove_from_store"):
         monkeypatch.setattr(scheduler, hook, MagicMock(side_effect=AssertionError(hook)))
-    scheduler._native_jobs.open(scheduler)  # which those had closed
+    scheduler._native_jobs.open(scheduler, (), pends=False, guesses=False)  # which those had closed
     return scheduler
 
 
@@ -358,6 +358,80 @@ def test_add_jobs_does_the_same(
     assert results[0] == results[1]
 
 
+def pending_facts(job: Job) -> dict[str, Any]:
+    """What a job is that has only what it was given."""
+    fields = {name: getattr(job, name, undefined) for name in Job.__slots__ if name[0] != "_"}
+    state = getattr(job.trigger, "__getstate__", dict)()
+    if isinstance(state, dict):
+        state.pop("start_date", None)
+        state.pop("run_date", None)
+    return {
+        **fields,
+        "id": len(job.id),
+        "trigger": (type(job.trigger), state if isinstance(state, dict) else None),
+        "str": str(job).partition("[")[0],
+        "pending": job.pending,
+        "context": job.context is None,
+    }
+
+
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    func=st.sampled_from(CALLABLES),
+    trigger=TRIGGERS,
+    arguments=ARGUMENTS,
+    audience=AUDIENCES,
+    many=st.booleans(),
+)
+def test_pending_jobs_are_the_same(
+    func: Any,
+    trigger: tuple[Any, dict[str, Any]],
+    arguments: dict[str, Any],
+    audience: Audience,
+    many: bool,
+) -> None:
+    alias, trigger_args = trigger
+    results = []
+    for is_open in (True, False):
+        scheduler = BackgroundScheduler(
+            timezone="UTC", jobstores={"python": ListJobStore()}, job_defaults={"coalesce": False}
+        )
+        if not is_open:
+            scheduler._native_jobs.close()
+        # Without a job of the same function before it, and with one.
+        arguments_of_all = [
+            {"func": func, "trigger": alias, **arguments, **trigger_args},
+            {"func": func, "trigger": alias, **arguments, **trigger_args, "replace_existing": True},
+            {"func": nothing, "trigger": alias, **arguments, **trigger_args, "id": "another"},
+        ]
+        with audience.of(scheduler) as told:
+            added: list[Any] = []
+            for each in arguments_of_all:
+                try:
+                    jobs = scheduler.add_jobs([each]) if many else [scheduler.add_job(**each)]
+                except Exception as exc:
+                    added.append((type(exc), str(exc)))
+                else:
+                    added += jobs
+            found = [pending_facts(each) if isinstance(each, Job) else each for each in added]
+            waiting = [(job in added, *others) for job, *others in scheduler._pending_jobs]
+            try:
+                scheduler.start(paused=True)
+            except Exception as exc:
+                began: Any = type(exc), str(exc)
+            else:
+                began = sorted(repr(facts(job)) for job in scheduler.get_jobs())
+                began += [facts(each) for each in added if isinstance(each, Job)]
+        results.append([found, waiting, began, told])
+        if scheduler.running:
+            scheduler.shutdown()
+    assert results[0] == results[1]
+
+
 CHANGES = optional(
     name=["new", "", 3],
     args=[(), (1,), "text"],
@@ -476,7 +550,7 @@ class TestWhatIsUsualIsShort:
         scheduler = AsyncIOScheduler(timezone="UTC")
         scheduler.start(paused=True)
         monkeypatch.setattr(scheduler, "_real_add_job", MagicMock(side_effect=AssertionError))
-        scheduler._native_jobs.open(scheduler)
+        scheduler._native_jobs.open(scheduler, (), pends=False, guesses=False)
         scheduler.add_job(coroutine, "interval", hours=1)
         scheduler.shutdown()
 
@@ -488,7 +562,7 @@ class TestWhatIsSharedBetweenJobs:
         scheduler.start(paused=True)
         for hook in ("_real_add_job", "_create_trigger"):
             setattr(scheduler, hook, MagicMock(side_effect=AssertionError(hook)))
-        scheduler._native_jobs.open(scheduler)
+        scheduler._native_jobs.open(scheduler, (), pends=False, guesses=False)
 
         def first() -> str:
             jobs = [
@@ -752,6 +826,134 @@ class TestWhoWantsToKnow:
         assert scheduler.add_job(nothing, "cron", hour=3).next_run_time == DAY + timedelta(hours=3)
 
 
+class TestHooksOfSteps:
+    """A step goes through a method that has been replaced, and the others are done all the same."""
+
+    @pytest.mark.parametrize("running", [True, False])
+    @pytest.mark.parametrize("step", ["_create_trigger", "_real_add_job", "_now"])
+    @pytest.mark.parametrize("where", ["class", "scheduler", "scheduler before the start"])
+    def test_each(self, step: str, running: bool, where: str) -> None:
+        called: list[str] = []
+
+        def replacement(self: Any, *args: Any) -> Any:
+            called.append(step)
+            return getattr(BackgroundScheduler, step)(self, *args)
+
+        cls = type("Own", (BackgroundScheduler,), {step: replacement} if where == "class" else {})
+        scheduler = cls(timezone="UTC")
+        scheduler.add_job(nothing, "interval", hours=1)  # it is known then what it has
+        if where == "scheduler before the start":
+            setattr(scheduler, step, partial(replacement, scheduler))
+        if running:
+            scheduler.start(paused=True)
+        if where == "scheduler":
+            setattr(scheduler, step, partial(replacement, scheduler))
+        del called[:]
+        job = scheduler.add_job(nothing, "interval", hours=1, id="a")
+        if not running:
+            scheduler.start(paused=True)
+        assert called.count(step) >= 1
+        if step == "_create_trigger":
+            assert len(called) == 1
+        assert job == scheduler.get_job("a")
+        assert not job.pending
+        scheduler.shutdown()
+
+    def test_trigger_of_a_hook(self) -> None:
+        class Own(BackgroundScheduler):
+            def _create_trigger(self, trigger: Any, trigger_args: Any) -> Any:
+                return CronTrigger(hour=3, timezone=BERLIN)
+
+        scheduler = Own(timezone="UTC")
+        pending = scheduler.add_job(nothing, "nightly")
+        scheduler.start(paused=True)
+        for job in (pending, scheduler.add_job(nothing, "nightly")):
+            assert str(job.trigger) == "cron[hour='3']"
+            assert job.next_run_time is not None
+            assert job.next_run_time.tzinfo is BERLIN
+        scheduler.shutdown()
+
+    def test_trigger_of_a_hook_that_is_none(self) -> None:
+        class Own(BackgroundScheduler):
+            def _create_trigger(self, trigger: Any, trigger_args: Any) -> Any:
+                return None
+
+        with pytest.raises(TypeError, match="Expected a trigger instance"):
+            Own(timezone="UTC").add_job(nothing, "nightly")
+
+
+class TestStopped:
+    """What is read once of a scheduler is read anew when it has changed."""
+
+    def test_time_zone(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.add_job(nothing, "cron", hour=3)
+        scheduler.timezone = BERLIN
+        assert scheduler.add_job(nothing, "cron", hour=3).trigger.timezone is BERLIN
+
+    def test_options(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.add_job(nothing)
+        scheduler.configure(timezone="UTC", job_defaults={"max_instances": 7})
+        scheduler.add_job(nothing, id="a")
+        scheduler.start(paused=True)
+        found = scheduler.get_job("a")
+        assert found is not None
+        assert found.max_instances == 7
+        scheduler.shutdown()
+
+    def test_started_and_stopped_again(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        jobs = [scheduler.add_job(nothing)]
+        for _ in range(2):
+            scheduler.start(paused=True)
+            assert [job.pending for job in jobs] == [False] * len(jobs)
+            jobs.append(scheduler.add_job(nothing, "interval", hours=1))
+            assert not jobs[-1].pending
+            scheduler.shutdown()
+            jobs.append(scheduler.add_job(nothing, "interval", hours=1))
+            assert jobs[-1].pending
+            assert scheduler.get_jobs() == [jobs[-1]]
+
+    def test_added_by_a_listener_of_the_start(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+
+        def listener(event: Any) -> None:
+            if event.job_id == "a":
+                scheduler.add_job(nothing, "interval", hours=1, id="b")
+
+        scheduler.add_listener(listener, EVENT_JOB_ADDED)
+        scheduler.add_job(nothing, "interval", hours=1, id="a")
+        scheduler.start(paused=True)
+        assert {job.id for job in scheduler.get_jobs()} == {"a", "b"}
+        scheduler.shutdown()
+
+    def test_refused_at_the_start(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        first, second = (scheduler.add_job(nothing, "interval", hours=1, id="a") for _ in range(2))
+        with pytest.raises(ConflictingIdError):
+            scheduler.start(paused=True)
+        assert scheduler.get_jobs() == [first, second]
+        assert scheduler.add_job(nothing, "interval", hours=1).pending
+
+    def test_replaced_at_the_start(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.add_job(nothing, "interval", hours=1, id="a", name="first")
+        scheduler.add_job(
+            nothing, "interval", hours=2, id="a", name="second", replace_existing=True
+        )
+        scheduler.start(paused=True)
+        assert [job.name for job in scheduler.get_jobs()] == ["second"]
+        scheduler.shutdown()
+
+    def test_list_that_is_replaced(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.add_job(nothing, "interval", hours=1)
+        scheduler.remove_all_jobs()
+        job = scheduler.add_job(nothing, "interval", hours=1, jobstore="other")
+        assert scheduler._pending_jobs == [(job, "other", False)]
+
+
 class TestManyAtOnce:
     @pytest.mark.parametrize("where", [3, 511, 512, 1200])
     def test_one_that_is_refused(self, scheduler: BackgroundScheduler, where: int) -> None:
@@ -774,7 +976,9 @@ class TestManyAtOnce:
         scheduler.add_jobstore(ListJobStore(), "python")
         ordinary = MagicMock(side_effect=scheduler._real_add_job)
         monkeypatch.setattr(scheduler, "_real_add_job", ordinary)
-        scheduler._native_jobs.open(scheduler)  # which that had closed
+        scheduler._native_jobs.open(
+            scheduler, (), pends=False, guesses=False
+        )  # which that had closed
         specs = [{"func": nothing, "id": f"job {n}"} for n in range(1500)]
         for n in (0, 700, 701, 1499):
             specs[n]["jobstore"] = "python"
@@ -784,7 +988,7 @@ class TestManyAtOnce:
 
     def test_several_memory_stores(self, short: BackgroundScheduler) -> None:
         short.add_jobstore("memory", "other")
-        short._native_jobs.open(short)
+        short._native_jobs.open(short, (), pends=False, guesses=False)
         aliases = [alias for alias in ("default", "other") for _ in range(3)] * 2
         jobs = short.add_jobs({"func": nothing, "jobstore": alias} for alias in aliases)
         assert [job._jobstore_alias for job in jobs] == aliases

@@ -24,6 +24,7 @@ from mainspring._process.exit import (
 from mainspring._scheduler.ending import RunsAtEnd
 from mainspring._scheduler.replaced import (
     JOB_HOOKS,
+    TELLING,
     JobMethods,
     calls_here,
     looks_up_natively,
@@ -41,8 +42,13 @@ if TYPE_CHECKING:
     from mainspring.job import Job
     from mainspring.jobstores.base import BaseJobStore
 
-#: What is looked at when the short way to native jobs is opened.
-_READ_ONCE = JOB_HOOKS | {"_job_defaults", "_logger", "timezone"}
+#: What is looked at once, to know which steps with jobs need none of the scheduler's methods.
+_READ_ONCE = frozenset().union(
+    *JOB_HOOKS.values(),
+    TELLING,
+    ("_adds_pending", "_clock", "_guess", "_job_defaults", "_logger", "_state", "timezone"),
+    ("_stopped_by_itself",),
+)
 
 
 class DrivenScheduler(BaseScheduler):
@@ -122,18 +128,23 @@ class DrivenScheduler(BaseScheduler):
         self._starts_daemons = self._is_daemon()
         with unheard_at_exit():
             super().start(paused)
-        self._open_native_jobs()
 
     def _open_native_jobs(self) -> None:
-        """Let jobs be dealt with without Python code, where none of it is anybody's own."""
-        if self._state == STATE_STOPPED or self._guess is not None:
-            return
+        """Say which steps with jobs are to go through the scheduler's own methods."""
+        replaced = _ORIGINALS.replaced_in(self)
         if not self._clock._is_the_systems:  # which alone is read there
-            return
-        if _ORIGINALS.are_in(self) and all(looks_up_natively(store) for _, store in self._stores()):
-            self._native_jobs.open(self)
-        else:
+            replaced |= JOB_HOOKS.keys()
+        if any(self._is_replaced(hook) for hook in TELLING):
+            replaced.add("tell")
+        if self._is_replaced("_calling_out"):
+            replaced.add("tell on a loop")
+        if not all(looks_up_natively(store) for store in list(self._jobstores.values())):
+            replaced.add("others")
+        pends = None if self._adds_pending else not self._stores_are_open()
+        if self._state == STATE_STOPPED and pends is False:
             self._native_jobs.close()
+        else:
+            self._native_jobs.open(self, replaced, pends, self._guess is not None)
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
@@ -146,20 +157,26 @@ class DrivenScheduler(BaseScheduler):
     def _take_note_of(self, name: str) -> None:
         """Have what was put into this scheduler take effect, where the engine has read it before."""
         if name in _READ_ONCE:
-            self._open_native_jobs()
-        elif name == "_dispatch_event":
+            self._forget_native_jobs()
+        if name == "_dispatch_event":
             self._engine.set_listener_mask(self._listener_mask())
         elif name == "_lookup_executor":
             for executor in list(self._executors.values()):
                 self._executor_has_changed(executor)
 
+    def _forget_native_jobs(self) -> None:
+        """Have :meth:`_open_native_jobs` called once more, since what it says may be another thing now."""
+        known = vars(self).get("_native_jobs")
+        if known is not None:  # the scheduler is not just being made
+            known.forget()
+
     def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
         super()._start_jobstore(store, alias)
-        self._open_native_jobs()
+        self._forget_native_jobs()
 
     def _store_methods_have_changed(self, store: BaseJobStore) -> None:
         super()._store_methods_have_changed(store)
-        self._open_native_jobs()
+        self._forget_native_jobs()
 
     def _make_locks(self) -> None:
         super()._make_locks()
@@ -222,6 +239,7 @@ class DrivenScheduler(BaseScheduler):
 
         The program may still shut it down.
         """
+        self._native_jobs.close()
         self._halt()
 
     def _end_loop_at_exit(self) -> None:
@@ -281,7 +299,6 @@ class DrivenScheduler(BaseScheduler):
                 return
             self._move_to_loop(loop, self._context)
             guess.drop()
-        self._open_native_jobs()
         self._logger.info("The scheduler runs its jobs on the event loop that it found running")
 
     def _note_closed_loop(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._clock import clock_of
 from mainspring._logs import get_logger, names_caller
-from mainspring._mainspring import RunSteps, WorkerPool, keep_for_ever
+from mainspring._mainspring import Engine, RunSteps, WorkerPool, keep_for_ever
 from mainspring._runs.coroutine_run import CoroutineRun, raise_exit_of_program, wait_for
 from mainspring._runs.run import (
     Runs,
@@ -214,6 +214,9 @@ class BaseExecutor(metaclass=ABCMeta):
     def _tell(self, events: Sequence[JobExecutionEvent]) -> None:
         assert self._scheduler is not None
         clock_of(self._scheduler)._note_events(self._scheduler, events)
+        engine = getattr(self._scheduler, "_engine", None)
+        if isinstance(engine, Engine):  # and not that of a scheduler which a test has put there
+            engine.count(events)
         for event in events:
             self._scheduler._dispatch_event(event)
 

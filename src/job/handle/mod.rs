@@ -72,6 +72,13 @@ impl Job {
         Self { state: Mutex::new(State { scheduler: None, id_text: None, alias: None, fields, link: None }) }
     }
 
+    /// A job of a scheduler that has these fields, and is in no store.
+    pub fn of(scheduler: &Bound<'_, PyAny>, fields: Fields) -> Self {
+        let job = Self::detached(fields);
+        job.set_scheduler(Some(scheduler.clone().unbind()));
+        job
+    }
+
     /// A handle on an entry of a native store.
     pub fn linked(
         store: Arc<Store>,
@@ -173,7 +180,7 @@ impl Job {
         new_job(py, self.fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))
     }
 
-    fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
+    pub fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
         let state = self.lock();
         (
             state.scheduler.as_ref().map(|s| s.clone_ref(py)),

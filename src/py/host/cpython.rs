@@ -8,6 +8,7 @@ use crate::py::once::{Once, intern};
 
 imports! {
     init_abstract_class = "abc"."_abc_init";
+    running_loop_or_none = "asyncio"."_get_running_loop";
 }
 
 /// Whether objects of this class are futures, as `asyncio.isfuture` tells, without a call of Python code.
@@ -67,4 +68,21 @@ pub fn loop_in_local<'py>(local: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'
 /// The module and the name of the function that CPython calls when it drops a coroutine that was never awaited.
 pub fn warns_of_unawaited(py: Python<'_>) -> PyResult<(Bound<'_, PyModule>, &Bound<'_, PyString>)> {
     Ok((py.import("warnings")?, intern!(py, "_warn_unawaited_coroutine")))
+}
+
+/// Whether an event loop runs in this thread.
+pub fn a_loop_runs_here(py: Python<'_>) -> PyResult<bool> {
+    Ok(!running_loop_or_none(py)?.call0()?.is_none())
+}
+
+/// Whether a `logging.Logger` is enabled for a level, where it has been asked before and keeps the answer; the manager of
+/// the loggers has all of them forget their answers when anything changes.
+pub fn kept_answer(logger: &Bound<'_, PyAny>, level: u8) -> PyResult<Option<bool>> {
+    let py = logger.py();
+    if logger.getattr(intern!(py, "disabled"))?.is_truthy()? {
+        return Ok(Some(false));
+    }
+    let Some(answers) = logger.getattr_opt(intern!(py, "_cache"))? else { return Ok(None) };
+    let Ok(answers) = answers.cast::<PyDict>() else { return Ok(None) };
+    answers.get_item(level)?.map(|answer| answer.is_truthy()).transpose()
 }

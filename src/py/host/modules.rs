@@ -48,6 +48,7 @@ imports! {
     tells_as_run_job = "mainspring.executors.base"."Tells"."run_job";
     tells_as_run_coroutine_job = "mainspring.executors.base"."Tells"."run_coroutine_job";
     tells_as_process_jobs = "mainspring.schedulers.base"."Tells"."_process_jobs";
+    tells_as_add_job = "mainspring.schedulers.base"."Tells"."add_job";
     tells_as_remove_job = "mainspring.schedulers.base"."Tells"."remove_job";
     tells_as_real_add_job = "mainspring.schedulers.base"."Tells"."_real_add_job";
 }

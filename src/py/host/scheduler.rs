@@ -108,6 +108,52 @@ impl<'py> Scheduler<'py> {
         self.0.getattr(intern!(self.py(), "_dispatch_event"))
     }
 
+    /// The listeners, each with the codes of the events it wants.
+    pub fn listeners(&self) -> PyResult<Bound<'py, PyList>> {
+        Ok(self.0.getattr(intern!(self.py(), "_listeners"))?.cast_into()?)
+    }
+
+    /// What logs that a listener has failed.
+    pub fn note_failed_listener(&self) -> PyResult<Bound<'py, PyAny>> {
+        self.0.getattr(intern!(self.py(), "_note_failed_listener"))
+    }
+
+    // Adding jobs
+
+    /// Has it call `NativeJobs.open` or `NativeJobs.close`.
+    pub fn open_native_jobs(&self) -> PyResult<()> {
+        self.0.call_method0(intern!(self.py(), "_open_native_jobs")).map(drop)
+    }
+
+    /// Has it take note of the loop from which it is called.
+    pub fn note_running_loop(&self) -> PyResult<()> {
+        self.0.call_method0(intern!(self.py(), "_note_running_loop")).map(drop)
+    }
+
+    /// Makes the trigger that is given, or that an alias and arguments stand for.
+    pub fn create_trigger(
+        &self,
+        trigger: Option<&Bound<'py, PyAny>>,
+        arguments: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.0.call_method1(intern!(self.py(), "_create_trigger"), (trigger, arguments))
+    }
+
+    /// The jobs that wait for the start: each with the alias of its store, and whether it replaces another one.
+    pub fn pending_jobs(&self) -> PyResult<Bound<'py, PyAny>> {
+        self.0.getattr(intern!(self.py(), "_pending_jobs"))
+    }
+
+    /// Puts a job among these, which is said, or into its store.
+    pub fn place_job(&self, entry: impl pyo3::call::PyCallArgs<'py>) -> PyResult<bool> {
+        self.0.call_method1(intern!(self.py(), "_place_job"), entry)?.is_truthy()
+    }
+
+    /// Puts one of these into its store.
+    pub fn real_add_job(&self, entry: impl pyo3::call::PyCallArgs<'py>) -> PyResult<()> {
+        self.0.call_method1(intern!(self.py(), "_real_add_job"), entry).map(drop)
+    }
+
     /// Calls the method of this kind for a job: its id, store alias and further arguments.
     pub fn call_for_job(
         &self,

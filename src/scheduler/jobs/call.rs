@@ -24,7 +24,7 @@ use crate::trigger::{
 pub struct Call<'a, 'py> {
     pub py: Python<'py>,
     pub open: &'a Open,
-    engine: &'a Engine,
+    pub engine: &'a Engine,
     /// Which call it is; no other call on the same scheduler has this number.
     pub number: u64,
     now: OnceCell<Option<UtcMicros>>,

@@ -178,7 +178,9 @@ impl<P> MemoryStore<P> {
 
     /// Every job of the store, in no order.
     pub fn jobs(&self) -> impl Iterator<Item = JobView<'_, P>> {
-        self.index.slots().filter_map(|slot| self.get(self.key_of(slot)))
+        // One slot after the other: what is beside another one in memory is read with it.
+        let taken = (0..).zip(&self.slots).filter(|(_, place)| place.entry.is_some());
+        taken.filter_map(|(slot, place)| self.get(JobKey { slot, generation: place.generation }))
     }
 
     /// The keys of the jobs due at `now`, in no order.
