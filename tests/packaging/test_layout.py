@@ -1,8 +1,6 @@
 """Where things are: imports point one way, no file is too long, each module says what it is for.
 
-DESIGN.md says why imports do, in the package, the binding and the core. An arrow ``a > b c > d`` lets
-``a`` import ``b``, ``c`` and all below them. What is named is a module or a folder at the top of its
-tree; those within a folder may import each other.
+Which way imports point, in the package, the binding and the core, is in a table in CONTRIBUTING.md.
 """
 
 import ast
@@ -16,29 +14,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: The package. Imports within functions, and those for types alone, count.
-PYTHON = """
-    __init__ > _named_modules > schedulers from_thread
-    pytest_plugin > testing > schedulers > _scheduler > executors jobstores as_apscheduler
-    executors > _runs > _threads > _process > _loops > util
-    _clock > _contract _mainspring
-    jobstores > _pickles > triggers > util _trigger_class
-    from_thread > _loops
-    as_apscheduler > _logs
-    util > _clock _lazy _logs _zones events job
-    _logs _trigger_class job > _mainspring
-"""
-
-#: The binding: event loops and worker threads know nothing of each other.
-BINDING = """
-    lib > scheduler > event_loop worker > run > dispatch > store > job
-    job > trigger > time > py > process
-"""
-
-CORE = """
-    lib > store > engine > job > trigger > time > error
-    store > random > trigger
-"""
+#: Which may import which, by tree.
+ARROWS = dict(
+    re.findall(
+        r"^(\S+)\n((?: {4}.+\n)+)",
+        (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Which way imports point")[2],
+        flags=re.MULTILINE,
+    )
+)
 
 #: The imports that point the other way, each under its reason.
 EXCEPTIONS = {
@@ -129,9 +112,9 @@ def imports_of_rust(path, text):
 
 
 TREES = {
-    "python/mainspring": (PYTHON, ".py", imports_of_python),
-    "src": (BINDING, ".rs", imports_of_rust),
-    "crates/mainspring-core/src": (CORE, ".rs", imports_of_rust),
+    "python/mainspring": (ARROWS["python/mainspring"], ".py", imports_of_python),
+    "src": (ARROWS["src"], ".rs", imports_of_rust),
+    "crates/mainspring-core/src": (ARROWS["crates/mainspring-core/src"], ".rs", imports_of_rust),
 }
 
 
