@@ -1,4 +1,4 @@
-"""What the whole suite shares: hypothesis profiles, chosen by HYPOTHESIS_PROFILE, and patience."""
+"""What the whole suite shares: hypothesis profiles, chosen by HYPOTHESIS_PROFILE, names, and patience."""
 
 import os
 from collections.abc import Iterator
@@ -20,6 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "own_grace: schedulers that are told no grace time have their own default, 1 s"
     )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if " at 0x" in item.nodeid:  # is another one in each of pytest-xdist's workers
+        raise pytest.UsageError(
+            f"an object's address is no name, give the parameter an id: {item.nodeid}"
+        )
 
 
 @pytest.fixture(autouse=True)

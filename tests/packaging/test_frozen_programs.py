@@ -1,6 +1,6 @@
 """Programs packed with the interpreter and all they need: what packs them finds what mainspring needs.
 
-One program is packed in the ordinary run of the tests, the rest in the nightly one.
+``make test`` packs one program, ``make test-nightly`` the rest.
 """
 
 from __future__ import annotations

@@ -36,13 +36,13 @@ pub enum Ended {
     Interrupted,
     /// An executor that keeps its own account has taken it over.
     HandedOver,
-    /// Nobody is left who could run it or be told of it.
+    /// No executor is left that could run it, and no listener that could be told of it.
     Lost,
 }
 
 impl Ended {
-    /// Whether the later fires of a submission end with this one: whoever cancels a run or ends the program wants
-    /// no more of them.
+    /// Whether the later fires of a submission end with this one: a user who cancels a run or ends the program
+    /// wants no more of them.
     pub const fn ends_submission(self) -> bool {
         !matches!(self, Self::Executed | Self::Error | Self::Missed)
     }

@@ -1,8 +1,8 @@
 //! The steps of a submission: fire by fire, each is judged, called and settled.
 //!
-//! Whoever runs a submission asks [`Steps::next`] what to do and says with [`Steps::settle`] how it ended, whether
-//! the job's function is called on an event loop, in a thread or in another process. There is no clock, no queue and
-//! no function in here.
+//! An executor that runs a submission asks [`Steps::next`] what to do and says with [`Steps::settle`] how it ended,
+//! whether the job's function is called on an event loop, in a thread or in another process. There is no clock, no
+//! queue and no function in here.
 
 /// What comes next in a submission. A fire is named by its place among the run times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub enum Next {
 pub struct Settled {
     /// The fire, by its place among the run times.
     pub index: usize,
-    /// Whether it is the last, with which the instance slot is given back. That comes before anybody is told, so that
-    /// a listener finds the job free.
+    /// Whether it is the last, with which the instance slot is given back. That comes before a listener is told, who
+    /// so finds the job free.
     pub is_last: bool,
 }
 

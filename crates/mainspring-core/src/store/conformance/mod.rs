@@ -23,6 +23,7 @@
 //!   `settle_host` or `park_host`, is taken for it, and none after the job was changed meanwhile.
 #![allow(clippy::unwrap_used)]
 
+mod listed;
 mod model;
 mod ops;
 mod rules;

@@ -1,10 +1,11 @@
-//! Random operations on a store, and on a list of jobs that follows the contract in the slow and plain way.
+//! Random operations on a store, and on a list of jobs that looks at every job each time.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use super::listed::{ModelJob, Owed, Plan, State};
 use super::ops::{IDS, NewTrigger, Op, Schedule, at, op};
 use super::samples::fire;
 use super::{HostVerdict, NewJob, Store};
@@ -14,57 +15,6 @@ use crate::job::due::{self, Due};
 use crate::job::{Ended, JobKey, RunPolicy};
 use crate::time::UtcMicros;
 use crate::trigger::NoJitter;
-
-/// What the host has to give back or to answer yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owed {
-    Finish(usize),
-    Release(usize),
-    Answer(usize, i64),
-}
-
-/// A job as the model sees it; its place in the list of all jobs ever added is its payload.
-#[derive(Debug)]
-struct ModelJob {
-    id: usize,
-    key: JobKey,
-    payload: usize,
-    schedule: Schedule,
-    policy: RunPolicy,
-    next: Option<i64>,
-    /// The last fire time of its trigger that was handed over.
-    handed_over: Option<i64>,
-    /// What the trigger has given since it was there or the user asked for a fire time: nothing twice.
-    given: BTreeSet<i64>,
-    /// How often a fire time was handed over or the trigger became another one.
-    revision: u32,
-    state: State,
-    running: u32,
-    ended: Option<Ended>,
-    in_store: bool,
-    notice_owed: bool,
-    freed: bool,
-}
-
-/// A fire time that was worked out for a job.
-#[derive(Debug)]
-struct Plan {
-    number: usize,
-    trigger: NewTrigger,
-    next: Option<i64>,
-    /// The revision that the job had for the store, and for the model.
-    seen: (u32, u32),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Fires at its next fire time, if it has one.
-    Queued,
-    /// The host was asked.
-    Asked,
-    /// Fires on when a run is done.
-    Behind,
-}
 
 fn all(times: &[i64]) -> Vec<UtcMicros> {
     times.iter().map(|t| at(*t)).collect()
