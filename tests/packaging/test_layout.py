@@ -58,14 +58,6 @@ NAME_THE_KIT = {
 #: How many lines of code a file may have; blank lines, comments and docstrings are none.
 MOST_LINES = 400
 
-#: The files that have more, each under its reason.
-LONG_FILES = {
-    "are still to be split": [
-        "src/scheduler/jobs/spec.rs",
-        "tests/unit/test_schedulers_native_jobs.py",
-    ],
-}
-
 
 def what_may_be_imported(arrows):
     """Return for each name the names that it may import."""
@@ -220,9 +212,7 @@ def test_no_file_is_too_long():
     }
     assert len(lengths) > 300
     too_long = {path for path, length in lengths.items() if length > MOST_LINES}
-    excepted = set(chain(*LONG_FILES.values()))
-    assert too_long - excepted == set(), "split them by idea"
-    assert excepted - too_long == set(), "exceptions that are none any more"
+    assert too_long == set(), "split them by idea"
 
 
 def test_lines_are_counted_as_said():
