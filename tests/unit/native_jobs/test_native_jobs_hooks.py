@@ -1,4 +1,4 @@
-"""Steps of adding a job that a user has replaced are theirs; the others are done in Rust, before the start too."""
+"""Steps of adding a job that a user has replaced are theirs; the others are done in Rust."""
 
 from __future__ import annotations
 
