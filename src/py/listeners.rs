@@ -1,4 +1,4 @@
-//! Calling the listeners of a scheduler.
+//! Calling the listeners of a scheduler with an event, each even where another one raises.
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -37,7 +37,8 @@ pub fn tell_listeners<'py>(
     interrupt.map_or(Ok(()), Err)
 }
 
-/// The same for a method of a scheduler.
+/// Calls the functions in `listeners` that want `event`, for a scheduler's method in Python; `failed` is called with a
+/// listener that raises, the event and what was raised.
 #[pyfunction]
 pub fn call_listeners<'py>(
     listeners: &Bound<'py, PyList>,

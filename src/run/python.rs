@@ -106,7 +106,7 @@ impl<'py> Submission<'py> for Going<'_, 'py> {
         &mut self.steps
     }
 
-    /// Whoever makes a run in a child process wants it made there.
+    /// An executor that makes a run in a child process wants it made there.
     fn is_here(&self) -> bool {
         true
     }
@@ -121,7 +121,7 @@ impl<'py> Submission<'py> for Going<'_, 'py> {
         Ok(missed_by(instant(&self.run_time(index)?)?, instant(&now)?, Some(grace)))
     }
 
-    /// Whoever watches the runs is told of such by their events.
+    /// The engine's `Watch` is told of the runs of executors written in Python when their events are.
     fn begins(&mut self, _index: usize) {}
 
     /// The executor gives its own slot back.

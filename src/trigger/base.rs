@@ -1,4 +1,4 @@
-//! `BaseTrigger`: what a trigger is to Python.
+//! `BaseTrigger`: the class that all triggers are derived from, those that users write in Python too.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;

@@ -1,4 +1,5 @@
-//! `CalendarIntervalTrigger`.
+//! `CalendarIntervalTrigger`: the class of the trigger that fires every so many years, months, weeks and days, for
+//! Python.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `AndTrigger` and `OrTrigger`.
+//! `AndTrigger` and `OrTrigger`: the classes of triggers that are made of triggers, for Python.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl BaseCombiningTrigger {
 
     fn fill(slf: &Bound<'_, Self>, triggers: Bound<'_, PyAny>, jitter: Bound<'_, PyAny>) -> PyResult<()> {
         args::jitter_micros(&jitter)?;
-        // Whoever changes the list changes the trigger.
+        // A program that changes the list changes the trigger.
         let triggers = match triggers.is_instance_of::<PyTuple>() {
             true => triggers,
             false => host::trigger_list(slf.py())?.call1((triggers,))?,

@@ -1,4 +1,4 @@
-//! `CronTrigger`.
+//! `CronTrigger`: the class of the trigger that fires when the clock on the wall matches its fields, for Python.
 
 use std::sync::Arc;
 

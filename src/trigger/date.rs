@@ -1,4 +1,4 @@
-//! `DateTrigger`.
+//! `DateTrigger`: the class of the trigger that fires once, for Python.
 
 use std::sync::Arc;
 

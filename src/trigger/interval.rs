@@ -1,4 +1,4 @@
-//! `IntervalTrigger`.
+//! `IntervalTrigger`: the class of the trigger that fires at fixed distances of elapsed time, for Python.
 
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ pub struct WallClock<'a> {
 }
 
 impl<'a> WallClock<'a> {
-    /// `None` where somebody has put another clock in the place of Python's.
+    /// `None` where a test has put another clock in the place of Python's.
     pub fn of(py: Python<'_>, zone: &'a TimeZone, now: UtcMicros) -> PyResult<Option<Self>> {
         if HOME.clock_is_replaced(py)? { Ok(None) } else { Self::at(zone, now).map(Some) }
     }

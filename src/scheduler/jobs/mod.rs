@@ -65,7 +65,7 @@ struct Hooks {
     others: bool,
     /// That hands an event to the listeners, or one that it calls.
     tell: bool,
-    /// The same where a loop runs in this thread.
+    /// That hands an event to the listeners where a loop runs in the calling thread, or one that it calls.
     tell_on_loop: bool,
 }
 
@@ -240,8 +240,8 @@ impl NativeJobs {
     }
 
     /// Serves a scheduler, which says which steps go through methods that a program has replaced, whether jobs
-    /// pend (`None`: it is just being started), and whether its loop is a guess. Not where something of it is so
-    /// odd that its own methods must say so.
+    /// pend (`None`: it is just being started), and whether its loop is a guess. Where an attribute of it cannot be
+    /// read here, all steps are left to its own methods, which raise what is to be said of that.
     #[pyo3(signature = (scheduler, replaced, pends, guesses))]
     fn open(
         &self,
