@@ -63,10 +63,10 @@ class TriggerClass(ABCMeta):
 
 
 def make_functions(cls: type) -> None:
-    """Put a function into the place of each method in Rust that ``cls`` has under an ordinary name.
+    """Put a function into the place of each method in Rust that ``cls`` has, but for ``__special__`` ones.
 
-    For those that ask whether it is one: a mock with ``autospec`` gets no ``self`` in the place of
-    a method that is not, and takes any arguments.
+    For code that asks whether a method is a function: a mock with ``autospec`` gets no ``self`` in the place
+    of a method that is not, and takes any arguments.
     """
 
     def function(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -315,8 +315,8 @@ class DrivenScheduler(BaseScheduler):
         self._choose_pools(at_start=True)
 
     def _stop_if_forgotten(self) -> None:
-        """Stop if a loop has been closed, unless somebody else looks after that at the moment."""
-        # Who may be waiting for this thread to end.
+        """Stop if a loop has been closed, unless another thread looks after that at the moment."""
+        # That thread may be waiting for this one to end.
         if self._check_lock.acquire(blocking=False):
             try:
                 self._stop_if_loop_is_closed()
@@ -328,7 +328,7 @@ class DrivenScheduler(BaseScheduler):
         if is_exiting(within=0):
             return  # the loops are closed for that
         if self._guess is not None and not self._engine.control.watched:
-            return  # another one is found yet; whoever shares this guess may have closed it
+            return  # another one is found yet; another scheduler with this guess may have closed it
         loops = (self._engine.control.loop, self._coroutine_loop())
         if self._state != STATE_STOPPED and any(
             loop is not None and loop.is_closed() for loop in loops

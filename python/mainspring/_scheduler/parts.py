@@ -271,11 +271,11 @@ class SchedulerParts(metaclass=ABCMeta):
         return _NOTHING
 
     def _is_replaced(self, hook: str) -> bool:
-        """Tell whether somebody has put a method of their own in the place of one of this class."""
+        """Tell whether a program has put a method of its own in the place of one of this class."""
         return hook in vars(self) or getattr(type(self), hook) is not getattr(SchedulerParts, hook)
 
     def _listener_mask(self) -> int:
-        """Return the codes of the events that anybody wants to have."""
+        """Return the codes of the events that are to be made."""
         if self._is_replaced("_dispatch_event"):
             return EVENT_ALL
         return self._listeners.mask()

@@ -53,8 +53,8 @@ RUN_METHODS = frozenset(("_do_submit_job", "_run_job_error", "_run_job_success",
 class Tells:
     """Calls of loggers, each in a function named as that of APScheduler which logs the same.
 
-    A log record names the function that has called the logger, which code in Rust and in a generator
-    is not, or not by a name that anybody knows.
+    A log record names the function that has called the logger, which code in Rust is not, and code in a
+    generator is under a name that no user knows.
     """
 
     @staticmethod
@@ -91,7 +91,7 @@ class BaseExecutor(metaclass=ABCMeta):
     _lock: AbstractContextManager[Any] | None = None
     _logger: logging.Logger = get_logger("executors")
     #: The methods in whose place the engine may run the jobs; ``None`` where it may not. It does not where
-    #: somebody has put others there since, in a subclass or in the class itself.
+    #: a program has put others there since, in a subclass or in the class itself.
     _native_methods: ClassVar[Mapping[str, object] | None] = None
     #: Whether a sync function is called at once, where and when it is submitted.
     _calls_here: ClassVar[bool] = False
@@ -275,7 +275,7 @@ class BaseExecutor(metaclass=ABCMeta):
     def _loop_for(self, job: Job) -> AbstractEventLoop | None:
         """Return the loop for a job that is known to be a coroutine job, where there is one."""
         assert self._scheduler is not None
-        # Whoever writes an executor may submit what is not quite a job, with no function.
+        # An executor of a program's own may submit what is not quite a job, with no function.
         if returns_awaitable(getattr(job, "func", None)):
             return self._scheduler._coroutine_loop()
         return None

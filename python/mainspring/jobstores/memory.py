@@ -24,8 +24,8 @@ SWEEP_METHODS = frozenset(
 class MemoryJobStore(BaseJobStore):
     """Keeps jobs in memory, for as long as the scheduler is up. Plugin alias: ``memory``.
 
-    The timer thread serves this store by itself, without Python. A store that has a method of
-    somebody's own which the timer thread would bypass, in a subclass or put into the store itself, is
+    The timer thread serves this store by itself, without Python. A store that has a method of a
+    program's own which the timer thread would bypass, in a subclass or put into the store itself, is
     served like any other store written in Python.
 
     >>> store = MemoryJobStore()

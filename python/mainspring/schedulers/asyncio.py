@@ -221,7 +221,7 @@ class AsyncIOScheduler(DrivenScheduler):
 
         Returns after :meth:`stop` or :meth:`shutdown`, and in the main thread also after the
         signals SIGINT (Ctrl-C) and SIGTERM, which end the program with status 0 then. While the
-        scheduler is being closed the signals have their usual effect again.
+        scheduler is being closed the signals have the effect again that they had before the call.
 
         Starts the scheduler if it is not running.
 

@@ -54,7 +54,7 @@ class TwistedScheduler(HostedScheduler):
     """
 
     _options = ("reactor",)
-    # A reactor on an asyncio loop has one timer there for all of its own, whoever they are for.
+    # A reactor on an asyncio loop has one timer there for all of its own, those of other code too.
     _loop_may_follow_clock = False
     _reactor: Any = None
 
