@@ -116,7 +116,7 @@ class FieldList(FixedList):
 
 
 class CronPartClass(type):
-    """The class of the fields and expressions: refuses methods put into ours, which nobody would call."""
+    """The class of the fields and expressions: refuses methods put into ours, which would not be called."""
 
     def __setattr__(cls, name: str, value: object) -> None:
         cls._refuse(name)
@@ -167,7 +167,7 @@ class CronPart(metaclass=CronPartClass):
 
 
 def check_classes(classes: Iterable[type]) -> None:
-    """Refuse classes of fields or expressions that are not ours: nobody would call their methods.
+    """Refuse classes of fields or expressions that are not ours: their methods would not be called.
 
     :raises TypeError: if there is one
     """

@@ -66,7 +66,7 @@ class DrivenScheduler(BaseScheduler):
     _clocked_loop: asyncio.AbstractEventLoop | None = None
     #: Whether the loop of coroutine jobs may show them another time than its own.
     _loop_may_follow_clock = True
-    #: Set while the loop is one that nobody named and that has not run yet.
+    #: Set while the loop is one that the program has not named and that has not run yet.
     _guess: LoopGuess | None = None
     #: Whether the timer thread has been started and is to be alive.
     _timer_is_due = False

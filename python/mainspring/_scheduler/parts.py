@@ -345,7 +345,7 @@ class SchedulerParts(metaclass=ABCMeta):
     def _store_lock(self, alias: str) -> AbstractContextManager[Any]:
         """Return what keeps two threads from calling one store at once.
 
-        It is not the lock of the stores' dictionary, so that a slow store holds up nobody who
+        It is not the lock of the stores' dictionary, so that a slow store holds up no call that
         deals with another one. A native store needs none.
         """
         store = self._jobstores.get(alias)

@@ -38,8 +38,8 @@ _HOLD_INTERVAL = 0.001
 
 _numbers = count(1)
 
-#: The tasks that have not ended. A loop's own references to what it runs are weak, and nobody else
-#: may have one; and what a loop drops when it is closed must be brought to an end in good order.
+#: The tasks that have not ended. A loop's own references to what it runs are weak, and there may be no
+#: other; and what a loop drops when it is closed must be brought to an end in good order.
 open_tasks: set[ThreadTask[Any]] = set()
 
 

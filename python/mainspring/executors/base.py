@@ -361,7 +361,14 @@ def run_job(
 async def run_coroutine_job(
     job: Job, jobstore_alias: str | None, run_times: Sequence[datetime], logger_name: str
 ) -> list[JobExecutionEvent]:
-    """Do what :func:`run_job` does, and await what the function returns in the calling task."""
+    """Do what :func:`run_job` does, and await what the function returns in the calling task.
+
+    :param job: the job
+    :param jobstore_alias: alias of the job's store, for the events
+    :param run_times: the times at which it was to run, aware, earliest first
+    :param logger_name: name of the logger that is told
+    :return: one event for each time: executed, error or missed
+    """
     logger = logging.getLogger(logger_name)
     runs = _runs(job, call_function, jobstore_alias, run_times, logger, is_coroutine=True)
     try:
@@ -398,7 +405,12 @@ def _now(job: Job) -> datetime:
 
 
 def run_job_at(now: datetime, *args: Any) -> list[JobExecutionEvent]:
-    """Do what :func:`run_job` does in another process, which does not know the scheduler's clock."""
+    """Do what :func:`run_job` does in another process, which does not know the scheduler's clock.
+
+    :param now: the time by that clock, aware
+    :param args: the arguments of :func:`run_job`
+    :return: one event for each time: executed, error or missed
+    """
     told = _told_time.set(now)
     try:
         return run_job(*args)

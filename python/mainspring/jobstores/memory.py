@@ -36,7 +36,7 @@ class MemoryJobStore(BaseJobStore):
     def __init__(self) -> None:
         super().__init__()
         self._native = NativeStore()
-        #: Whether the class has none but the methods of this one, which nobody has replaced either.
+        #: Whether the class has the methods of this one alone, and a program has replaced none of these.
         self._is_native = all(
             getattr(type(self), name) is method for name, method in _METHODS.items()
         )

@@ -42,7 +42,11 @@ LOOP_HAS_ENDED_AFTER = 1.0
 
 
 def run_in_event_loop(func: Callable[..., Any]) -> Callable[..., None]:
-    """Decorate a method of a scheduler so that each call of it is made on the scheduler's loop."""
+    """Decorate a method of a scheduler so that each call of it is made on the scheduler's loop.
+
+    :param func: the method
+    :return: a method for any thread, which returns ``None`` at once; what ``func`` returns is dropped
+    """
 
     @wraps(func)
     def wrapper(self: AsyncIOScheduler, *args: Any, **kwargs: Any) -> None:

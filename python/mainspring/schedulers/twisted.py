@@ -27,7 +27,11 @@ __all__ = ("TwistedScheduler", "run_in_reactor")
 
 
 def run_in_reactor(func: Callable[..., Any]) -> Callable[..., None]:
-    """Decorate a method of a scheduler so that each call of it is made on the reactor's thread."""
+    """Decorate a method of a scheduler so that each call of it is made on the reactor's thread.
+
+    :param func: the method
+    :return: a method for any thread, which returns ``None`` at once; what ``func`` returns is dropped
+    """
 
     @wraps(func)
     def wrapper(self: TwistedScheduler, *args: Any, **kwargs: Any) -> None:
