@@ -23,7 +23,7 @@ pub trait Watch: Send + Sync {
         None
     }
 
-    /// It ends.
+    /// A run ends, to which `started` has given this number.
     fn ended(&self, _py: Python<'_>, _run: Watched, _outcome: &Outcome<'_>) {}
 
     /// A run came too late to begin.

@@ -136,7 +136,7 @@ impl<'py> Env<'py> {
     }
 
     /// A context for one run: a copy of the job's own, where it has one, or of that which the loop was bound with.
-    /// Its own context follows another clock than the system's, too.
+    /// A job's own context is made to follow the scheduler's clock too, where that is not the system's.
     pub fn run_context(&self, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         if self.in_run {
             return imports::copy_context(self.py)?.call0();

@@ -32,7 +32,7 @@ pub struct RunSteps {
     /// What log records name.
     caller: Caller,
     steps: Mutex<Steps>,
-    /// Those of the run times that have ended.
+    /// The events of the run times that have ended.
     #[pyo3(get)]
     events: Py<PyList>,
 }
@@ -71,7 +71,7 @@ impl RunSteps {
         self.settle(value.py(), Outcome::Returned(value))
     }
 
-    /// It has raised.
+    /// The function has raised this, or what it returned has when it was awaited.
     fn raised(&self, exception: Bound<'_, PyAny>) -> PyResult<()> {
         self.settle(exception.py(), Outcome::Raised(PyErr::from_value(exception)))
     }

@@ -25,7 +25,7 @@ impl Listing {
         Self::of(store.read(|s| s.jobs().map(seen).collect()))
     }
 
-    /// Those that are due.
+    /// The jobs that are due at `now`.
     pub fn of_due(store: &Store, now: UtcMicros) -> Self {
         Self::of(store.read(|s| s.due(now).filter_map(|key| s.get(key)).map(seen).collect()))
     }

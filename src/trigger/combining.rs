@@ -22,7 +22,7 @@ use crate::time::zone::TimeZone;
 /// Base class of the triggers that are made of others.
 ///
 /// :param triggers: the triggers to combine, a list
-/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :param jitter: up to how many seconds late each fire time comes, by chance, a number; default none
 /// :raises TypeError: if one of them has no ``get_next_fire_time``
 #[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.combining")]
 pub struct BaseCombiningTrigger {
@@ -251,7 +251,7 @@ pub fn combine(
 /// never agree: the search gives up after a bounded number of steps and returns ``None``.
 ///
 /// :param triggers: the triggers to combine, a list
-/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :param jitter: up to how many seconds late each fire time comes, by chance, a number; default none
 /// :raises TypeError: if one of them has no ``get_next_fire_time``
 ///
 /// >>> str(AndTrigger([CronTrigger(day="1st fri", timezone="UTC"), CronTrigger(hour=8, timezone="UTC")]))
@@ -265,7 +265,8 @@ pub struct AndTrigger;
 /// Python is asked for the time after its own fire time before, and not asked again until that has come.
 ///
 /// :param triggers: the triggers to combine, a list
-/// :param jitter: each fire time comes up to so many seconds late, by chance, but before the next one
+/// :param jitter: up to how many seconds late each fire time comes, by chance, but before the next one; a number,
+///     default none
 /// :raises TypeError: if one of them has no ``get_next_fire_time``
 ///
 /// >>> str(OrTrigger([CronTrigger(hour=8, timezone="UTC"), CronTrigger(hour=20, timezone="UTC")]))

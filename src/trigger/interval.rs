@@ -33,11 +33,11 @@ const UNITS: [i64; 5] = [7 * 86_400 * SECOND, 86_400 * SECOND, 3_600 * SECOND, 6
 /// :param hours: and hours, a number
 /// :param minutes: and minutes, a number
 /// :param seconds: and seconds, a number
-/// :param start_date: the first fire time; default one interval from now
-/// :param end_date: nothing fires after this
-/// :param timezone: the zone of dates without one, and of the fire times; default that of ``start_date`` or
-///     ``end_date``, else the machine's
-/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :param start_date: the first fire time: a datetime, a date or a string; default one interval from now
+/// :param end_date: nothing fires after this: of the same types, default none
+/// :param timezone: the zone of dates without one, and of the fire times, a tzinfo or an IANA key; default that
+///     of ``start_date`` or ``end_date``, else the machine's
+/// :param jitter: up to how many seconds late each fire time comes, by chance, a number; default none
 /// :raises ValueError: if the interval or the jitter is negative, or a string no date
 ///
 /// >>> str(IntervalTrigger(hours=1, minutes=30))

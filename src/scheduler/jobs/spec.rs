@@ -27,7 +27,7 @@ use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
 pub struct Given<'a, 'py> {
     fields: [Option<Borrowed<'a, 'py, PyAny>>; Field::COUNT],
     jobstore: Option<Borrowed<'a, 'py, PyAny>>,
-    /// Those of the trigger.
+    /// The keyword arguments of the trigger.
     arguments: Vec<Argument<'py>>,
 }
 
@@ -337,7 +337,7 @@ impl NewTrigger {
         Ok(Self { core: None, zone: None, object: Some(object.unbind()), first: None })
     }
 
-    /// Its object.
+    /// The trigger as a Python object.
     pub fn to_object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match (&self.object, &self.core, &self.zone) {
             (None, Some(core), Some(zone)) => Ok(trigger::to_object(py, core, zone)?.into_bound(py)),
