@@ -82,7 +82,7 @@ class _OurPickler(pickle.Pickler):
 
 # The C pickler writes a class under the module path at which it finds that very class, which for our
 # classes is never APScheduler's. The one in Python, of the same module, has a method for that. It is
-# some ten times slower, for those who need its format.
+# some ten times slower, for programs that need its format.
 _PurePickler: Any = pickle._Pickler
 
 

@@ -1,4 +1,4 @@
-//! How many runs of a scheduler are queued or under way, and who waits for them to end.
+//! How many runs of a scheduler are queued or under way, and which threads and coroutines wait for them to end.
 //!
 //! Ground rules: `count` is locked for single moves, and while a thread waits for fewer; nothing of Python is in it.
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::dispatch::hub::Hub;
 
-/// Counts the runs that are queued or under way, and tells who waits when there are none.
+/// Counts the runs that are queued or under way, and wakes what waits for there to be none.
 #[derive(Default)]
 pub struct Runs {
     count: Mutex<Count>,

@@ -1,7 +1,7 @@
 //! Whose turn it is, among the workers of a pool, to wait for Python: only one of them does at a time.
 //!
-//! Only one thread runs Python code at a time, and who waits for it is served in no order of ours: an event loop among ten
-//! workers would wait for ten of them. So workers that are between two runs wait here, and one of those at a time competes
+//! Only one thread runs Python code at a time, and threads that wait for that are served in no order of ours: an event
+//! loop among ten workers would wait for ten of them. So workers that are between two runs wait here, and one of those at a time competes
 //! with the loop.
 //!
 //! Ground rules: a thread takes the turn while it is detached from Python, and gives it away as soon as it is attached;

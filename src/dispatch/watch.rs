@@ -1,5 +1,5 @@
-//! `Watch`: what is told of the runs of an engine as they are made, beside its listeners: in virtual time the log of
-//! runs that a test reads, else nothing.
+//! `Watch`: what is told of the runs of an engine as they are made, beside its listeners: in tests a log of runs that
+//! the test reads, else nothing.
 
 use mainspring_core::UtcMicros;
 use mainspring_core::job::JobId;
@@ -46,7 +46,7 @@ pub trait Watch: Send + Sync {
     }
 }
 
-/// Takes note of no run: for engines outside virtual time.
+/// Takes note of no run: for engines that no test watches.
 pub struct Unwatched;
 
 impl Watch for Unwatched {}

@@ -46,7 +46,7 @@ pub fn forget_others() {
     INSIDE.store(0, Ordering::SeqCst);
 }
 
-/// Lets no thread inside any more, and, with `wait`, waits until those who are have left. Called when the interpreter is
+/// Lets no thread inside any more, and, with `wait`, waits until those that are have left. Called when the interpreter is
 /// about to exit; without `wait` where an interrupt has ended the waiting: to attach to an interpreter that is being
 /// taken down may crash. Fails when a signal handler raises meanwhile.
 #[pyfunction]

@@ -48,7 +48,7 @@ pub fn tell(env: &Env<'_>, work: Work) {
             env.dispatch(event.bind(env.py), context.as_ref().map(|context| context.bind(env.py)))
         }
         Work::NoticesDropped(count) => notices_dropped(env, count),
-        // Theirs who have called the function.
+        // Not a notice: the callers of `tell` await it themselves, or end it.
         Work::Await(..) => Ok(()),
     };
     env.never_fails(told);

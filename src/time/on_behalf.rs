@@ -6,7 +6,7 @@ use mainspring_core::UtcMicros;
 use mainspring_core::random::SplitMix64;
 use mainspring_core::trigger::JitterSource;
 
-/// What a clock answers, in one thread, to those who ask for the time or for chance.
+/// What a clock answers, in one thread, to code that asks for the time or for chance.
 struct Answers {
     now: UtcMicros,
     jitter: SplitMix64,

@@ -51,7 +51,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 def hidden_loop(
     loop: asyncio.AbstractEventLoop, shown: asyncio.AbstractEventLoop
 ) -> Iterator[None]:
-    """Hide from asyncio, and who asks it, that this loop is running in this thread, if it is.
+    """Hide from asyncio, and from code that asks it, that this loop is running in this thread, if it is.
 
     For code that may block this loop, since it is a scheduler's own, and was written for a thread
     that has none: Django's ORM, for one, refuses to work where a loop is running.

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def threads_are_greenlets() -> bool:
-    """Tell whether those who wait must let others have their turns meanwhile, in the same thread."""
+    """Tell whether code that waits must let other greenlets of its thread have their turns meanwhile."""
     return originals_of_threads() is not None
 
 

@@ -17,7 +17,7 @@ def call_function(job: Job) -> Any:
 
 
 async def value_or_exception(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
-    """Await, and return the exception: who watches the tasks of the loop would report it once more.
+    """Await, and return the exception: what watches the tasks of the loop would report it once more.
 
     An exit would stop the loop. A cancellation is the task's own.
     """

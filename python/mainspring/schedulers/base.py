@@ -280,7 +280,7 @@ class BaseScheduler(SchedulerJobs):
         """Whether the scheduler has been started and not shut down; true also while paused."""
         return self._state != STATE_STOPPED
 
-    # What people who write schedulers, executors and stores build on
+    # What schedulers, executors and stores of a program's own build on
 
     @abstractmethod
     def wakeup(self) -> None:

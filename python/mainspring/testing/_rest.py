@@ -58,7 +58,7 @@ def waits_for(
 def _leaves(
     future: asyncio.Future[Any], seen: set[int]
 ) -> Iterator[tuple[asyncio.Future[Any] | None, asyncio.Future[Any]]]:
-    """Yield what a future waits for in the end, ``None`` for something that goes on, and who waits for it."""
+    """Yield what a future waits for in the end, ``None`` for what goes on, and what waits for it."""
     pending = [(future, future)]
     while pending:
         future, owner = pending.pop()

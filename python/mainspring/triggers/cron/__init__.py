@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 from mainspring._mainspring import CronTrigger
 
-# The classes for those alone who import them from here, as they may from APScheduler's module.
+# The classes are only for programs that import them from here, as they may from APScheduler's module.
 from mainspring.triggers.cron.fields import (  # noqa: F401
     CLASSES,
     BaseField,
@@ -16,7 +16,7 @@ from mainspring.triggers.cron.fields import (  # noqa: F401
 from mainspring.util import get_localzone
 
 # CronTrigger asks for the local zone through this name of this module. It never asks for the time, so that
-# `datetime` is here for those alone who replace it in all trigger modules alike.
+# `datetime` is here only for programs that replace it in all trigger modules alike.
 __all__ = ("UTC", "CronTrigger", "datetime", "get_localzone")
 
 UTC = timezone.utc
