@@ -111,6 +111,7 @@ class NativeJobs:
     def close(self) -> None: ...
     def forget(self) -> None: ...
     arguments: ClassVar[tuple[str, ...]]
+    defaults: ClassVar[dict[str, Any]]
     def add(
         self,
         scheduler: object,
