@@ -141,7 +141,7 @@ impl<'py> Spec<'py> {
         let mut trigger = std::mem::take(&mut call.arguments);
         for (name, value) in arguments {
             let name = name.cast_into::<PyString>()?;
-            match name.to_str()? {
+            match &*text::of(&name)? {
                 JOBSTORE => jobstore = Some(value),
                 "replace_existing" if value.is_instance_of::<PyBool>() => (),
                 "replace_existing" => return Ok(None),
