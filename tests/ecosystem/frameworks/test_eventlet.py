@@ -94,6 +94,7 @@ import sys
 import threading
 import warnings
 
+warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)  # from CPython 3.12 on
 from mainspring import BackgroundScheduler
 from tests.support import ListJobStore
 
