@@ -131,6 +131,14 @@ ROWS = (
         "add_per_s",
     ),
     Row("... cron, per s", "add_job", "cron, into 100,000 jobs", "add_per_s"),
+    Row("... interval, with a listener, per s", "add_job", "interval, a listener", "add_per_s"),
+    Row(
+        "... with INFO logging, per s",
+        "add_job",
+        "interval, INFO logging to a handler that drops",
+        "add_per_s",
+    ),
+    Row("... before the start, per s", "add_job", "interval, before the start", "add_per_s"),
     Row(
         "`add_jobs`, 100,000 interval jobs, per s",
         "add_job",
@@ -146,6 +154,7 @@ ROWS = (
         )
         for name in ("pause", "resume", "reschedule", "modify", "remove")
     ),
+    Row("`get_jobs` of 100,000, ms", "get_jobs", "100,000 jobs", "ms"),
     Row("memory of an interval job, bytes", "memory", "interval", "job_bytes"),
     Row("memory of a cron job, bytes", "memory", "cron", "job_bytes"),
     *(
@@ -165,6 +174,8 @@ ROWS = (
         "7 days of missed fires every second, ms", "catch_up", "7 days, every second", "catch_up_ms"
     ),
     Row("10 years of them, ms", "catch_up", "10 years, every second", "catch_up_ms"),
+    Row("virtual time: a fire with `DebugExecutor`, us", "virtual", "DebugExecutor", "fire_us"),
+    Row("... with a thread pool, us", "virtual", "thread pool", "fire_us"),
     Row("idle with 10,000 jobs, CPU s in 10 s", "idle", "10,000 jobs", "cpu_s_per_10_s", "asyncio"),
     Row("import, ms", "importing", "its asyncio scheduler", "import_ms"),
     Row(

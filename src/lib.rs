@@ -34,7 +34,13 @@ mod _mainspring {
     #[pymodule_export]
     use crate::process::late_thread::start_late_thread;
     #[pymodule_export]
+    use crate::py::listeners::call_listeners;
+    #[pymodule_export]
     use crate::run::current::{current_run, runs_in_this_thread};
+    #[pymodule_export]
+    use crate::run::python::RunSteps;
+    #[pymodule_export]
+    use crate::run::report::error_event;
     #[pymodule_export]
     use crate::scheduler::engine::{Engine, noted};
     #[pymodule_export]
@@ -68,7 +74,7 @@ mod _mainspring {
         }
         let classes = crate::trigger::classes(m.py());
         for class in classes.iter().chain([&m.py().get_type::<Job>()]) {
-            crate::py::imports::make_functions(m.py())?.call1((class,))?;
+            crate::py::host::make_functions(m.py())?.call1((class,))?;
         }
         crate::trigger::watch_classes(m.py(), crate::store::triggers::read_again)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))

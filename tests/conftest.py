@@ -1,4 +1,4 @@
-"""What the whole suite shares: hypothesis profiles, chosen by HYPOTHESIS_PROFILE, and patience."""
+"""What the whole suite shares: hypothesis profiles, chosen by HYPOTHESIS_PROFILE, names, and patience."""
 
 import os
 from collections.abc import Iterator
@@ -22,6 +22,13 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if " at 0x" in item.nodeid:  # is another one in each of pytest-xdist's workers
+        raise pytest.UsageError(
+            f"an object's address is no name, give the parameter an id: {item.nodeid}"
+        )
+
+
 @pytest.fixture(autouse=True)
 def _patience(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let no run be missed that a test waits for.
@@ -37,7 +44,9 @@ def _patience(request: pytest.FixtureRequest) -> Iterator[None]:
     def patiently(self: BaseScheduler, config: dict[str, Any]) -> None:
         configure(self, config)
         # Under a clock that is moved by hand nothing stands still by itself.
-        if self._clock is None and "misfire_grace_time" not in config.get("job_defaults", {}):
+        if self._clock._is_the_systems and "misfire_grace_time" not in config.get(
+            "job_defaults", {}
+        ):
             self._job_defaults = {**self._job_defaults, "misfire_grace_time": None}
 
     with pytest.MonkeyPatch.context() as patch:

@@ -23,6 +23,7 @@ from benchmarks.workloads import (
     change,
     database,
     endurance,
+    get_jobs,
     idle,
     importing,
     lateness,
@@ -31,6 +32,7 @@ from benchmarks.workloads import (
     next_fire,
     pool,
     sustained,
+    virtual,
 )
 
 WORKLOADS: dict[str, ModuleType] = {
@@ -40,10 +42,12 @@ WORKLOADS: dict[str, ModuleType] = {
     "sustained": sustained,
     "add_job": add_job,
     "change": change,
+    "get_jobs": get_jobs,
     "memory": memory,
     "next_fire": next_fire,
     "million": million,
     "catch_up": catch_up,
+    "virtual": virtual,
     "idle": idle,
     "importing": importing,
     "endurance": endurance,

@@ -13,6 +13,7 @@ from benchmarks.subjects import (
     Cannot,
     add_many,
     background_scheduler,
+    log_to_nobody,
     sizes,
 )
 
@@ -21,6 +22,9 @@ CASES: dict[str, dict[str, Any]] = {
     "interval, into 10,000 jobs": {"trigger": "interval", "times": 5},
     "interval, into 100,000 jobs": {"trigger": "interval", "times": 50},
     "cron, into 100,000 jobs": {"trigger": "cron", "times": 50},
+    "interval, a listener": {"trigger": "interval", "listener": True},
+    "interval, INFO logging to a handler that drops": {"trigger": "interval", "log": True},
+    "interval, before the start": {"trigger": "interval", "starts": False},
     "add_jobs, interval, 100,000 at once": {"trigger": "interval", "bulk": 50},
     "add_jobs, cron, 100,000 at once": {"trigger": "cron", "bulk": 50},
 }
@@ -28,7 +32,12 @@ LOOPS = ("",)
 #: How many are added for the measurement.
 SIZES = sizes(libraries=2_000, rivals=2_000)
 METRICS = {"add_per_s": "higher"}
-QUICK = {("interval, into 100,000 jobs", ""): 1, ("cron, into 100,000 jobs", ""): 1}
+QUICK = {
+    ("interval, into 100,000 jobs", ""): 1,
+    ("cron, into 100,000 jobs", ""): 1,
+    ("interval, a listener", ""): 1,
+    ("interval, before the start", ""): 1,
+}
 
 
 def work() -> None:
@@ -36,17 +45,31 @@ def work() -> None:
 
 
 def measure(
-    subject: str, size: int, trigger: str, times: int = 0, bulk: int = 0
+    subject: str,
+    size: int,
+    trigger: str,
+    times: int = 0,
+    bulk: int = 0,
+    listener: bool = False,
+    log: bool = False,
+    starts: bool = True,
 ) -> dict[str, float]:
     """Rate of adding jobs at random places in the queue."""
     if subject not in LIBRARIES:
         if bulk:
             raise Cannot("has no such call")
+        if listener or log or not starts:
+            raise Cannot("is measured without")
         return asyncio.run(_measure_rival(subject, size, trigger, times))
     scheduler = background_scheduler(subject)
     if bulk and not hasattr(scheduler, "add_jobs"):
         raise Cannot("has no such call")
-    scheduler.start(paused=True)
+    if starts:
+        scheduler.start(paused=True)
+    if listener:
+        scheduler.add_listener(lambda event: None)
+    if log:
+        log_to_nobody(subject)
     add_many(scheduler, work, times * size)
     draw = random.Random(1)
 
@@ -66,6 +89,8 @@ def measure(
         for job in jobs:
             scheduler.add_job(**job)
     rate = count / (time.perf_counter() - begin)
+    if not starts:
+        scheduler.start(paused=True)
     if len(scheduler.get_jobs()) != times * size + count:
         raise RuntimeError("a job is missing, or was added twice")
     scheduler.shutdown(wait=False)

@@ -1,4 +1,8 @@
-"""Events that a scheduler sends to its listeners: their classes, and their codes as bits."""
+"""Events that a scheduler sends to its listeners: their classes, and their codes as bits.
+
+Each class sets all its attributes itself: several events are made for each run, and each would pay for
+every call of the ``__init__`` of another class.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +85,6 @@ class SchedulerEvent:
     """
 
     def __init__(self, code: int, alias: str | None = None) -> None:
-        super().__init__()
         self.code = code
         self.alias = alias
 
@@ -99,7 +102,8 @@ class JobEvent(SchedulerEvent):
     """
 
     def __init__(self, code: int, job_id: str, jobstore: str | None) -> None:
-        super().__init__(code)
+        self.code = code
+        self.alias = None
         self.job_id = job_id
         self.jobstore = jobstore
 
@@ -120,7 +124,10 @@ class JobSubmissionEvent(JobEvent):
         jobstore: str | None,
         scheduled_run_times: Sequence[datetime],
     ) -> None:
-        super().__init__(code, job_id, jobstore)
+        self.code = code
+        self.alias = None
+        self.job_id = job_id
+        self.jobstore = jobstore
         self.scheduled_run_times = scheduled_run_times
 
 
@@ -146,7 +153,10 @@ class JobExecutionEvent(JobEvent):
         exception: BaseException | None = None,
         traceback: str | None = None,
     ) -> None:
-        super().__init__(code, job_id, jobstore)
+        self.code = code
+        self.alias = None
+        self.job_id = job_id
+        self.jobstore = jobstore
         self.scheduled_run_time = scheduled_run_time
         self.retval = retval
         self.exception = exception

@@ -4,22 +4,26 @@
 //! of `stores` and `executors`, which attached threads write to for the length of an assignment, running no
 //! Python code meanwhile. Nothing of Python is dropped under a lock.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use mainspring_core::engine::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::job::Ended;
 use mainspring_core::time::Clock;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::dispatch::aside::Aside;
-use crate::dispatch::drive::Drive;
+use crate::dispatch::driver::Driver;
+use crate::dispatch::ends::Ends;
 use crate::dispatch::loop_queue::{Inbox, Work};
-use crate::dispatch::run_log::RunLog;
+use crate::dispatch::tally::Runs;
+use crate::dispatch::watch::Watch;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::job::record::{Route, Store};
 use crate::process::fork::Origin;
+use crate::py::host::Scheduler;
 
 /// How long a loop may leave its inbox alone before it is looked after.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -27,8 +31,11 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// An executor as the hub sees it.
 #[derive(Clone)]
 pub struct Executor {
-    /// Who runs its sync functions; `None`: the Python executor is asked for every run.
+    /// Who runs its sync functions; `None`: the Python executor is asked for every run, unless it `calls_here`.
     pub pool: Option<Arc<Pool>>,
+    /// Whether it does nothing with a sync function but call it at once, as a drain can where coroutine jobs run on that
+    /// loop, too.
+    pub calls_here: bool,
     pub logger: Arc<Py<PyAny>>,
 }
 
@@ -41,18 +48,19 @@ pub struct Hub {
     pub control: Arc<Inbox>,
     /// Where coroutine jobs run, when not at `control`.
     coroutines: RwLock<Option<Arc<Inbox>>>,
-    scheduler: Mutex<Scheduler>,
+    scheduler: Mutex<Held>,
     pub listener_mask: AtomicU32,
     /// Whether listeners are called at `control` also for runs in worker threads.
     pub events_on_loop: AtomicBool,
     pub runs: Runs,
-    /// Has the scheduler look after its loops.
-    look_at_loops: LookAtLoops,
+    pub ends: Ends,
     /// Who looks after silent loops.
     pub loop_check: Aside,
     pub clock: Arc<dyn Clock>,
-    /// What drives the engine, and who ran, where the clock is one that is moved by hand.
-    pub virtual_time: Option<(Arc<Drive>, RunLog)>,
+    /// What drives the engine by that clock.
+    pub driver: Arc<dyn Driver>,
+    /// Who is told of its runs as they are made.
+    pub watch: Box<dyn Watch>,
     /// The process that the hub works in; in a child forked from that, nothing of it is to be run or told.
     pub origin: Origin,
 }
@@ -80,54 +88,48 @@ pub struct Attached {
 }
 
 /// The scheduler: held weakly while it is stopped, strongly while it runs.
-struct Scheduler {
+struct Held {
     weak: Py<PyAny>,
     strong: Option<Py<PyAny>>,
 }
 
-/// Asks a scheduler what has become of its loops, in a thread that is attached to Python.
-pub type LookAtLoops = fn(&Bound<'_, PyAny>) -> PyResult<()>;
-
 impl Hub {
     /// A hub for the scheduler that the weak reference `scheduler` leads to.
-    pub fn new(
-        scheduler: Py<PyAny>,
-        clock: Arc<dyn Clock>,
-        drive: Option<Arc<Drive>>,
-        look_at_loops: LookAtLoops,
-    ) -> Self {
+    pub fn new(scheduler: Py<PyAny>, driver: Arc<dyn Driver>, watch: Box<dyn Watch>) -> Self {
         Self {
             stores: RwLock::default(),
             executors: RwLock::default(),
             control: Arc::default(),
             coroutines: RwLock::default(),
-            scheduler: Mutex::new(Scheduler { weak: scheduler, strong: None }),
+            scheduler: Mutex::new(Held { weak: scheduler, strong: None }),
             listener_mask: AtomicU32::new(0),
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
-            look_at_loops,
+            ends: Ends::default(),
             loop_check: Aside::default(),
-            clock,
-            virtual_time: drive.map(|drive| (drive, RunLog::default())),
+            clock: driver.clock(),
+            driver,
+            watch,
             origin: Origin::here(),
         }
     }
 
     /// The scheduler; `None` when it is gone.
-    pub fn scheduler<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    pub fn scheduler<'py>(&self, py: Python<'py>) -> Option<Scheduler<'py>> {
         let weak = {
             let scheduler = self.scheduler.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(strong) = &scheduler.strong {
-                return Some(strong.bind(py).clone());
+                return Some(Scheduler::of(strong.bind(py).clone()));
             }
             scheduler.weak.clone_ref(py)
         };
-        weak.bind(py).call0().ok().filter(|scheduler| !scheduler.is_none())
+        weak.bind(py).call0().ok().filter(|scheduler| !scheduler.is_none()).map(Scheduler::of)
     }
 
     /// Keeps the scheduler alive from now on, or no longer.
     pub fn hold_scheduler(&self, py: Python<'_>, hold: bool) {
-        let strong = if hold { self.scheduler(py).map(Bound::unbind) } else { None };
+        let strong =
+            if hold { self.scheduler(py).map(|scheduler| scheduler.into_any().unbind()) } else { None };
         let mut scheduler = self.scheduler.lock().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut scheduler.strong, strong);
         drop(scheduler);
@@ -202,32 +204,29 @@ impl Hub {
         self.listener_mask.load(Ordering::Relaxed)
     }
 
-    /// Gives back the instance slot of a firing.
-    pub fn finish(&self, firing: &Firing) {
+    /// Gives back the instance slot of a firing, whose last fire ended so.
+    pub fn finish(&self, firing: &Firing, ended: Ended) {
         if !self.origin.is_here() {
             return;
         }
         match self.attached(firing.store) {
-            Some(attached) => self.finish_in(&attached.store, firing),
+            Some(attached) => self.finish_in(&attached.store, firing, ended),
             None => self.runs.add(-1),
         }
     }
 
     /// The same with the store at hand.
-    pub fn finish_in(&self, store: &Store, firing: &Firing) {
+    pub fn finish_in(&self, store: &Store, firing: &Firing, ended: Ended) {
         if !self.origin.is_here() {
             return;
         }
-        drop(store.finish(firing.key));
+        drop(store.finish(firing.last_fire(), ended));
         self.runs.add(-1);
     }
 
     /// Sends one firing to where it runs.
     pub fn send(self: &Arc<Self>, firing: Firing) {
-        match &self.virtual_time {
-            Some((drive, _)) if drive.drives(self) => drive.put_first(self, Item::Run(firing)),
-            _ => self.deliver(&mut vec![Item::Run(firing)]),
-        }
+        self.driver.send(self, firing);
     }
 
     /// Where an item goes, as [`Hub::deliver`] would send it.
@@ -319,8 +318,8 @@ impl Hub {
         let hub = Arc::clone(self);
         self.loop_check.start("mainspring-check", move |py| {
             let Some(scheduler) = hub.scheduler(py) else { return };
-            if let Err(error) = (hub.look_at_loops)(&scheduler) {
-                error.write_unraisable(py, Some(&scheduler));
+            if let Err(error) = scheduler.check_loops() {
+                error.write_unraisable(py, Some(scheduler.as_any()));
             }
         });
     }
@@ -351,77 +350,5 @@ impl Dispatch for HubDispatch {
         if is_silent(&self.0.control) | is_silent(&self.0.coroutines()) {
             self.0.check_loops();
         }
-    }
-}
-
-/// Counts the runs that are queued or under way, and tells who waits when there are none.
-#[derive(Default)]
-pub struct Runs {
-    count: Mutex<Count>,
-    fewer: Condvar,
-    /// The most runs that anybody awaits with [`wait_none`], since telling them is not free.
-    awaited: AtomicUsize,
-    few_enough: Arc<tokio::sync::Notify>,
-}
-
-#[derive(Default)]
-struct Count {
-    runs: usize,
-    /// How many threads wait for fewer: to tell nobody costs a system call, too.
-    waiting: usize,
-}
-
-impl Runs {
-    pub fn add(&self, change: isize) {
-        let mut count = self.lock();
-        count.runs = count.runs.saturating_add_signed(change);
-        if change < 0 && count.waiting > 0 {
-            self.fewer.notify_all();
-        }
-        if count.runs <= self.awaited.load(Ordering::Relaxed) {
-            self.few_enough.notify_waiters();
-        }
-    }
-
-    pub fn count(&self) -> usize {
-        self.lock().runs
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Count> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until there are at most `but` runs, at most for `timeout`; says whether that is so.
-    pub fn wait_none(&self, but: usize, timeout: Option<Duration>) -> bool {
-        let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
-        let mut count = self.lock();
-        count.waiting += 1;
-        while count.runs > but {
-            count = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
-                Some(left) if left.is_zero() => break,
-                Some(left) => match self.fewer.wait_timeout(count, left) {
-                    Ok((count, _)) => count,
-                    Err(poisoned) => poisoned.into_inner().0,
-                },
-                None => self.fewer.wait(count).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
-        count.waiting -= 1;
-        count.runs <= but
-    }
-}
-
-/// Resolves when there are at most `but` runs.
-pub async fn wait_none(hub: Arc<Hub>, but: usize) {
-    hub.runs.awaited.fetch_max(but, Ordering::Relaxed);
-    let notify = Arc::clone(&hub.runs.few_enough);
-    loop {
-        let mut few_enough = std::pin::pin!(notify.notified());
-        // Registered before the count is read, so that a change in between is not missed.
-        few_enough.as_mut().enable();
-        if hub.runs.count() <= but {
-            return;
-        }
-        few_enough.await;
     }
 }

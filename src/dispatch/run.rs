@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::engine::Firing;
+use mainspring_core::job::Steps;
 use pyo3::prelude::*;
 
 use crate::dispatch::hub::Attached;
-use crate::dispatch::run_log::Logged;
+use crate::dispatch::watch::Watched;
 use crate::job::record::Route;
 use crate::job::seen::Seen;
 
@@ -17,17 +18,18 @@ pub struct Run {
     pub store: Arc<Attached>,
     /// The job as it was when the run began.
     pub seen: Seen,
-    /// How many of its run times have come to their end.
-    pub index: usize,
+    /// How far it has come.
+    pub steps: Steps,
     /// That of the current run time, see [`Run::context`].
     pub context: Option<Py<PyAny>>,
-    /// Its place among the runs that a test may look at.
-    pub logged: Option<Logged>,
+    /// Set where somebody wants to know how the current run time ends.
+    pub watched: Option<Watched>,
 }
 
 impl Run {
     pub fn new(firing: Firing, store: Arc<Attached>, seen: Seen) -> Self {
-        Self { firing, store, seen, index: 0, context: None, logged: None }
+        let steps = Steps::new(firing.run_times.as_slice().len());
+        Self { firing, store, seen, steps, context: None, watched: None }
     }
 
     pub fn run_times(&self) -> &[UtcMicros] {
@@ -36,7 +38,7 @@ impl Run {
 
     /// The run times that have not come to their end.
     pub fn times_left(&self) -> &[UtcMicros] {
-        self.run_times().get(self.index..).unwrap_or_default()
+        self.run_times().get(self.steps.ended()..).unwrap_or_default()
     }
 
     pub fn executor(&self) -> u32 {

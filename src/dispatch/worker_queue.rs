@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::dispatch::aside::Aside;
-use crate::dispatch::drive::Segment;
+use crate::dispatch::driver::Segment;
 use crate::dispatch::hub::Hub;
 use crate::dispatch::turn::Turn;
 use crate::process::fork::Origin;
@@ -31,8 +31,8 @@ pub enum Task {
     Run(Arc<Hub>, Firing),
     /// Call a function with arguments.
     Call(Py<PyAny>, Py<PyTuple>),
-    /// Drive the engines of a manual clock, for as long as their runs are this pool's.
-    Drive(Segment),
+    /// Drive engines, for as long as their runs are this pool's.
+    Drive(Box<dyn Segment>),
 }
 
 #[derive(Default)]
@@ -66,7 +66,7 @@ pub struct Pool {
     has_begun: AtomicBool,
     /// Who starts the first worker where the timer thread wants one.
     beginning: Aside,
-    /// How many workers are kept by runs that a manual clock does not wait for.
+    /// How many workers are kept by runs for which whoever drives the engines does not wait.
     pub stuck: AtomicUsize,
 }
 

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
-use mainspring_core::engine::Item;
+use mainspring_core::engine::{Firing, Item};
 use pyo3::prelude::*;
 
-use crate::dispatch::drive::Drive;
 use crate::dispatch::hub::{Hub, Place};
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run::Run;
@@ -20,8 +19,8 @@ use crate::event_loop::inbox::LoopInbox;
 use crate::event_loop::task::TaskStarter;
 use crate::job::record::Route;
 use crate::process::fork::Origin;
-use crate::run::report::Env;
-use crate::run::steps;
+use crate::run::env::Env;
+use crate::run::{awaitables, notices};
 
 /// How long one drain may keep the loop from its own callbacks, a run that blocks not counted.
 const BUDGET: Duration = Duration::from_millis(1);
@@ -57,7 +56,7 @@ enum Budget {
 
 impl Budget {
     fn new(hub: &Hub) -> Self {
-        if hub.virtual_time.is_some() {
+        if !hub.driver.is_the_systems() {
             return Self::Monotonic(Instant::now() + BUDGET);
         }
         let begin = hub.clock.now();
@@ -86,7 +85,7 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
         // The scheduler is gone, and with it whoever could run this.
         for work in inbox.take_all() {
             if let Work::Await(_, awaitable) = work {
-                steps::close(awaitable.bind(py))?;
+                awaitables::close(awaitable.bind(py))?;
             }
         }
         return Ok(());
@@ -107,7 +106,7 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
                 // The loop was taken away meanwhile, by a thread that has looked into the queue already.
                 chunk.work.push_front(work);
                 drop(chunk);
-                steps::abandon_queued(&env, inbox, steps::SHUT_DOWN);
+                awaitables::abandon_queued(&env, inbox, awaitables::SHUT_DOWN);
                 return env.interrupted();
             }
             handle(&env, &tasks, inbox, work)?;
@@ -131,21 +130,18 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
     }
 }
 
-/// Drives a manual clock up to `until` for as long as what is due belongs to this loop and ends at once.
-pub fn drive(slf: &Bound<'_, LoopInbox>, drive: &Drive, until: UtcMicros) -> PyResult<()> {
+/// Handles what is `next`, item by item, for as long as that belongs to this loop and ends at once.
+pub fn drive(slf: &Bound<'_, LoopInbox>, next: impl Fn(&Place) -> Option<Item>) -> PyResult<()> {
     let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
     let Some(env) = Env::at_loop(slf.py(), hub, inbox) else { return Ok(()) };
     let here = Place::Inbox(Arc::clone(inbox));
     let suspended = inbox.lock_tasks().len();
     let tasks = TaskStarter::new(slf, &env)?;
     let end = Instant::now() + BUDGET;
-    while let Some((_, item)) = drive.next_on_loop(&here, until) {
+    while let Some(item) = next(&here) {
         // An executor written in Python goes on with a run in its own way.
         let submits = match &item {
-            Item::Run(firing) => {
-                let executor = env.executor(Route::unpack(firing.route).executor);
-                !executor.is_ok_and(|executor| executor.native)
-            }
+            Item::Run(firing) => Begins::of(&env, inbox, firing) == Begins::InPython,
             _ => false,
         };
         let handled = handle(&env, &tasks, inbox, Work::Item(item));
@@ -161,30 +157,70 @@ pub fn drive(slf: &Bound<'_, LoopInbox>, drive: &Drive, until: UtcMicros) -> PyR
     Ok(())
 }
 
+/// How a run begins that is this loop's to begin.
+#[derive(PartialEq, Eq)]
+enum Begins {
+    /// As a task.
+    AsTask,
+    /// With the call of the function, here and now.
+    Here,
+    /// In an executor written in Python, which goes on with it in its own way.
+    InPython,
+}
+
+impl Begins {
+    fn of(env: &Env<'_>, inbox: &Inbox, firing: &Firing) -> Self {
+        let route = Route::unpack(firing.route);
+        let Ok(executor) = env.executor(route.executor) else { return Self::InPython };
+        // What the function returns may have to be awaited.
+        let awaits_here = || inbox.has_loop() && std::ptr::eq(&*env.hub.coroutines(), inbox);
+        match route.coroutine {
+            true if executor.native || executor.calls_here && awaits_here() => Self::AsTask,
+            false if executor.calls_here && awaits_here() => Self::Here,
+            _ => Self::InPython,
+        }
+    }
+}
+
+/// Begins a run. Fails only with the user's interrupt.
+fn begin<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, firing: Firing) -> PyResult<()> {
+    let begins = Begins::of(env, inbox, &firing);
+    if begins == Begins::InPython {
+        notices::tell(env, Work::Item(Item::Run(firing)));
+        return Ok(());
+    }
+    let Some(mut run) = Run::begin(env, firing) else { return Ok(()) };
+    inbox.take_in_hand(&run.firing);
+    if begins == Begins::AsTask {
+        if run.firing.last {
+            // Before its submission is told, as APScheduler does.
+            notices::tell_end(env, &run.store, run.firing.key, &run.seen.id);
+        }
+        run.tell_submitted(env);
+        return tasks.run(run);
+    }
+    // What the run entails is told before its submission is, as of an executor that calls functions at once.
+    let Firing { store, key, last, .. } = run.firing;
+    let submitted = run.submitted(env);
+    let result = tasks.run(run);
+    if last {
+        notices::ended(env, store, key);
+    }
+    if let Some((event, context)) = submitted {
+        env.later(event, context);
+    }
+    result
+}
+
 /// Handles one piece of work on the loop's thread. Fails only with the user's interrupt.
 fn handle<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, work: Work) -> PyResult<()> {
     match work {
-        Work::Item(Item::Run(firing)) if Route::unpack(firing.route).coroutine => {
-            let executor = env.executor(Route::unpack(firing.route).executor);
-            if !executor.is_ok_and(|executor| executor.native) {
-                steps::handle_item(env, Item::Run(firing));
-            } else if let Some(mut run) = Run::begin(env, firing) {
-                if run.firing.last {
-                    // Before its submission is told, as APScheduler does.
-                    steps::tell_end(env, &run.store, run.firing.key, &run.seen.id);
-                }
-                inbox.take_in_hand(&run.firing);
-                env.never_fails(run.tell_submitted(env));
-                tasks.run(run)?;
-            }
-        }
-        Work::Item(item) => steps::handle_item(env, item),
-        Work::NoticesDropped(count) => env.never_fails(steps::notices_dropped(env, count)),
-        Work::Event(event, context) => env.never_fails(steps::told(env, &event, context.as_ref())),
+        Work::Item(Item::Run(firing)) => begin(env, tasks, inbox, firing)?,
         Work::Await(run, awaitable) => {
             inbox.take_in_hand(&run.firing);
             tasks.go_on(*run, Ok(awaitable.into_bound(env.py)))?;
         }
+        work => notices::tell(env, work),
     }
     Ok(())
 }

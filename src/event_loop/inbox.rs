@@ -13,6 +13,7 @@ use pyo3_async_runtimes::TaskLocals;
 
 use crate::dispatch::hub::Hub;
 use crate::dispatch::loop_queue::{Binding, Inbox, Suspended};
+use crate::dispatch::run::Outcome;
 #[cfg(unix)]
 use crate::dispatch::wake::WakeFd;
 use crate::dispatch::wake::{WakeThread, Waker};
@@ -20,11 +21,12 @@ use crate::event_loop::drain;
 use crate::event_loop::task;
 use crate::job::seen::{self, Seen};
 use crate::process::exit::Inside;
+use crate::py::host::{cpython, scheduler};
 use crate::py::imports;
 use crate::py::once::intern;
 use crate::py::text;
-use crate::run::report::Env;
-use crate::run::steps;
+use crate::run::awaitables;
+use crate::run::env::Env;
 
 /// Why runs are cancelled that have lost their loop.
 const LOOP_CLOSED: &str = "the event loop was closed";
@@ -160,7 +162,7 @@ impl LoopInbox {
         let released = Self::release(slf);
         let LoopInbox { inbox, hub } = slf.get();
         if let Some(env) = Env::new(slf.py(), hub) {
-            steps::abandon_queued(&env, inbox, steps::SHUT_DOWN);
+            awaitables::abandon_queued(&env, inbox, awaitables::SHUT_DOWN);
         }
         released
     }
@@ -221,7 +223,7 @@ impl LoopInbox {
                 run.as_ref().map(|run| (run.seen.clone(), run.store.clone(), run.times_left().to_vec()))
             };
             if let Some((seen, store, times)) = about {
-                let zone = seen::zone_of(py, &seen.record, Some(&env.scheduler))?;
+                let zone = seen::zone_of(py, &seen.record, Some(env.scheduler.as_any()))?;
                 let times = times.iter().map(|&at| zone.datetime(py, at)).collect::<PyResult<Vec<_>>>()?;
                 let id = text::string(py, &seen.id);
                 running.push((task.into_bound(py), id, store.alias.bind(py).clone(), times));
@@ -259,12 +261,12 @@ impl LoopInbox {
     fn abandon_running(&self, py: Python<'_>) -> PyResult<()> {
         let runs: Vec<Suspended> = self.inbox.lock_tasks().drain().map(|(_, run)| run).collect();
         let Some(env) = Env::new(py, &self.hub).map(Env::after_its_loop) else { return Ok(()) };
-        steps::abandon_queued(&env, &self.inbox, LOOP_CLOSED);
+        awaitables::abandon_queued(&env, &self.inbox, LOOP_CLOSED);
         for suspended in runs {
             if let Some(mut run) = suspended.take_run() {
                 // Whatever the coroutine raises on its way out, the other runs are to be ended, too.
                 env.never_fails(task::end_task(py, &suspended));
-                run.abandon(&env, &imports::cancelled(py, LOOP_CLOSED)?);
+                run.settle(&env, &Outcome::Raised(imports::cancelled(py, LOOP_CLOSED)?));
             }
         }
         Ok(())
@@ -276,7 +278,7 @@ impl LoopInbox {
             self.inbox.lock_tasks().values().map(|run| run.task.clone_ref(py)).collect();
         for task in &tasks {
             // That it is dropped while it waits is nothing to tell of. A user's own kind of task may not listen.
-            let _deaf = task.setattr(py, intern!(py, "_log_destroy_pending"), false).is_err();
+            let _deaf = cpython::silence(task.bind(py)).is_err();
         }
         // The tasks know their loop, which the inbox may have been taken off.
         let runs = match tasks.first() {
@@ -291,7 +293,7 @@ impl LoopInbox {
     fn _drain(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         if let Some(event_loop) = slf.get().inbox.event_loop(py) {
-            if event_loop.getattr_opt(intern!(py, "_nest_patched"))?.is_some() {
+            if cpython::is_nested(&event_loop)? {
                 // A job may run the loop, which would call this once more, by a handle whose context is entered.
                 let drain = slf.getattr(intern!(py, "_drain_now"))?;
                 return event_loop.call_method1(intern!(py, "call_soon"), (drain,)).map(drop);
@@ -329,8 +331,8 @@ impl LoopInbox {
 fn is_running_here(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = event_loop.py();
     // What stands for a loop of another kind (`_scheduler/hosted.py`) is none that asyncio knows to be running.
-    if let Some(is_here) = event_loop.getattr_opt(intern!(py, "_mainspring_is_here"))? {
-        return is_here.call0()?.is_truthy();
+    if let Some(is_here) = scheduler::hosted_loop_is_here(event_loop)? {
+        return Ok(is_here);
     }
     match imports::get_running_loop(py)?.call0() {
         Ok(running) => Ok(running.is(event_loop)),

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mainspring_core::job::Ended;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -10,11 +11,15 @@ use crate::dispatch::loop_queue::Suspended;
 use crate::dispatch::run::{Outcome, Run};
 use crate::event_loop::coroutine::JobCoroutine;
 use crate::event_loop::inbox::LoopInbox;
+use crate::job::record::Route;
 use crate::process::exit::Inside;
+use crate::py::host::{self, cpython};
 use crate::py::imports;
 use crate::py::once::intern;
-use crate::run::report::{self, Env, INFO, code};
-use crate::run::steps;
+use crate::run::awaitables;
+use crate::run::current::InThisThread;
+use crate::run::env::{self, Env};
+use crate::run::report::{INFO, code};
 
 /// Starts the tasks of runs on one loop.
 pub struct TaskStarter<'a, 'py> {
@@ -47,15 +52,13 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         Ok(Self { inbox, env, event_loop, eager, takes_context })
     }
 
-    /// Runs a coroutine function's firing. Fails only with the user's interrupt.
+    /// Makes a run, from its next run time on. Fails only with the user's interrupt.
     pub fn run(&self, mut run: Run) -> PyResult<()> {
-        match run.next_in_time(self.env) {
-            Some(_) => {
-                let result = run.seen.record.call(self.env.py);
-                self.go_on(run, result)
-            }
-            None => Ok(()),
+        if !run.next(self.env) {
+            return Ok(());
         }
+        let result = self.call(&mut run);
+        self.go_on(run, result)
     }
 
     /// Goes on with a run whose function has been called.
@@ -64,7 +67,8 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         loop {
             if let Ok(value) = &result {
                 let is_coroutine = is_coroutine(value)?;
-                if is_coroutine || self.env.despite_interrupt(|| steps::is_awaitable(value)).unwrap_or(false)
+                if is_coroutine
+                    || self.env.despite_interrupt(|| awaitables::is_awaitable(value)).unwrap_or(false)
                 {
                     match self.start(value, is_coroutine, &mut run) {
                         Ok(started) if started.has_ended(py)? => {
@@ -73,39 +77,55 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
                         }
                         Ok(started) => return self.suspend(run, &started, value),
                         Err(error) => {
-                            self.env.never_fails(steps::close(value));
+                            awaitables::leave(self.env, value);
                             result = Err(error);
                         }
                     }
                 }
             }
             self.settle(&mut run, result)?;
-            if run.next_in_time(self.env).is_none() {
+            if !run.next(self.env) {
                 return Ok(());
             }
-            result = run.seen.record.call(py);
+            result = self.call(&mut run);
         }
     }
 
-    fn settle(&self, run: &mut Run, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
+    /// Calls the function of a run. That of a coroutine only makes it.
+    fn call(&self, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
+        let route = Route::unpack(run.firing.route);
+        match !route.coroutine && self.env.executor(route.executor)?.calls_here {
+            true => self.call_here(run),
+            false => run.seen.record.call(self.env.py),
+        }
+    }
+
+    /// Calls a sync function in the loop's thread, where the program may see another loop or none.
+    fn call_here(&self, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
         let py = self.env.py;
-        match result {
-            Err(error) if !self.env.hub.origin.is_here() && report::is_exit(py, &error) => {
+        let here = InThisThread::enter(py, &self.env.hub, &run.seen.id);
+        let context = run.context(self.env)?;
+        let hidden = self.env.scheduler.calling_out()?;
+        hidden.call_method0(intern!(py, "__enter__"))?;
+        let result = run.seen.record.call_in(&context);
+        let shown = hidden.call_method1(intern!(py, "__exit__"), (py.None(), py.None(), py.None()));
+        self.env.never_fails(shown.map(drop));
+        here.tell_unawaited();
+        result
+    }
+
+    fn settle(&self, run: &mut Run, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
+        let outcome = Outcome::of(result);
+        match outcome {
+            Outcome::Raised(error) if !self.env.hub.origin.is_here() && env::is_exit(self.env.py, &error) => {
                 // The job has forked, and this is the child, which it wants to end.
-                Err(error)
+                return Err(error);
             }
-            Err(error) if error.value(py).is_instance(imports::cancelled_error(py)?)? => {
-                run.abandon(self.env, &error);
-                Ok(())
-            }
-            Err(error) if report::is_interrupt(py, &error) => {
-                run.abandon(self.env, &error);
-                Err(error)
-            }
-            result => {
-                run.settle(self.env, Outcome::of(result));
-                Ok(())
-            }
+            _ => {}
+        }
+        match (run.settle(self.env, &outcome), outcome) {
+            (Ended::Interrupted, Outcome::Raised(error)) => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -117,27 +137,26 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         run: &mut Run,
     ) -> PyResult<Started<'py>> {
         let py = self.env.py;
-        // As `asyncio.isfuture` asks, without a call of Python code for every run.
-        if !is_coroutine && awaitable.get_type().hasattr(intern!(py, "_asyncio_future_blocking"))? {
+        if !is_coroutine && cpython::is_class_of_futures(&awaitable.get_type())? {
             let only = |task| Started { task, coroutine: None, is_direct: false };
             let loop_of = awaitable.call_method0(intern!(py, "get_loop"))?;
             return match &self.event_loop {
                 Some(event_loop) if !loop_of.is(event_loop) => {
-                    imports::bridged(py)?.call1((awaitable,)).map(only)
+                    host::bridged(py)?.call1((awaitable,)).map(only)
                 }
                 _ => Ok(only(awaitable.clone())),
             };
         }
         let awaited = match is_coroutine {
             true => awaitable.clone(),
-            false => imports::awaited(py)?.call1((awaitable,))?,
+            false => host::awaited(py)?.call1((awaitable,))?,
         };
         let coroutine = Bound::new(py, JobCoroutine::new(&awaited, self.eager.is_some()))?;
         let task = match self.start_task(coroutine.as_any(), run) {
             Ok(task) => task,
             Err(error) => {
                 // A task factory may raise; the run is reported with that, and nothing is left unawaited.
-                self.env.never_fails(steps::close(&awaited));
+                awaitables::leave(self.env, &awaited);
                 return Err(error);
             }
         };
@@ -200,8 +219,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let Some(coroutine) = coroutine.as_ref().map(Bound::get) else { return result_of_task(task, None) };
         if *is_direct && coroutine.returned_none() {
             // As nearly all jobs do. Unless the task was cancelled in its last step, that is its result, too.
-            let state = task.getattr_opt(intern!(py, "_state"))?;
-            if state.is_some_and(|state| state.is(intern!(py, "FINISHED"))) {
+            if cpython::is_finished(task)? {
                 return Ok(py.None().into_bound(py));
             }
         }
@@ -289,7 +307,7 @@ impl Resume {
         let unheard = returned
             && this.nobody_asks(task).unwrap_or_else(|error| {
                 // Whatever it is, the run is told of in the ordinary way; a Ctrl-C goes on after that.
-                if report::is_exit(py, &error) {
+                if env::is_exit(py, &error) {
                     this.keep(error);
                 }
                 false
@@ -298,7 +316,7 @@ impl Resume {
             let old = inbox.lock_tasks().remove(&this.address);
             drop(old);
             if let Some(run) = this.take_run() {
-                hub.finish_in(&run.store.store, &run.firing);
+                run.end_untold(hub);
             }
             return Ok(());
         }
@@ -317,7 +335,7 @@ impl Resume {
         let event_loop = task.call_method0(intern!(py, "get_loop"))?;
         let call_soon = || event_loop.call_method(intern!(py, "call_soon"), (slf, task), Some(&options));
         match call_soon() {
-            Err(error) if report::is_interrupt(py, &error) => {
+            Err(error) if env::is_interrupt(py, &error) => {
                 this.keep(error);
                 // Nobody knows whether it had got so far; a second call finds nothing to do.
                 call_soon()
@@ -337,22 +355,19 @@ impl Resume {
     fn nobody_asks(&self, task: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = task.py();
         let hub = &self.inbox.get().hub;
-        if hub.mask() & code::JOB_EXECUTED != 0 || hub.virtual_time.is_some() {
+        if hub.mask() & code::JOB_EXECUTED != 0 {
             return Ok(false);
         }
         let executor = {
             let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-            run.as_ref().filter(|run| run.times_left().len() == 1).map(Run::executor)
+            run.as_ref().filter(|run| run.times_left().len() == 1 && run.watched.is_none()).map(Run::executor)
         };
         let Some(executor) = executor.and_then(|executor| hub.executor(executor)) else { return Ok(false) };
         if executor.logger.bind(py).call_method1(intern!(py, "isEnabledFor"), (INFO,))?.is_truthy()? {
             return Ok(false);
         }
         // Cancelled, though it has returned.
-        match task.getattr_opt(intern!(py, "_must_cancel"))? {
-            Some(must_cancel) => Ok(!must_cancel.is_truthy()?),
-            None => Ok(false),
-        }
+        Ok(cpython::must_cancel(task)? == Some(false))
     }
 
     fn take_run(&self) -> Option<Run> {
@@ -366,7 +381,7 @@ pub fn end_task(py: Python<'_>, suspended: &Suspended) -> PyResult<()> {
     if suspended.task_is_ours {
         let task = suspended.task.bind(py);
         // A task factory's own tasks need not have it.
-        let silenced = task.setattr(intern!(py, "_log_destroy_pending"), false);
+        let silenced = cpython::silence(task);
         let closed = task.call_method0(intern!(py, "get_coro"))?.call_method0(intern!(py, "close"));
         silenced.or_else(|error| match error.is_instance_of::<PyAttributeError>(py) {
             true => Ok(()),
@@ -387,7 +402,7 @@ impl Resume {
         drop(old);
         let Some(mut run) = self.take_run() else { return Ok(()) };
         let Some(env) = Env::at_loop(py, &inbox.get().hub, &inbox.get().inbox) else {
-            inbox.get().hub.finish(&run.firing);
+            inbox.get().hub.finish(&run.firing, Ended::Lost);
             return Ok(());
         };
         let tasks = TaskStarter::new(inbox, &env)?;

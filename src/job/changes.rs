@@ -9,6 +9,7 @@ use crate::job::fields::{Field, Fields, Place};
 use crate::job::handle::Job;
 use crate::job::kinds::type_error;
 use crate::job::record::{FuncRef, Record, Route, executor_number, is_async_generator_function};
+use crate::py::host;
 use crate::py::imports;
 use crate::py::text;
 use crate::time::datetime;
@@ -37,7 +38,7 @@ impl Fields {
                 approved.check_call(job, func, args, kwargs)?;
                 let name = &mut given[Field::name as usize];
                 if name.as_ref().is_none_or(|n| n.is_none()) && !job.as_any().hasattr("name")? {
-                    *name = Some(imports::get_callable_name(py)?.call1((&approved.func,))?);
+                    *name = Some(host::get_callable_name(py)?.call1((&approved.func,))?);
                 }
             } else if let Some(value) = given[field as usize].take() {
                 approved.check_change(job, field, value)?;
@@ -63,8 +64,8 @@ impl Fields {
                 Ok(())
             }
             Field::next_run_time if !given.is_none() => {
-                let zone = job.getattr("_scheduler")?.getattr("timezone")?;
-                let next = imports::convert_to_datetime(job.py())?.call1((given, zone, field.name()))?;
+                let zone = job.get().scheduler_of(job.py())?.timezone()?;
+                let next = host::convert_to_datetime(job.py())?.call1((given, zone, field.name()))?;
                 self.next_run_time = Some(Some(datetime::plain_datetime(&next)?.unbind()));
                 Ok(())
             }
@@ -124,7 +125,7 @@ impl Fields {
         let args = or_current(args, "args")?;
         let kwargs = or_current(kwargs, "kwargs")?;
         let (func, func_ref) = match func.cast_into::<PyString>() {
-            Ok(text) => (imports::ref_to_obj(py)?.call1((&text,))?, FuncRef::Given(text.unbind())),
+            Ok(text) => (host::ref_to_obj(py)?.call1((&text,))?, FuncRef::Given(text.unbind())),
             Err(e) => {
                 let func = e.into_inner();
                 if !func.is_callable() {
@@ -137,7 +138,7 @@ impl Fields {
             return Err(PyTypeError::new_err(format!(
                 "{} is an async generator function, and nobody would take what it yields: give a coroutine \
                  function instead, with the loop in it (async for item in ...: ...)",
-                imports::get_callable_name(py)?.call1((&func,))?
+                host::get_callable_name(py)?.call1((&func,))?
             )));
         }
         if args.is_instance_of::<PyString>() || !args.is_instance(imports::iterable(py)?)? {
@@ -146,7 +147,7 @@ impl Fields {
         if !kwargs.is_instance_of::<PyDict>() && !kwargs.is_instance(imports::mapping(py)?)? {
             return Err(type_error("kwargs must be a dict-like object", &kwargs));
         }
-        imports::check_callable_args(py)?.call1((&func, &args, &kwargs))?;
+        host::check_callable_args(py)?.call1((&func, &args, &kwargs))?;
         self.func = Some(func.unbind());
         self.func_ref = Some(func_ref);
         self.args = Some(args.unbind());

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
 
 use crate::job::record::{is_async_generator_function, is_coroutine_function};
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 
 /// `inspect.CO_VARARGS` and the like.
@@ -18,6 +18,35 @@ mod flag {
 pub struct Function<'py> {
     pub name: Bound<'py, PyString>,
     pub coroutine: bool,
+    /// What all this was read from, where it is a function written in Python without attributes of its own.
+    pub read_from: Option<ReadFrom>,
+}
+
+/// What a function can be given another one of.
+pub struct ReadFrom {
+    code: Py<PyAny>,
+    defaults: Py<PyAny>,
+    name: Py<PyString>,
+}
+
+impl ReadFrom {
+    /// Whether `func` would be read from nothing else now.
+    pub fn is_of(&self, func: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = func.py();
+        Ok(is_bare(func)?
+            && func.getattr(intern!(py, "__code__"))?.is(&self.code)
+            && func.getattr(intern!(py, "__defaults__"))?.is(&self.defaults)
+            && func.getattr(intern!(py, "__qualname__"))?.is(&self.name))
+    }
+}
+
+/// Whether it is a function written in Python that has no attributes of its own: those of a decorator that pretends, or
+/// a mark such as that of inspect.markcoroutinefunction.
+fn is_bare(func: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if !func.is_exact_instance_of::<PyFunction>() {
+        return Ok(false);
+    }
+    Ok(func.getattr(intern!(func.py(), "__dict__"))?.cast::<PyDict>()?.is_empty())
 }
 
 impl<'py> Function<'py> {
@@ -37,24 +66,20 @@ impl<'py> Function<'py> {
         }
         let py = func.py();
         match kwargs {
-            Some(kwargs) => imports::check_callable_args(py)?.call1((func, args, kwargs))?,
-            None => imports::check_callable_args(py)?.call1((func, args, PyDict::new(py)))?,
+            Some(kwargs) => host::check_callable_args(py)?.call1((func, args, kwargs))?,
+            None => host::check_callable_args(py)?.call1((func, args, PyDict::new(py)))?,
         };
         Ok(Some(Self {
-            name: imports::get_callable_name(py)?.call1((func,))?.cast_into()?,
+            name: host::get_callable_name(py)?.call1((func,))?.cast_into()?,
             coroutine: is_coroutine_function(func)?,
+            read_from: None,
         }))
     }
 
     /// The same of a function written in Python that takes so many arguments, read from it directly.
     fn plain(func: &Bound<'py, PyAny>, given: usize) -> PyResult<Option<Self>> {
         let py = func.py();
-        if !func.is_exact_instance_of::<PyFunction>() {
-            return Ok(None);
-        }
-        // A decorator that pretends, or a mark such as that of inspect.markcoroutinefunction.
-        let attributes = func.getattr(intern!(py, "__dict__"))?;
-        if !attributes.cast::<PyDict>()?.is_empty() {
+        if !is_bare(func)? {
             return Ok(None);
         }
         let code = func.getattr(intern!(py, "__code__"))?;
@@ -70,7 +95,9 @@ impl<'py> Function<'py> {
         if !(positional.saturating_sub(optional)..=most).contains(&given) {
             return Ok(None);
         }
-        let name = func.getattr(intern!(py, "__qualname__"))?.cast_into()?;
-        Ok(Some(Self { name, coroutine: flags & flag::COROUTINE != 0 }))
+        let name: Bound<'_, PyString> = func.getattr(intern!(py, "__qualname__"))?.cast_into()?;
+        let read_from =
+            ReadFrom { code: code.unbind(), defaults: defaults.unbind(), name: name.clone().unbind() };
+        Ok(Some(Self { name, coroutine: flags & flag::COROUTINE != 0, read_from: Some(read_from) }))
     }
 }

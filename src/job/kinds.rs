@@ -10,7 +10,7 @@ use pyo3::types::{PyBool, PyInt, PyString};
 
 use crate::job::record::FuncRef;
 use crate::py::error::with_note;
-use crate::py::{imports, text};
+use crate::py::{host, imports, text};
 use crate::time::datetime;
 
 /// A kind of values.
@@ -266,7 +266,7 @@ impl Kind for Trigger {
     }
 
     fn checked(given: &Bound<'_, PyAny>, _name: &str) -> PyResult<Py<PyAny>> {
-        if given.is_instance(imports::base_trigger(given.py())?)? {
+        if given.is_instance(host::base_trigger(given.py())?)? {
             return Object::assigned(given);
         }
         let class = given.get_type();

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple};
 
 use crate::py::once::intern;
-use crate::py::{imports, tell};
+use crate::py::{host, tell};
 use crate::time::zone::TimeZone;
 use crate::trigger;
 
@@ -58,7 +58,7 @@ impl FuncRef {
         let py = func.py();
         match self {
             Self::Given(reference) => Ok(Some(reference.clone_ref(py))),
-            Self::Derived => match imports::obj_to_ref(py)?.call1((func,)) {
+            Self::Derived => match host::obj_to_ref(py)?.call1((func,)) {
                 Ok(reference) => Ok(Some(reference.cast_into::<PyString>()?.unbind())),
                 Err(e) if e.is_instance_of::<pyo3::exceptions::PyValueError>(py) => Ok(None),
                 Err(e) => Err(e),
@@ -154,15 +154,25 @@ pub fn executor_number(alias: &str) -> u32 {
 /// and objects whose `__call__` is one. Whatever is not known is called in a worker thread, and awaited if
 /// it turns out to be awaitable.
 pub fn is_coroutine_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// `inspect.CO_COROUTINE`.
+    const COROUTINE: u32 = 0x80;
     let py = func.py();
-    if imports::iscoroutinefunction_partial(py)?.call1((func,))?.is_truthy()? {
+    if func.is_exact_instance_of::<PyFunction>() {
+        // Where there is no mark such as that of inspect.markcoroutinefunction, its code says it.
+        let attributes = func.getattr(intern!(py, "__dict__"))?;
+        if attributes.cast::<PyDict>()?.is_empty() {
+            let code = func.getattr(intern!(py, "__code__"))?;
+            return Ok(code.getattr(intern!(py, "co_flags"))?.extract::<u32>()? & COROUTINE != 0);
+        }
+    }
+    if host::iscoroutinefunction_partial(py)?.call1((func,))?.is_truthy()? {
         return Ok(true);
     }
     if func.is_exact_instance_of::<PyFunction>() || func.is_instance_of::<PyCFunction>() {
         return Ok(false);
     }
     match func.get_type().getattr(intern!(py, "__call__")) {
-        Ok(call) => imports::iscoroutinefunction_partial(py)?.call1((call,))?.is_truthy(),
+        Ok(call) => host::iscoroutinefunction_partial(py)?.call1((call,))?.is_truthy(),
         Err(_) => Ok(false),
     }
 }
@@ -176,5 +186,5 @@ pub fn is_async_generator_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
         let code = func.getattr(intern!(py, "__code__"))?;
         return Ok(code.getattr(intern!(py, "co_flags"))?.extract::<u32>()? & ASYNC_GENERATOR != 0);
     }
-    imports::isasyncgenfunction_partial(py)?.call1((func,))?.is_truthy()
+    host::isasyncgenfunction_partial(py)?.call1((func,))?.is_truthy()
 }

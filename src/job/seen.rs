@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::job::{JobId, JobKey, RunPolicy};
-use mainspring_core::store::{MemoryStore, NewJob};
+use mainspring_core::store::{JobView, MemoryStore, NewJob};
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 
 use crate::job::fields::{Field, Fields, unset};
 use crate::job::record::{self, Record, Route, Store};
-use crate::py::once::intern;
+use crate::py::host::Scheduler;
 use crate::py::text;
 use crate::time::datetime;
 use crate::time::zone::TimeZone;
@@ -55,14 +55,20 @@ impl Seen {
 
     /// The same of a store that is locked.
     pub fn get(store: &MemoryStore<Arc<Record>>, key: JobKey) -> Option<Self> {
-        store.get_retired(key).map(|view| Self {
-            id: Arc::clone(view.id),
-            record: Arc::clone(view.payload),
-            trigger: Arc::clone(view.trigger),
-            policy: view.policy,
-            route: view.route,
-            next: view.next,
-        })
+        store.get_retired(key).map(Self::from)
+    }
+}
+
+impl From<JobView<'_, Arc<Record>>> for Seen {
+    fn from(job: JobView<'_, Arc<Record>>) -> Self {
+        Self {
+            id: Arc::clone(job.id),
+            record: Arc::clone(job.payload),
+            trigger: Arc::clone(job.trigger),
+            policy: job.policy,
+            route: job.route,
+            next: job.next,
+        }
     }
 }
 
@@ -111,7 +117,7 @@ pub fn zone_of(
 /// The time zone of `scheduler`; UTC without one.
 pub fn scheduler_zone(py: Python<'_>, scheduler: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<TimeZone>> {
     match scheduler {
-        Some(scheduler) => TimeZone::of(&scheduler.getattr(intern!(py, "timezone"))?),
+        Some(scheduler) => TimeZone::of(&Scheduler::of(scheduler.clone()).timezone()?),
         None => TimeZone::of(datetime::Std::get(py)?.utc.bind(py)),
     }
 }

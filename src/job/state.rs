@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::job::fields::{Field, Fields, Pickled, unset};
-use crate::py::imports;
+use crate::py::host;
 
 impl Fields {
     /// What `Job.__getstate__` returns.
@@ -62,7 +62,7 @@ impl Fields {
                 (Pickled::Never, _) | (Pickled::UnlessDefault, None) => (),
                 (Pickled::Always, None) => return Err(PyKeyError::new_err(field.name())),
                 (_, Some(value)) if field == Field::func => {
-                    fields.func = Some(imports::ref_to_obj(py)?.call1((&value,))?.unbind());
+                    fields.func = Some(host::ref_to_obj(py)?.call1((&value,))?.unbind());
                     fields.assign(Field::func_ref, &value)?;
                 }
                 (_, Some(value)) => fields.assign(field, &value)?,
@@ -93,7 +93,7 @@ fn bound_args<'py>(
     }
     let owner = func.getattr("__self__")?;
     let is_class = owner.is_instance_of::<PyType>();
-    if is_class || !imports::obj_to_ref(py)?.call1((func,))?.eq(reference)? {
+    if is_class || !host::obj_to_ref(py)?.call1((func,))?.eq(reference)? {
         return Ok(args);
     }
     let mut all = vec![owner];

@@ -6,7 +6,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 
 /// Calls `function` in `context`.
@@ -63,17 +63,24 @@ pub enum Caller {
     RunCoroutineJob,
     ProcessJobs,
     RemoveJob,
+    AddJob,
     RealAddJob,
 }
 
 impl Caller {
-    fn function<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// That of a run, of a coroutine function or another.
+    pub fn of_run(is_coroutine: bool) -> Self {
+        if is_coroutine { Self::RunCoroutineJob } else { Self::RunJob }
+    }
+
+    fn function<'py>(self, py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> {
         match self {
-            Self::RunJob => imports::run_tells(py)?.getattr(intern!(py, "run_job")),
-            Self::RunCoroutineJob => imports::run_tells(py)?.getattr(intern!(py, "run_coroutine_job")),
-            Self::ProcessJobs => imports::scheduler_tells(py)?.getattr(intern!(py, "_process_jobs")),
-            Self::RemoveJob => imports::scheduler_tells(py)?.getattr(intern!(py, "remove_job")),
-            Self::RealAddJob => imports::scheduler_tells(py)?.getattr(intern!(py, "_real_add_job")),
+            Self::RunJob => host::tells_as_run_job(py),
+            Self::RunCoroutineJob => host::tells_as_run_coroutine_job(py),
+            Self::ProcessJobs => host::tells_as_process_jobs(py),
+            Self::RemoveJob => host::tells_as_remove_job(py),
+            Self::AddJob => host::tells_as_add_job(py),
+            Self::RealAddJob => host::tells_as_real_add_job(py),
         }
     }
 
@@ -97,6 +104,6 @@ impl Caller {
         };
         let mut all = vec![logger.getattr(level)?];
         all.extend(arguments.into_pyobject(py)?.iter());
-        tell_in(context, &self.function(py)?, &PyTuple::new(py, all)?, options.as_ref())
+        tell_in(context, self.function(py)?, &PyTuple::new(py, all)?, options.as_ref())
     }
 }

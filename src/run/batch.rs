@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::engine::{Firing, Item, StoreId};
-use mainspring_core::job::JobKey;
+use mainspring_core::job::{Ended, JobKey};
 use mainspring_core::store::GivenBack;
 
 use crate::dispatch::hub::{Attached, Hub};
@@ -92,15 +92,15 @@ impl Batch {
         self.now.set(None);
     }
 
-    /// Gives back the instance slot of a firing.
-    pub fn finish(&self, hub: &Hub, attached: &Attached, firing: &Firing) {
+    /// Gives back the instance slot of a firing, whose last fire ended so.
+    pub fn finish(&self, hub: &Hub, attached: &Attached, firing: &Firing, ended: Ended) {
         if !hub.origin.is_here() {
             return;
         }
         if !self.settles(attached) {
-            return hub.finish_in(&attached.store, firing);
+            return hub.finish_in(&attached.store, firing, ended);
         }
-        let slot = GivenBack::Slot(firing.key);
+        let slot = GivenBack::Slot(firing.last_fire(), ended);
         attached.store.give_back(self.keys.borrow_mut().drain(..).chain([slot]));
         self.ended.set(self.ended.get() + 1);
     }

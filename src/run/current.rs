@@ -91,5 +91,5 @@ pub fn current_run(py: Python<'_>) -> Option<(Bound<'_, PyAny>, Bound<'_, PyStri
     let current = HERE
         .with_borrow(|here| here.last().map(|current| (current.hub.clone(), Arc::clone(&current.job_id))));
     let (hub, job_id) = current?;
-    Some((hub?.scheduler(py)?, text::string(py, &job_id)))
+    Some((hub?.scheduler(py)?.into_any(), text::string(py, &job_id)))
 }

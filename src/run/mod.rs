@@ -1,8 +1,13 @@
-//! A run of a job, whoever calls its function.
+//! One run, whoever calls its function: its steps, what is told of it, and what the runs of one go share.
 
-pub mod batch;
+pub mod awaitables;
+mod batch;
 pub mod current;
+pub mod env;
+pub mod native;
+pub mod notices;
+pub mod python;
 pub mod report;
 pub mod steps;
-pub mod submitting;
+mod submitting;
 pub mod unawaited;

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::py::host;
 use crate::py::imports;
 use crate::py::once::{Once, intern};
 
@@ -28,7 +29,7 @@ pub fn submit_is_replaced(py: Python<'_>) -> PyResult<bool> {
     if PLAIN.get(py).is_some_and(is_known) {
         return Ok(false);
     }
-    if imports::submit_is_replaced(py)?.call0()?.is_truthy()? {
+    if host::submit_is_replaced(py)?.call0()?.is_truthy()? {
         return Ok(true);
     }
     if let Some(code) = &code {

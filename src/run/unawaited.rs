@@ -10,11 +10,10 @@
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::py::host;
 use crate::py::once::{Once, intern};
 use crate::py::text;
 use crate::run::current;
-
-const FUNCTION: &str = "_warn_unawaited_coroutine";
 
 /// Stands in the place of the function that warns.
 #[pyclass(module = "mainspring._mainspring", frozen)]
@@ -38,11 +37,11 @@ impl WarnUnawaited {
 pub fn watch(py: Python<'_>) {
     static IS_WATCHED: Once<bool> = Once::new();
     let put = || {
-        let warnings = py.import("warnings")?;
-        let function = warnings.getattr(FUNCTION)?;
+        let (warnings, name) = host::cpython::warns_of_unawaited(py)?;
+        let function = warnings.getattr(name)?;
         // Another thread may have come first.
         if !function.is_instance_of::<WarnUnawaited>() {
-            warnings.setattr(FUNCTION, WarnUnawaited { function: function.unbind() })?;
+            warnings.setattr(name, WarnUnawaited { function: function.unbind() })?;
         }
         Ok::<_, PyErr>(true)
     };
@@ -52,10 +51,7 @@ pub fn watch(py: Python<'_>) {
 
 /// Tells of the coroutines that a run has left behind.
 pub fn tell(py: Python<'_>, job_id: &str, names: Vec<Py<PyString>>) {
-    let tell = || {
-        py.import("mainspring._loops.coroutines")?
-            .call_method1("tell_unawaited", (text::string(py, job_id), names))
-    };
+    let tell = || host::tell_unawaited(py)?.call1((text::string(py, job_id), names));
     if let Err(error) = tell() {
         error.write_unraisable(py, None);
     }

@@ -1,29 +1,28 @@
 //! `Engine`: the timer thread and the dispatch of one scheduler, as Python sees them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mainspring_core::engine::{EngineHandle, StoreId};
 use mainspring_core::job::JobId;
-use mainspring_core::time::{Clock, SystemClock};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::dispatch::hub::{Executor, Hub, HubDispatch, wait_none};
-use crate::dispatch::run_log::Logbook;
+use crate::dispatch::driver::{Driver, SystemDriver};
+use crate::dispatch::hub::{Executor, Hub, HubDispatch};
+use crate::dispatch::tally::wait_none;
+use crate::dispatch::watch::{Logbook, Unwatched, Watch};
 use crate::event_loop::inbox::LoopInbox;
 use crate::job::record::executor_number;
 use crate::process::fork::keep_for_ever;
 use crate::py::awaitable::awaitable;
 use crate::py::error::to_py;
 use crate::py::imports;
-use crate::py::once::intern;
 use crate::py::text::{self, Text};
 use crate::py::truth::Truth;
 use crate::run::current::{InThisThread, runs_in_this_thread};
-use crate::scheduler::virtual_time::VirtualTime;
 use crate::store::native::NativeStore;
 use crate::time::datetime::instant;
 use crate::worker::pool::WorkerPool;
@@ -33,8 +32,6 @@ use crate::worker::pool::WorkerPool;
 pub struct Engine {
     hub: Arc<Hub>,
     handle: Arc<EngineHandle>,
-    /// Whether the engine is started where a manual clock, and no thread, drives it.
-    is_driven: AtomicBool,
     control: Py<LoopInbox>,
     coro: Mutex<Option<Py<LoopInbox>>>,
     stores: Mutex<Vec<(String, StoreId, Py<NativeStore>)>>,
@@ -43,6 +40,27 @@ pub struct Engine {
 impl Engine {
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
+    }
+
+    /// The engine of `scheduler` by another driver than the system's, perhaps.
+    pub fn driven_by(
+        scheduler: &Bound<'_, PyAny>,
+        driver: Arc<dyn Driver>,
+        watch: Box<dyn Watch>,
+    ) -> PyResult<Self> {
+        let py = scheduler.py();
+        let weak = imports::weak_reference(py)?.call1((scheduler,))?;
+        let hub = Arc::new(Hub::new(weak.unbind(), driver, watch));
+        let handle =
+            Arc::new(EngineHandle::new(Arc::clone(&hub.clock), Arc::new(HubDispatch(Arc::clone(&hub)))));
+        let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
+        Ok(Self {
+            hub,
+            handle,
+            control: Py::new(py, control)?,
+            coro: Mutex::default(),
+            stores: Mutex::default(),
+        })
     }
 
     /// The native store attached under an alias; without one, the only one there is.
@@ -54,32 +72,20 @@ impl Engine {
         };
         found.map(|(.., store)| store.clone_ref(py))
     }
+
+    /// The native stores that are attached, with their aliases.
+    pub fn native_stores(&self, py: Python<'_>) -> Vec<(String, Py<NativeStore>)> {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.iter().map(|(name, _, store)| (name.clone(), store.clone_ref(py))).collect()
+    }
 }
 
 #[pymethods]
 impl Engine {
-    /// The engine of `scheduler`, on the system's clock or on one that is moved by hand.
+    /// The engine of `scheduler` on the system's clock.
     #[new]
-    #[pyo3(signature = (scheduler, time=None))]
-    fn new(scheduler: &Bound<'_, PyAny>, time: Option<&Bound<'_, VirtualTime>>) -> PyResult<Self> {
-        let py = scheduler.py();
-        let weak = imports::weak_reference(py)?.call1((scheduler,))?;
-        let drive = time.map(|time| Arc::clone(&time.get().drive));
-        let clock: Arc<dyn Clock> = match &drive {
-            Some(drive) => Arc::clone(&drive.clock) as Arc<dyn Clock>,
-            None => Arc::new(SystemClock::new()),
-        };
-        let hub = Arc::new(Hub::new(weak.unbind(), Arc::clone(&clock), drive, look_at_loops));
-        let handle = Arc::new(EngineHandle::new(clock, Arc::new(HubDispatch(Arc::clone(&hub)))));
-        let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
-        Ok(Self {
-            hub,
-            handle,
-            is_driven: AtomicBool::new(false),
-            control: Py::new(py, control)?,
-            coro: Mutex::default(),
-            stores: Mutex::default(),
-        })
+    fn new(scheduler: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::driven_by(scheduler, Arc::new(SystemDriver::new()), Box::new(Unwatched))
     }
 
     /// A further inbox, for another loop than that of `control`.
@@ -122,16 +128,8 @@ impl Engine {
     fn attach_store(&self, alias: &Bound<'_, PyString>, store: &Bound<'_, NativeStore>) -> PyResult<()> {
         let shared = Arc::clone(store.get().shared());
         let id = self.hub.add_store(Arc::clone(&shared), alias.clone().unbind());
-        let seed = self.hub.virtual_time.as_ref().map(|(drive, _)| drive.next_seed());
-        shared.change(|s| {
-            s.set_id(id);
-            if let Some(seed) = seed {
-                s.set_seed(seed);
-            }
-        });
-        // A manual clock is driven step by step: there is nobody to wake.
-        let waker = self.hub.virtual_time.is_none().then(|| Arc::clone(self.handle.waker()));
-        shared.set_waker(waker);
+        shared.change(|s| s.set_id(id));
+        self.hub.driver.adopt(&shared, &self.handle);
         let name = text::of(alias)?.into_owned();
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).push((name, id, store.clone().unbind()));
         self.handle.attach(id, shared);
@@ -151,12 +149,18 @@ impl Engine {
         }
     }
 
-    /// Names the executor `alias`: its sync functions run in `pool`; without one every firing goes to the
-    /// scheduler's `_submit_native`.
-    fn set_executor(&self, alias: Text<'_>, pool: Option<&Bound<'_, WorkerPool>>, logger: Py<PyAny>) {
+    /// Names the executor `alias`: its sync functions run in `pool`, or `calls_here` on the loop of `control`; else every
+    /// firing goes to the scheduler's `_submit_native`.
+    fn set_executor(
+        &self,
+        alias: Text<'_>,
+        pool: Option<&Bound<'_, WorkerPool>>,
+        calls_here: bool,
+        logger: Py<PyAny>,
+    ) {
         let pool = pool.map(|pool| Arc::clone(pool.get().shared()));
-        self.hub
-            .set_executor(executor_number(alias.as_str()), Some(Executor { pool, logger: Arc::new(logger) }));
+        let executor = Executor { pool, calls_here, logger: Arc::new(logger) };
+        self.hub.set_executor(executor_number(alias.as_str()), Some(executor));
     }
 
     /// Forgets the executor `alias`.
@@ -171,16 +175,11 @@ impl Engine {
         keep_for_ever(slf.into_any().unbind());
     }
 
-    /// Starts the timer thread, or has the manual clock drive the engine. The engine keeps its scheduler alive while it runs.
+    /// Has the engine driven, by its timer thread as a rule. It keeps its scheduler alive while it runs.
     fn start(&self, py: Python<'_>, paused: Truth) -> PyResult<()> {
         self.hub.hold_scheduler(py, true);
         self.handle.set_paused(paused.0);
-        if let Some((drive, _)) = &self.hub.virtual_time {
-            self.is_driven.store(true, Ordering::SeqCst);
-            drive.add(&self.hub, &self.handle);
-            return Ok(());
-        }
-        py.detach(|| self.handle.start()).map_err(to_py)
+        self.hub.driver.start(py, &self.hub, &self.handle).map_err(to_py)
     }
 
     /// Stops or resumes looking for due jobs.
@@ -190,11 +189,7 @@ impl Engine {
 
     /// Stops the timer thread and waits for its end.
     fn stop(&self, py: Python<'_>) {
-        if let Some((drive, _)) = &self.hub.virtual_time {
-            if self.is_driven.swap(false, Ordering::SeqCst) {
-                drive.remove(&self.hub);
-            }
-        }
+        self.hub.driver.stop(&self.hub);
         py.detach(|| {
             self.handle.stop();
             self.hub.join_asides();
@@ -222,21 +217,20 @@ impl Engine {
         self.hub.listener_mask.store(mask, Ordering::Relaxed);
     }
 
-    /// Whether the timer thread lives, or a manual clock drives the engine.
+    /// Whether the engine is driven: its timer thread, where it has one, lives.
     #[getter]
     fn running(&self) -> bool {
-        self.is_driven.load(Ordering::SeqCst) || self.handle.is_running()
+        self.hub.driver.drives(&self.hub, &self.handle)
     }
 
-    /// The runs on a manual clock so far, from the `first` on, of one job or of all: number, job id, scheduled
+    /// The runs so far, where they are watched, from the `first` on, of one job or of all: number, job id, scheduled
     /// and start time in microseconds since the epoch, how it ended, what it returned or raised.
     #[pyo3(signature = (job_id=None, first=0))]
     fn runs<'py>(&self, py: Python<'py>, job_id: Option<Text<'py>>, first: usize) -> Logbook<'py> {
-        let log = self.hub.virtual_time.as_ref().map(|(_, log)| log);
-        log.map_or_else(Vec::new, |log| log.read(py, job_id.as_ref().map(Text::as_str), first))
+        self.hub.watch.read(py, job_id.as_ref().map(Text::as_str), first)
     }
 
-    /// Takes note of a run that an executor written in Python has made.
+    /// Tells whoever watches the runs of one that an executor written in Python has made.
     fn note_run(
         &self,
         job_id: Text<'_>,
@@ -245,16 +239,15 @@ impl Engine {
         outcome: &str,
         value: Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        if let Some((_, log)) = &self.hub.virtual_time {
-            log.note(&JobId::from(job_id.as_str()), instant(scheduled)?, instant(started)?, outcome, value);
-        }
+        let id = JobId::from(job_id.as_str());
+        self.hub.watch.note(&id, instant(scheduled)?, instant(started)?, outcome, value);
         Ok(())
     }
 
-    /// How many runs there have been on a manual clock.
+    /// How many runs there have been, where they are watched.
     #[getter]
     fn run_count(&self) -> usize {
-        self.hub.virtual_time.as_ref().map_or(0, |(_, log)| log.len())
+        self.hub.watch.len()
     }
 
     /// How many runs are queued or under way.
@@ -287,10 +280,6 @@ impl Engine {
     fn idle<'py>(&self, py: Python<'py>, but: usize) -> PyResult<Bound<'py, PyAny>> {
         awaitable(py, wait_none(Arc::clone(&self.hub), but))
     }
-}
-
-fn look_at_loops(scheduler: &Bound<'_, PyAny>) -> PyResult<()> {
-    scheduler.call_method0(intern!(scheduler.py(), "_check_loops")).map(drop)
 }
 
 /// Calls a job's function for an executor written in Python, noted as this thread's current run. Without an engine,

@@ -9,19 +9,22 @@ use mainspring_core::time::Clock;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::dispatch::drive::Drive;
+use crate::dispatch::driver::Driver;
 use crate::dispatch::hub::Place;
 use crate::event_loop::drain;
 use crate::event_loop::inbox::LoopInbox;
 use crate::job::seen::Seen;
 use crate::py::text;
+use crate::scheduler::drive::Drive;
+use crate::scheduler::engine::Engine;
+use crate::scheduler::run_log::RunLog;
 use crate::time::datetime::instant;
 use crate::worker::pool::WorkerPool;
 
 /// The time of a manual clock, and the engines that go by it.
 #[pyclass(module = "mainspring._mainspring", frozen)]
 pub struct VirtualTime {
-    pub drive: Arc<Drive>,
+    drive: Arc<Drive>,
 }
 
 #[pymethods]
@@ -29,6 +32,12 @@ impl VirtualTime {
     #[new]
     fn new(start: &Bound<'_, PyAny>, seed: u64) -> PyResult<Self> {
         Ok(Self { drive: Arc::new(Drive::new(instant(start)?, seed)) })
+    }
+
+    /// An engine of `scheduler` that goes by this time, and notes its runs.
+    fn make_engine(&self, scheduler: &Bound<'_, PyAny>) -> PyResult<Engine> {
+        let driver = Arc::clone(&self.drive) as Arc<dyn Driver>;
+        Engine::driven_by(scheduler, driver, Box::new(RunLog::default()))
     }
 
     /// The wall clock, in microseconds since the epoch.
@@ -72,7 +81,8 @@ impl VirtualTime {
     /// Goes on up to the wall-clock time `until`, in microseconds since the epoch, for as long as what is due belongs to
     /// the loop of `inbox` and ends at once. On that loop's thread only.
     fn drive(&self, inbox: &Bound<'_, LoopInbox>, until: i64) -> PyResult<()> {
-        drain::drive(inbox, &self.drive, UtcMicros::clamped(until))
+        let until = UtcMicros::clamped(until);
+        drain::drive(inbox, |here| self.drive.next_on_loop(here, until))
     }
 
     /// Sends the item that is next, and those after it that belong to the same place, where they are handled,
@@ -88,7 +98,7 @@ impl VirtualTime {
         if shared.stuck.load(Ordering::SeqCst) >= shared.max_workers() {
             return Ok(false);
         }
-        WorkerPool::drive(pool, self.drive.segment(UtcMicros::clamped(until), done))
+        WorkerPool::drive(pool, Box::new(self.drive.segment(UtcMicros::clamped(until), done)))
     }
 
     /// Takes the drive back from a worker that its run keeps; says which job that is, of which scheduler, and
@@ -97,7 +107,7 @@ impl VirtualTime {
         let (hub, firing) = self.drive.reclaim()?;
         let seen = Seen::read(&hub.attached(firing.store)?.store, firing.key)?;
         let at = firing.run_times.as_slice().first().map_or(0, |at| at.get());
-        Some((hub.scheduler(py)?, text::string(py, &seen.id), at))
+        Some((hub.scheduler(py)?.into_any(), text::string(py, &seen.id), at))
     }
 
     /// How many items have been handled.

@@ -14,8 +14,9 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::job::handle::{Job, Origin};
 use crate::job::record::Store;
 use crate::job::seen::{self, Seen};
-use crate::py::imports;
+use crate::py::host;
 use crate::py::text::{self, Text};
+use crate::store::listing::Listing;
 use crate::time::datetime;
 use crate::trigger::{core_trigger, trigger_zone};
 
@@ -86,16 +87,13 @@ impl NativeStore {
         Py::new(py, Job::linked(Arc::clone(&self.store), key, seen, scheduler, alias))
     }
 
-    /// The jobs under `keys`, by fire time and then id, those without a fire time last.
-    fn handles<'py>(&self, py: Python<'py>, mut entries: Vec<Entry>) -> PyResult<Bound<'py, PyList>> {
-        entries.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
-        let jobs = PyList::empty(py);
-        for (_, key) in entries {
-            if let Some(job) = self.handle(py, key)? {
-                jobs.append(job)?;
-            }
-        }
-        Ok(jobs)
+    /// Handles on these jobs. They are made in their order, since CPython's collector of garbage goes through them as
+    /// they were made.
+    fn handles<'py>(&self, py: Python<'py>, listing: Listing) -> PyResult<Bound<'py, PyList>> {
+        let owner = self.owner(py);
+        let mut jobs = Vec::with_capacity(listing.len());
+        listing.each(|key, seen| self.handle_on(py, key, seen, &owner).map(|job| jobs.push(job)))?;
+        PyList::new(py, jobs)
     }
 }
 
@@ -130,9 +128,6 @@ impl NativeStore {
         Ok(Some(true))
     }
 }
-
-/// What the order of jobs in a listing depends on (paused or not, fire time, id), and the job's key.
-type Entry = ((bool, Option<mainspring_core::UtcMicros>, Arc<str>), JobKey);
 
 #[pymethods]
 impl NativeStore {
@@ -261,21 +256,11 @@ impl NativeStore {
     }
 
     fn all_jobs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let entries = self.store.read(|s| {
-            s.jobs().map(|job| ((job.next.is_none(), job.next, Arc::clone(job.id)), job.key)).collect()
-        });
-        self.handles(py, entries)
+        self.handles(py, Listing::of_all(&self.store))
     }
 
     fn due_jobs<'py>(&self, py: Python<'py>, now: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let now = datetime::instant(now)?;
-        let entries = self.store.read(|s| {
-            s.due(now)
-                .filter_map(|key| s.get(key))
-                .map(|job| ((job.next.is_none(), job.next, Arc::clone(job.id)), job.key))
-                .collect()
-        });
-        self.handles(py, entries)
+        self.handles(py, Listing::of_due(&self.store, datetime::instant(now)?))
     }
 
     fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -300,11 +285,11 @@ fn jitter_seed() -> u64 {
 }
 
 fn lookup(py: Python<'_>, id: &str) -> PyErr {
-    raise(py, imports::job_lookup_error(py), id)
+    raise(py, host::job_lookup_error(py), id)
 }
 
 fn conflicting_id(py: Python<'_>, id: &str) -> PyErr {
-    raise(py, imports::conflicting_id_error(py), id)
+    raise(py, host::conflicting_id_error(py), id)
 }
 
 fn raise(py: Python<'_>, class: PyResult<&Bound<'_, PyAny>>, id: &str) -> PyErr {

@@ -1,4 +1,4 @@
-//! The time and the chance that a thread is told while it acts on behalf of a scheduler with a manual clock.
+//! The time and the chance that a thread is told while it acts on behalf of a scheduler whose clock is not the system's.
 
 use std::cell::RefCell;
 
@@ -17,13 +17,13 @@ thread_local! {
     static ANSWERS: RefCell<Option<Answers>> = const { RefCell::new(None) };
 }
 
-/// A value drawn evenly from 0 to `longest` where the thread is on behalf of a manual clock.
+/// A value drawn evenly from 0 to `longest` where the thread is on behalf of another clock than the system's.
 pub fn drawn_here(longest: f64) -> Option<f64> {
     let micros = (longest * 1e6) as i64;
     ANSWERS.with_borrow_mut(|answers| answers.as_mut().map(|a| a.jitter.draw(micros) as f64 / 1e6))
 }
 
-/// The time now where the thread is on behalf of a manual clock.
+/// The time now where the thread is on behalf of another clock than the system's.
 pub fn now_here() -> Option<UtcMicros> {
     ANSWERS.with_borrow(|answers| answers.as_ref().map(|a| a.now))
 }

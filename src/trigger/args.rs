@@ -5,58 +5,46 @@ use std::convert::Infallible;
 use mainspring_core::UtcMicros;
 use pyo3::exceptions::{PyAttributeError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyModule, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::py::error::with_note;
-use crate::py::once::{Once, intern};
+use crate::py::host::{self, TimeNames};
+use crate::py::once::intern;
 use crate::py::text;
 use crate::time::datetime::{Std, is_datetime, tzinfo_of, wrong_type};
 use crate::time::on_behalf;
 use crate::time::zone::TimeZone;
 
-/// A trigger's Python module, where it looks up `get_localzone` and `datetime`: so that whoever replaces
-/// those names there, as tools that freeze time do, is obeyed as in APScheduler.
-pub struct Home {
-    name: &'static str,
-    module: Once<Py<PyModule>>,
-}
+/// A trigger's Python module, where it looks up `get_localzone` and `datetime`.
+pub struct Home(pub &'static TimeNames);
 
 impl Home {
-    pub const fn new(name: &'static str) -> Self {
-        Self { name, module: Once::new() }
-    }
-
-    fn module<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyModule>> {
-        Ok(self.module.get_or_try_init(py, || Ok::<_, PyErr>(py.import(self.name)?.unbind()))?.bind(py))
-    }
-
     /// The machine's time zone.
     pub fn local_zone<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.module(py)?.getattr(intern!(py, "get_localzone"))?.call0()
+        self.0.get_localzone(py)?.call0()
     }
 
-    /// The time now in `tzinfo`; on behalf of a scheduler with a manual clock, that clock's.
+    /// The time now in `tzinfo`; on behalf of a scheduler whose clock is not the system's, that clock's.
     pub fn now<'py>(&self, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = tzinfo.py();
         if let Some(now) = on_behalf::now_here() {
             return TimeZone::of(tzinfo)?.datetime(py, now);
         }
-        let datetime = self.module(py)?.getattr(intern!(py, "datetime"))?;
-        datetime.call_method1(intern!(py, "now"), (tzinfo,))
+        self.0.datetime(py)?.call_method1(intern!(py, "now"), (tzinfo,))
     }
 
     /// Whether somebody has put another clock in the place of Python's.
     pub fn clock_is_replaced(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(!self.module(py)?.getattr(intern!(py, "datetime"))?.is(&Std::get(py)?.datetime))
+        Ok(!self.0.datetime(py)?.is(&Std::get(py)?.datetime))
     }
 
-    /// The date today on the machine's own clock; on a manual clock, in `tzinfo`.
+    /// The date today on the machine's own clock; on behalf of another clock, in `tzinfo`.
     pub fn today<'py>(&self, tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = tzinfo.py();
         if let Some(now) = on_behalf::now_here() {
             return TimeZone::of(tzinfo)?.datetime(py, now)?.call_method0(intern!(py, "date"));
         }
-        self.module(py)?.getattr(intern!(py, "date"))?.call_method0(intern!(py, "today"))
+        self.0.date(py)?.call_method0(intern!(py, "today"))
     }
 
     /// The zone of a trigger: the one given, else that of the first aware datetime among `dates`, else the
@@ -78,11 +66,6 @@ impl Home {
     }
 }
 
-fn util<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyModule>> {
-    static UTIL: Once<Py<PyModule>> = Once::new();
-    Ok(UTIL.get_or_try_init(py, || Ok::<_, PyErr>(py.import("mainspring.util")?.unbind()))?.bind(py))
-}
-
 /// `mainspring.util.astimezone`, which leaves these two classes as they are.
 pub fn astimezone<'py>(zone: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let std = Std::get(zone.py())?;
@@ -90,7 +73,7 @@ pub fn astimezone<'py>(zone: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> 
     if class.is(&std.zoneinfo) || class.is(&std.timezone) {
         return Ok(zone.clone());
     }
-    util(zone.py())?.getattr(intern!(zone.py(), "astimezone"))?.call1((zone,))
+    host::astimezone(zone.py())?.call1((zone,))
 }
 
 /// Whether `value` is a datetime with a zone.
@@ -108,7 +91,7 @@ pub fn convert_to_datetime<'py>(
     if value.is_none() || is_aware(value)? {
         return Ok(value.clone());
     }
-    util(py)?.getattr(intern!(py, "convert_to_datetime"))?.call1((value, tzinfo, name))
+    host::convert_to_datetime(py)?.call1((value, tzinfo, name))
 }
 
 /// `value`, or `None` where it is false: as APScheduler reads what may be left out.
@@ -118,17 +101,17 @@ pub fn unless_false<'py>(value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>
 
 /// `mainspring.util.asdate`.
 pub fn asdate<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    util(value.py())?.getattr(intern!(value.py(), "asdate"))?.call1((value,))
+    host::asdate(value.py())?.call1((value,))
 }
 
 /// `mainspring.util.datetime_repr`.
 pub fn datetime_repr(dt: &Bound<'_, PyAny>) -> PyResult<String> {
-    util(dt.py())?.getattr(intern!(dt.py(), "datetime_repr"))?.call1((dt,))?.extract()
+    host::datetime_repr(dt.py())?.call1((dt,))?.extract()
 }
 
 /// `mainspring.util.timezone_repr`.
 pub fn timezone_repr<'py>(tzinfo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    util(tzinfo.py())?.getattr(intern!(tzinfo.py(), "timezone_repr"))?.call1((tzinfo,))
+    host::timezone_repr(tzinfo.py())?.call1((tzinfo,))
 }
 
 /// Adds to a `repr` what is there of start, end and jitter.

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::live;
+use crate::py::host;
 use crate::py::once::intern;
 use crate::time::datetime::Std;
 use crate::time::on_behalf;
@@ -86,11 +87,11 @@ pub fn apply_jitter<'py>(
     let kwargs = PyDict::new(py);
     kwargs.set_item(intern!(py, "seconds"), draw_seconds(jitter)?)?;
     let delay = Std::get(py)?.timedelta.bind(py).call((), Some(&kwargs))?;
-    py.import("mainspring.util")?.getattr("datetime_utc_add")?.call1((next_fire_time, delay))
+    host::datetime_utc_add(py)?.call1((next_fire_time, delay))
 }
 
 /// `random.uniform(0, longest)`: Python's generator, so that `random.seed` governs it. On behalf of a scheduler
-/// with a manual clock that clock's seed does.
+/// whose clock is not the system's that clock's seed does.
 pub fn draw_seconds<'py>(longest: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = longest.py();
     if let Some(drawn) = on_behalf::drawn_here(longest.extract().unwrap_or(0.0)) {

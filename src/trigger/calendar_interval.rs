@@ -12,11 +12,12 @@ use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
 use crate::py::error::to_py;
+use crate::py::host;
 use crate::time::datetime;
 use crate::time::datetime::{civil_date, date_from_civil};
 use crate::time::zone::TimeZone;
 
-static HOME: Home = Home::new("mainspring.triggers.calendarinterval");
+static HOME: Home = Home(&host::CALENDAR_INTERVAL);
 const ARGUMENTS: [&str; 11] = [
     "years",
     "months",

@@ -14,7 +14,7 @@ use super::base::{self, BaseTrigger};
 use super::live::{self, Mark};
 use super::{HostZones, PythonJitter, core_trigger_in, trigger_zone};
 use crate::py::error::to_py;
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 use crate::py::text;
 use crate::time::datetime::in_range;
@@ -57,7 +57,7 @@ impl BaseCombiningTrigger {
         // Whoever changes the list changes the trigger.
         let triggers = match triggers.is_instance_of::<PyTuple>() {
             true => triggers,
-            false => imports::trigger_list(slf.py())?.call1((triggers,))?,
+            false => host::trigger_list(slf.py())?.call1((triggers,))?,
         };
         for trigger in triggers.try_iter()? {
             let trigger = trigger?;
@@ -149,7 +149,7 @@ impl BaseCombiningTrigger {
 
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let py = slf.py();
-        let reference = py.import("mainspring.util")?.getattr("obj_to_ref")?;
+        let reference = host::obj_to_ref(py)?;
         let members = members_of(slf)?;
         let states = PyList::empty(py);
         for trigger in &members {
@@ -173,8 +173,8 @@ impl BaseCombiningTrigger {
         let py = slf.py();
         let state = args::state_dict(state, slf, 1, "versions up to 1")?;
         let jitter = args::required(&state, "jitter")?;
-        let find = py.import("mainspring.util")?.getattr("ref_to_obj")?;
-        let ours = py.import("mainspring._pickles")?.getattr("ours")?;
+        let find = host::ref_to_obj(py)?;
+        let ours = host::name_of_ours(py)?;
         let triggers = PyList::empty(py);
         for member in args::required(&state, "triggers")?.try_iter()? {
             // A tuple, and in JSON a list.

@@ -12,12 +12,12 @@ use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
 use crate::py::error::to_py;
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
 use crate::py::text;
 use crate::time::zone::TimeZone;
 
-static HOME: Home = Home::new("mainspring.triggers.cron");
+static HOME: Home = Home(&host::CRON);
 const ARGUMENTS: [&str; 12] = [
     "year",
     "month",
@@ -308,7 +308,7 @@ impl CronTrigger {
             let name = field.name().as_str();
             list.append(classes.get_item(name)?.call1((name, field.to_string(), field.is_default()))?)?;
         }
-        let list = imports::field_list(py)?.call1((list,))?;
+        let list = host::field_list(py)?.call1((list,))?;
         if let Some(state) = &mut slf.borrow_mut().state {
             state.fields = Some(list.clone().unbind());
         }
@@ -319,7 +319,7 @@ impl CronTrigger {
     fn set_fields<'py>(slf: &Bound<'py, Self>, fields: &Bound<'py, PyAny>) -> PyResult<()> {
         let mut parts = slf.borrow().parts(slf.py())?;
         parts.fields = read_fields(fields)?;
-        let fields = imports::field_list(slf.py())?.call1((fields,))?;
+        let fields = host::field_list(slf.py())?.call1((fields,))?;
         Self::fill(slf, parts, Some(fields.unbind()))
     }
 
@@ -413,7 +413,7 @@ impl CronTrigger {
         let in_text = fields.get_item(0).is_ok_and(|field| field.is_instance_of::<PyTuple>());
         let fields = match in_text {
             true => None,
-            false => Some(imports::field_list(slf.py())?.call1((fields,))?.unbind()),
+            false => Some(host::field_list(slf.py())?.call1((fields,))?.unbind()),
         };
         Self::fill(slf, parts, fields).and_then(|()| live::made_anew(slf))
     }
@@ -462,8 +462,8 @@ fn text_of(string: &Bound<'_, PyString>) -> PyResult<String> {
 fn check_classes_of(class: &Bound<'_, PyType>) -> PyResult<()> {
     let py = class.py();
     match class.getattr_opt("FIELDS_MAP")? {
-        Some(classes) if !classes.is(imports::field_classes(py)?) => {
-            imports::check_classes(py)?.call1((classes.call_method0("values")?,)).map(drop)
+        Some(classes) if !classes.is(host::field_classes(py)?) => {
+            host::check_classes(py)?.call1((classes.call_method0("values")?,)).map(drop)
         }
         _ => Ok(()),
     }
@@ -478,7 +478,7 @@ fn read_fields(fields: &Bound<'_, PyAny>) -> PyResult<CronFields> {
         let (name, given, is_default) = match field.cast::<PyTuple>() {
             Ok(given) => given.extract::<(Bound<'_, PyString>, Bound<'_, PyString>, bool)>()?,
             Err(_) => {
-                imports::check_field(field.py())?.call1((&field,))?;
+                host::check_field(field.py())?.call1((&field,))?;
                 (field.getattr("name")?.cast_into()?, field.str()?, field.getattr("is_default")?.is_truthy()?)
             }
         };

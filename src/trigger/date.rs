@@ -9,10 +9,11 @@ use pyo3::types::{PyDict, PyTuple};
 use super::args::{self, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
+use crate::py::host;
 use crate::time::datetime::{instant, tzinfo_of};
 use crate::time::zone::TimeZone;
 
-static HOME: Home = Home::new("mainspring.triggers.date");
+static HOME: Home = Home(&host::DATE);
 const ARGUMENTS: [&str; 2] = ["run_date", "timezone"];
 
 /// Fires once, at a given time.

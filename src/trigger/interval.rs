@@ -12,11 +12,12 @@ use super::args::{self, Arg, Home, not_initialized};
 use super::base::BaseTrigger;
 use super::live::{self, Mark};
 use crate::py::error::to_py;
+use crate::py::host;
 use crate::py::text;
 use crate::time::datetime::{Std, delta_from_micros, delta_micros};
 use crate::time::zone::TimeZone;
 
-static HOME: Home = Home::new("mainspring.triggers.interval");
+static HOME: Home = Home(&host::INTERVAL);
 const ARGUMENTS: [&str; 9] =
     ["weeks", "days", "hours", "minutes", "seconds", "start_date", "end_date", "timezone", "jitter"];
 const SECOND: i64 = 1_000_000;

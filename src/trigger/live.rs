@@ -18,7 +18,7 @@ use pyo3::types::{PyString, PyType};
 use super::OrTrigger;
 use super::combining::{BaseCombiningTrigger, members_of};
 use super::{AndTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::{Once, intern};
 use crate::py::text;
 
@@ -115,7 +115,7 @@ pub fn watch_classes(py: Python<'_>, read_again: ReadAgain) -> PyResult<()> {
     let Ok(_) = READ_AGAIN.get_or_try_init(py, || Ok::<_, Infallible>(read_again));
     // Noted before anybody can put others into their place.
     originals(py)?;
-    let metaclass = imports::trigger_class(py)?.cast::<PyType>()?;
+    let metaclass = host::trigger_class(py)?.cast::<PyType>()?;
     for class in classes(py) {
         // SAFETY: this is what an assignment to `class.__class__` does where CPython allows it. Both are attached,
         // alive and made at run time, and instances of the metaclass are laid out as those of `type`, which a class
@@ -124,7 +124,7 @@ pub fn watch_classes(py: Python<'_>, read_again: ReadAgain) -> PyResult<()> {
             ffi::Py_INCREF(metaclass.as_ptr());
             (*class.as_ptr()).ob_type = metaclass.as_type_ptr();
         }
-        imports::init_abstract_class(py)?.call1((class,))?;
+        host::cpython::init_abstract_class(py)?.call1((class,))?;
     }
     Ok(())
 }

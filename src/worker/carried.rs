@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mainspring_core::job::Ended;
 use pyo3::prelude::*;
 
 use crate::dispatch::hub::Hub;
 use crate::dispatch::run::Run;
-use crate::py::imports;
+use crate::py::host;
 use crate::py::once::intern;
-use crate::run::report::Env;
+use crate::run::env::Env;
 use crate::worker::run;
 use crate::worker::thread_loop::ThreadLoop;
 
@@ -22,7 +23,7 @@ pub fn carry(env: &Env<'_>, mut run: Run) -> Option<Run> {
     let carried = CarriedRun { hub: Arc::clone(&env.hub), run: Mutex::new(Some(run)) };
     let carried = Bound::new(env.py, carried);
     let result = carried.as_ref().map_err(|error| error.clone_ref(env.py)).and_then(|carried| {
-        context?.call_method1(intern!(env.py, "run"), (imports::carry(env.py)?, carried)).map(drop)
+        context?.call_method1(intern!(env.py, "run"), (host::carry(env.py)?, carried)).map(drop)
     });
     env.never_fails(result);
     carried.ok().and_then(|carried| carried.get().take())
@@ -47,7 +48,7 @@ impl CarriedRun {
         let Some(run) = self.take() else { return };
         match Env::in_worker(py, &self.hub) {
             Some(env) => run::go_through(&env.in_run(), run, &mut ThreadLoop::default()),
-            None => self.hub.finish(&run.firing),
+            None => self.hub.finish(&run.firing, Ended::Lost),
         }
     }
 }

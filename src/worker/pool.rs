@@ -10,20 +10,20 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use mainspring_core::job::Ended;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 
-use crate::dispatch::drive::Segment;
+use crate::dispatch::driver::Segment;
 use crate::dispatch::hub::Place;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::py::error::raised;
-use crate::py::imports;
+use crate::py::host;
 use crate::py::tell::Caller;
 use crate::py::text;
 use crate::py::truth::Truth;
-use crate::run::report;
-use crate::run::report::Env;
+use crate::run::env::{self, Env};
 use crate::worker::run;
 use crate::worker::thread_loop::ThreadLoop;
 
@@ -74,8 +74,8 @@ impl WorkerPool {
         Self::ensure_spare(&Bound::new(py, Self::of(pool))?)
     }
 
-    /// Lends the drive of a manual clock to a worker; `false` when the pool is shut down.
-    pub fn drive(slf: &Bound<'_, Self>, segment: Segment) -> PyResult<bool> {
+    /// Lends the drive of engines to a worker; `false` when the pool is shut down.
+    pub fn drive(slf: &Bound<'_, Self>, segment: Box<dyn Segment>) -> PyResult<bool> {
         Self::ensure_spare(slf)?;
         Ok(slf.get().pool.push(vec![Task::Drive(segment)]).is_empty())
     }
@@ -89,7 +89,7 @@ impl WorkerPool {
         match Self::start_worker(slf, number) {
             Ok(thread) => pool.lock().threads.push(thread),
             Err(error) => {
-                if pool.end_worker(number) == 0 || report::is_interrupt(slf.py(), &error) {
+                if pool.end_worker(number) == 0 || env::is_interrupt(slf.py(), &error) {
                     return Err(error);
                 }
             }
@@ -106,7 +106,7 @@ impl WorkerPool {
             text::format(slf.py(), "%s_%s", (text::string(slf.py(), &slf.get().pool.prefix), number))?,
         )?;
         options.set_item("daemon", slf.get().pool.lock().daemon)?;
-        let thread = imports::new_thread(slf.py())?.call((), Some(&options))?;
+        let thread = host::new_thread(slf.py())?.call((), Some(&options))?;
         thread.call_method0("start")?;
         Ok(thread.unbind())
     }
@@ -208,7 +208,7 @@ impl WorkerPool {
                     }
                     match &env {
                         Some(env) => run::run_in_worker(env, firing, &mut thread_loop),
-                        None => hub.finish(&firing),
+                        None => hub.finish(&firing, Ended::Lost),
                     }
                 }
                 Task::Drive(segment) => {
@@ -219,7 +219,7 @@ impl WorkerPool {
                         }
                         match &env {
                             Some(env) => run::run_in_worker(env, firing, &mut thread_loop),
-                            None => hub.finish(&firing),
+                            None => hub.finish(&firing, Ended::Lost),
                         }
                         if !pool.origin.is_here() || hub.has_work_for_loops() {
                             break;
@@ -231,8 +231,7 @@ impl WorkerPool {
                         }
                     }
                     if pool.origin.is_here() {
-                        segment.end(&place);
-                        segment.done.bind(py).call0()?;
+                        segment.end(py, &place)?;
                     }
                 }
                 Task::Call(function, args) => {
@@ -277,7 +276,7 @@ fn join(py: Python<'_>, pool: &Pool) -> PyResult<()> {
 }
 
 fn log_failure(py: Python<'_>, message: &str, error: &PyErr) -> PyResult<()> {
-    let logger = imports::get_logger(py)?.call1(("executors",))?;
+    let logger = host::get_logger(py)?.call1(("executors",))?;
     Caller::RunJob.log(None, &logger, "error", (message,), Some(raised(py, error).as_any()))
 }
 

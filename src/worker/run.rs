@@ -4,9 +4,9 @@ use mainspring_core::engine::Firing;
 
 use crate::dispatch::loop_queue::Work;
 use crate::dispatch::run::{Outcome, Run};
+use crate::run::awaitables;
 use crate::run::current::InThisThread;
-use crate::run::report::Env;
-use crate::run::steps;
+use crate::run::env::Env;
 use crate::worker::carried;
 use crate::worker::thread_loop::ThreadLoop;
 
@@ -26,29 +26,31 @@ pub fn run_in_worker(env: &Env<'_>, firing: Firing, thread_loop: &mut ThreadLoop
 pub fn go_through(env: &Env<'_>, mut run: Run, thread_loop: &mut ThreadLoop) {
     let (py, hub) = (env.py, &env.hub);
     let here = InThisThread::enter(py, hub, &run.seen.id);
-    env.never_fails(run.tell_submitted(env));
-    while run.next_in_time(env).is_some() {
+    run.tell_submitted(env);
+    while run.next(env) {
         let context = run.context(env);
         env.never_fails(thread_loop.before_run(env));
         let result = context.and_then(|context| run.seen.record.call_in(&context));
         env.never_fails(thread_loop.after_run(py));
         here.tell_unawaited();
         match result {
-            Ok(value) if steps::is_awaitable(&value).unwrap_or(false) => {
+            Ok(value) if awaitables::is_awaitable(&value).unwrap_or(false) => {
                 if !hub.origin.is_here() {
                     // It has forked, and this is the child: here is no loop to await it on.
-                    env.never_fails(steps::close(&value));
+                    awaitables::leave(env, &value);
                     return;
                 }
                 let coroutines = hub.coroutines();
                 coroutines.push(vec![Work::Await(Box::new(run), value.unbind())]);
                 if !coroutines.has_loop() {
                     // Asked only now: whoever takes the loop away looks into the queue after that.
-                    steps::abandon_queued(env, &coroutines, steps::SHUT_DOWN);
+                    awaitables::abandon_queued(env, &coroutines, awaitables::SHUT_DOWN);
                 }
                 return;
             }
-            result => run.settle(env, Outcome::of(result)),
+            result => {
+                run.settle(env, &Outcome::of(result));
+            }
         }
     }
 }

@@ -13,9 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::dispatch::hub::Hub;
-use crate::py::imports;
-use crate::py::once::{Once, intern};
-use crate::run::report::Env;
+use crate::py::host::{self, cpython};
+use crate::run::env::Env;
 
 /// What one worker thread knows of its loop setting.
 #[derive(Default)]
@@ -37,7 +36,7 @@ impl ThreadLoop {
     pub fn before_run(&mut self, env: &Env<'_>) -> PyResult<()> {
         let py = env.py;
         if !std::ptr::eq(self.hub.as_ptr(), Arc::as_ptr(&env.hub)) {
-            let proxy = env.scheduler.call_method0(intern!(py, "_thread_loop"))?;
+            let proxy = env.scheduler.thread_loop()?;
             self.hub = Arc::downgrade(&env.hub);
             self.setting =
                 (!proxy.is_none()).then(|| Setting { proxy: proxy.unbind(), policy: None, local: None });
@@ -59,7 +58,7 @@ impl ThreadLoop {
 
 impl Setting {
     fn policy_is_known(&self, py: Python<'_>) -> PyResult<bool> {
-        let policy = current_policy(py)?;
+        let policy = cpython::event_loop_policy(py)?;
         Ok(match (policy, &self.policy) {
             (Some(policy), Some(known)) => policy.is(known) && self.local.is_some(),
             _ => false,
@@ -68,35 +67,18 @@ impl Setting {
 
     fn loop_is_set(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(local) = &self.local else { return Ok(false) };
-        let event_loop = local.bind(py).get_item(intern!(py, "_loop"))?;
+        let event_loop = cpython::loop_in_local(local.bind(py))?;
         Ok(event_loop.is_some_and(|event_loop| event_loop.is(&self.proxy)))
     }
 
     fn set(&mut self, py: Python<'_>) -> PyResult<()> {
-        imports::keep_current_loop(py)?.call1((&self.proxy,))?;
-        let policy = current_policy(py)?;
-        self.local = policy.as_ref().and_then(local_of).map(Bound::unbind);
+        host::keep_current_loop(py)?.call1((&self.proxy,))?;
+        let policy = cpython::event_loop_policy(py)?;
+        self.local = policy.as_ref().and_then(cpython::local_of_policy).map(Bound::unbind);
         self.policy = policy.map(Bound::unbind);
         if !self.loop_is_set(py)? {
             self.local = None;
         }
         Ok(())
     }
-}
-
-/// The dictionary in which a policy that derives from asyncio's own keeps what belongs to this thread.
-fn local_of<'py>(policy: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
-    let py = policy.py();
-    let local = policy.getattr(intern!(py, "_local")).ok()?;
-    local.getattr(intern!(py, "__dict__")).ok()?.cast_into().ok()
-}
-
-/// The event loop policy of the process, without asking for one to be made.
-fn current_policy(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
-    static NAMESPACE: Once<Py<PyDict>> = Once::new();
-    let namespace = NAMESPACE.get_or_try_init(py, || {
-        let events = py.import("asyncio.events")?;
-        Ok::<_, PyErr>(events.dict().unbind())
-    })?;
-    namespace.bind(py).get_item(intern!(py, "_event_loop_policy"))
 }

@@ -143,8 +143,16 @@ def observed(name: str) -> Iterator[Library]:
 Scenario = Callable[[Library], None]
 
 
+class Scenarios(list[Scenario]):
+    """The scenarios of a module, each of which it decorates."""
+
+    def __call__(self, function: Scenario) -> Scenario:
+        self.append(function)
+        return function
+
+
 def assert_same(function: Scenario) -> None:
-    """Run a scenario with both libraries, and check that it sees the same."""
+    """Run a scenario with both libraries, and check that it sees no difference."""
     records = {}
     for name in ("apscheduler", "mainspring"):
         with observed(name) as library:

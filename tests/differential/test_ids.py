@@ -65,7 +65,7 @@ def test_ids_names_and_aliases_are_any_text(text):
 
 @pytest.fixture
 def scheduler() -> Iterator[BackgroundScheduler]:
-    """One that runs, so that jobs take the short way to its memory store."""
+    """One that runs, so that jobs get into its memory store in Rust."""
     scheduler = BackgroundScheduler(timezone="UTC")
     scheduler.start(paused=True)
     yield scheduler

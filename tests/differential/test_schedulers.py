@@ -1,4 +1,4 @@
-"""The same scenario on APScheduler and on mainspring: what is returned, raised, logged and told.
+"""One scenario at a time on APScheduler and on mainspring: what is returned, raised, logged and told.
 
 A scenario drives the scheduler in its own thread, so that everything happens in one order.
 """
@@ -13,22 +13,17 @@ from typing import Any
 import pytest
 
 from mainspring.util import undefined
-from tests.differential.library import FAR, PAST, Library, Scenario, assert_same
+from tests.differential.library import FAR, PAST, Library, Scenario, Scenarios, assert_same
 from tests.support import PATIENCE, nothing, raise_error, return_five
 
-SCENARIOS: list[Scenario] = []
-
-
-def scenario(function: Scenario) -> Scenario:
-    SCENARIOS.append(function)
-    return function
+scenario = Scenarios()
 
 
 def takes(a: int, b: int, *, c: int = 0) -> None:
     """Take two arguments, and a third by name only."""
 
 
-@pytest.mark.parametrize("function", SCENARIOS, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("function", scenario, ids=lambda function: function.__name__)
 def test_scenario(function: Scenario) -> None:
     assert_same(function)
 

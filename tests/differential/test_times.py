@@ -151,7 +151,7 @@ class Given(BaseTrigger):
 @share(0.05)
 @given(st.data())
 def test_jobs(data):
-    """In memory and in a store written in Python, added in the short way and in the ordinary one."""
+    """In memory and in a store written in Python, added in Rust and in Python."""
     make = data.draw(makers)
     zone = astimezone(data.draw(some.zones, "zone"))
     at = data.draw(some.instants(zone), "at")

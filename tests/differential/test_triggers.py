@@ -151,7 +151,7 @@ def test_cron_against_its_own_fields(data: st.DataObject) -> None:
     assert found.tzinfo is ours.timezone
     assert defects.exists(found)
     assert defects.matches(ours, found)
-    # Asked from anywhere in between, the answer is the same.
+    # The answer does not change when it is asked from anywhere in between.
     start, end = now.astimezone(UTC), found.astimezone(UTC)
     between = min(start + (end - start) * data.draw(st.floats(0, 1)), end)
     assert ours.get_next_fire_time(None, between) == found
@@ -164,7 +164,7 @@ def test_cron_against_its_own_fields(data: st.DataObject) -> None:
 @share(0.05)
 @given(st.data())
 def test_jitter(data: st.DataObject) -> None:
-    """The same draws from Python's generator, added as elapsed time."""
+    """Jitter is what APScheduler draws from Python's generator, added as elapsed time."""
     zone = data.draw(some.zones, "zone")
     now = data.draw(some.instants(zone), "now")
     jitter = data.draw(st.sampled_from((1, 2.5, 30, 7_200)), "jitter")
@@ -269,7 +269,7 @@ def test_date(data: st.DataObject) -> None:
 
 @st.composite
 def members(draw: Any, zone: tzinfo, now: datetime) -> tuple[Any, Any]:
-    """A trigger of the reference and the same of mainspring."""
+    """A trigger of the reference and its counterpart of mainspring."""
     kind = draw(st.sampled_from(("cron", "cron", "cron", "calendar", "date", "interval")))
     at = draw(some.instants(zone)).replace(microsecond=0).astimezone(zone)
     if kind == "date":

@@ -45,7 +45,7 @@ def outcomes(call: Callable[[Library], Any]) -> tuple[Any, Any]:
 
 @pytest.fixture
 def scheduler() -> Iterator[BackgroundScheduler]:
-    """One that runs, so that jobs take the short way to its memory store."""
+    """One that runs, so that jobs get into its memory store in Rust."""
     scheduler = BackgroundScheduler(timezone="UTC")
     scheduler.start(paused=True)
     yield scheduler

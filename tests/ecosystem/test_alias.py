@@ -384,7 +384,7 @@ def test_the_place_of_a_program_is_found(tmp_path: Path) -> None:
 
 
 def test_pytest_does_not_warn_that_the_package_is_there_already(tmp_path: Path) -> None:
-    # It does so for packages with plugins, and a suite that turns warnings into errors does not start.
+    # pytest warns so of packages with plugins, and a suite that turns warnings into errors does not start.
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     (tmp_path / "test_alias.py").write_text(
         "import apscheduler.job, mainspring, pytest\n"

@@ -305,7 +305,7 @@ def test_a_loop_that_is_told_to_end_twice_is_finished_in_order() -> None:
 
     loop = new_own_loop()
     loop.create_task(ends_slowly())
-    loop.call_soon(loop.stop)  # by a signal that nobody has seen to
+    loop.call_soon(loop.stop)  # as a signal stops it whose handler the program has left as it was
     thread = OwnLoopThread(loop, "test")
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(PATIENCE)
     thread.stop()

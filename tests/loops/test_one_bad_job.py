@@ -120,7 +120,7 @@ class RaisingTrigger(BaseTrigger):
 
 
 class StandingTrigger(BaseTrigger):
-    """Gives the same fire time for ever."""
+    """Gives one fire time again and again."""
 
     def __init__(self) -> None:
         self.asked = 0

@@ -1,6 +1,6 @@
 """Programs that signals strike at any moment of their start, their work and their end: none hangs or crashes.
 
-A program ends with status 0, or is ended by the signal: a ``KeyboardInterrupt`` that nobody catches ends
+A program ends with status 0, or is ended by the signal: a ``KeyboardInterrupt`` that is not caught ends
 CPython by SIGINT, which a shell shows as 130. What CPython or asyncio print when they are themselves
 interrupted in the midst of their own work is theirs.
 """

@@ -1,4 +1,4 @@
-"""Whoever watches the tasks of a loop, as tracers do, sees no exception leave the task of a job."""
+"""A tracer or debugger that watches the tasks of a loop sees no exception leave the task of a job."""
 
 from __future__ import annotations
 

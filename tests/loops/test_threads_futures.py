@@ -7,14 +7,12 @@ import asyncio
 import contextvars
 import gc
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from mainspring._threads.futures import ThreadTask
 from tests.loops.apps import (
-    APPS,
     AS_COMPLETED_NEEDS_NO_LOOP,
     App,
     asyncio_app,
@@ -23,12 +21,6 @@ from tests.loops.apps import (
     loop_in_thread,
 )
 from tests.support import PATIENCE
-
-
-@pytest.fixture(params=APPS)
-def app(request: pytest.FixtureRequest) -> Iterator[App]:
-    with APPS[request.param]() as app:
-        yield app
 
 
 def make_all() -> list[Any]:

@@ -26,12 +26,6 @@ from tests.support import PATIENCE, ManualScheduler, listen
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
-@pytest.fixture(params=APPS)
-def app(request: pytest.FixtureRequest) -> Iterator[App]:
-    with APPS[request.param]() as app:
-        yield app
-
-
 def assert_it_is_not_running(coroutine: Coroutine[Any, Any, Any]) -> Any:
     try:
         loop = asyncio.get_event_loop()

@@ -1,4 +1,4 @@
-"""Coroutines that a job made and nobody awaited: the job is named, and CPython's warning is as it was."""
+"""Coroutines that a job made and did not await: the job is named, and CPython's warning is as it was."""
 
 from __future__ import annotations
 

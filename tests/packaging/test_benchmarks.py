@@ -19,7 +19,15 @@ ENVIRONMENT = report.environment(
     }
 )
 #: Where twenty would take long: they multiply it.
-SIZES = {"lateness": 2, "idle": 1, "importing": 1, "catch_up": 1, "change": 2, "sustained": 2}
+SIZES = {
+    "lateness": 2,
+    "idle": 1,
+    "importing": 1,
+    "catch_up": 1,
+    "change": 2,
+    "sustained": 2,
+    "virtual": 1,
+}
 CASES = [
     pytest.param(workload, case, id=f"{workload}, {case}")
     for workload, module in WORKLOADS.items()

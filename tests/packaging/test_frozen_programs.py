@@ -1,6 +1,6 @@
 """Programs packed with the interpreter and all they need: what packs them finds what mainspring needs.
 
-One program is packed in the ordinary run of the tests, the rest in the nightly one.
+``make test`` packs one program, ``make test-nightly`` the rest.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ def test_all_that_rust_imports_is_named() -> None:
         source = path.read_text()
         imported.update(re.findall(r'\bimport\(\s*"([\w.]+)"', source))
         imported.update(re.findall(r'\bimport\(\s*intern!\(\s*\w+\s*,\s*"([\w.]+)"', source))
-        imported.update(re.findall(r'\bHome::new\(\s*"([\w.]+)"', source))
-        imported.update(re.findall(r'= "([\w.]+)"\."\w+";', source))
+        imported.update(re.findall(r'\bTimeNames::of\(\s*"([\w.]+)"', source))
+        imported.update(re.findall(r'= "([\w.]+)"(?:\."\w+")+;', source))
         # No other import but those of these macros and constants, whose names are found above.
         others = set(re.findall(r"\bimport\(\s*([^\"\s][^)]*)", source))
-        assert others <= {'intern!(py, "random"', "self.name", "$module"}, path
+        assert others <= {'intern!(py, "random"', "self.module", "$module"}, path
     assert len(imported) > 30
     assert imported <= named()
 

@@ -1,11 +1,12 @@
-"""Imports point one way, in the package, the binding and the core; DESIGN.md says why.
+"""Where things are: imports point one way, no file is too long, each module says what it is for.
 
-An arrow ``a > b c > d`` lets ``a`` import ``b``, ``c`` and all below them. What is named is a
-module or a folder at the top of its tree; those within a folder may import each other.
+Which way imports point, in the package, the binding and the core, is in a table in CONTRIBUTING.md.
 """
 
 import ast
+import io
 import re
+import tokenize
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -13,29 +14,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: The package. Imports within functions, and those for types alone, count.
-PYTHON = """
-    __init__ > _named_modules > schedulers from_thread
-    pytest_plugin > testing > schedulers > _scheduler > executors jobstores as_apscheduler
-    executors > _runs > _threads > _process > _loops > util
-    _clock > _contract
-    jobstores > _pickles > triggers > util _trigger_class
-    from_thread > _loops
-    as_apscheduler > _logs
-    util > _clock _lazy _logs _zones events job
-    _logs _trigger_class job > _mainspring
-"""
-
-#: The binding: event loops and worker threads know nothing of each other.
-BINDING = """
-    lib > scheduler > event_loop worker > run > dispatch > store > job
-    job > trigger > time > py > process
-"""
-
-CORE = """
-    lib > store > engine > job > trigger > time > error
-    store > random > trigger
-"""
+#: Which may import which, by tree.
+ARROWS = dict(
+    re.findall(
+        r"^(\S+)\n((?: {4}.+\n)+)",
+        (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Which way imports point")[2],
+        flags=re.MULTILINE,
+    )
+)
 
 #: The imports that point the other way, each under its reason.
 EXCEPTIONS = {
@@ -53,6 +39,24 @@ ALONE = {
     r"\bthread::(Builder|scope|spawn)\b": ["engine/timer_thread.rs"],
     r"\bstd::(env|fs|net)\b|\bpyo3\b": [],
 }
+
+#: The testing kit, the clock that it moves, and their time in Rust, by name.
+KIT = r"(?i)manual.?clock|virtual.?time|mainspring[./]testing"
+
+#: Who may say so: the kit, its face in Rust, and what tells a user what to do.
+NAME_THE_KIT = {
+    "python/mainspring": {
+        *("_mainspring.pyi", "_scheduler/frozen.py", "pytest_plugin.py", "schedulers/base.py"),
+    },
+    "src": {
+        *("lib.rs", "scheduler/drive.rs", "scheduler/mod.rs"),
+        *("scheduler/run_log.rs", "scheduler/virtual_time.rs"),
+    },
+    "crates/mainspring-core/src": {"time/clock.rs", "time/mod.rs"},
+}
+
+#: How many lines of code a file may have; blank lines, comments and docstrings are none.
+MOST_LINES = 400
 
 
 def what_may_be_imported(arrows):
@@ -100,9 +104,9 @@ def imports_of_rust(path, text):
 
 
 TREES = {
-    "python/mainspring": (PYTHON, ".py", imports_of_python),
-    "src": (BINDING, ".rs", imports_of_rust),
-    "crates/mainspring-core/src": (CORE, ".rs", imports_of_rust),
+    "python/mainspring": (ARROWS["python/mainspring"], ".py", imports_of_python),
+    "src": (ARROWS["src"], ".rs", imports_of_rust),
+    "crates/mainspring-core/src": (ARROWS["crates/mainspring-core/src"], ".rs", imports_of_rust),
 }
 
 
@@ -148,3 +152,91 @@ def test_what_the_core_leaves_to_one_file(what):
         if re.search(what, code_of_rust(file.read_text("utf-8")))
     ]
     assert naming == ALONE[what]
+
+
+@pytest.mark.parametrize("tree", NAME_THE_KIT)
+def test_nothing_below_the_testing_kit_names_it(tree):
+    naming = {
+        file.relative_to(ROOT / tree).as_posix()
+        for file in (ROOT / tree).rglob("*")
+        if file.suffix in (".py", ".pyi", ".rs") and re.search(KIT, file.read_text("utf-8"))
+    }
+    assert {path for path in naming if not path.startswith("testing/")} == NAME_THE_KIT[tree]
+
+
+def test_no_product_code_asks_whether_there_is_a_clock():
+    asking = [
+        file.name
+        for file in (ROOT / "python/mainspring").rglob("*.py")
+        if file.parent.name != "testing"
+        and re.search(
+            r"clock(_of)?(\(.*\))? is (not )?None(?! and clock is not self)", file.read_text()
+        )
+    ]
+    assert asking == []
+
+
+def source_files(suffix, *folders):
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob(f"*{suffix}")):
+            yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
+
+
+def lines_of_python(text):
+    """Return the numbers of the lines that have code, a string of several lines being code too."""
+    layout = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    code, docs = set(), set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in layout | {tokenize.COMMENT}:
+            code.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, kinds) and ast.get_docstring(node) is not None:
+            docs.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return code - docs
+
+
+def lines_of_rust(text):
+    return [
+        line for line in text.splitlines() if line.strip() and not line.strip().startswith("//")
+    ]
+
+
+def test_no_file_is_too_long():
+    lengths = {
+        path: len(lines_of_python(text))
+        for path, text in source_files(".py", "python", "tests", "benchmarks", "tools", "examples")
+    }
+    lengths |= {
+        path: len(lines_of_rust(text)) for path, text in source_files(".rs", "src", "crates")
+    }
+    assert len(lengths) > 300
+    too_long = {path for path, length in lengths.items() if length > MOST_LINES}
+    assert too_long == set(), "split them by idea"
+
+
+def test_lines_are_counted_as_said():
+    python = '''"""A docstring."""
+
+x = """
+A string of two lines."""  # and a comment
+
+
+def f():
+    # A comment.
+    """Another
+    docstring."""
+'''
+    assert lines_of_python(python) == {3, 4, 7}
+    rust = "//! What it is for.\n\nfn f() {\n    // A comment.\n} // and one\n"
+    assert lines_of_rust(rust) == ["fn f() {", "} // and one"]
+
+
+def test_each_module_says_what_it_is_for():
+    python = dict(source_files(".py", "python"))
+    rust = dict(source_files(".rs", "src", "crates"))
+    assert len(python) > 50
+    assert len(rust) > 100
+    silent = [path for path, text in python.items() if not re.match(r'r?"""\S', text)]
+    silent += [path for path, text in rust.items() if not re.match(r"//! \S", text)]
+    assert silent == []

@@ -5,19 +5,17 @@ A store is added by a test module with a class that derives from one of these an
 data where these outlive the store. It passes keyword arguments on to the store's class.
 
 - ``Conformance``: any store
-- ``PickledConformance``: a store that derives from ``PersistentJobStore``
-- ``PersistentConformance``: one of those whose data outlive it
+- ``PickledConformance`` (``conformance_pickled.py``): a store that derives from ``PersistentJobStore``
+- ``PersistentConformance`` (``conformance_persistent.py``): one of those whose data outlive it
 """
 
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import Mock
 from zoneinfo import ZoneInfo
@@ -32,59 +30,25 @@ from mainspring.events import (
 )
 from mainspring.executors.debug import DebugExecutor
 from mainspring.executors.pool import ThreadPoolExecutor
-from mainspring.job import Job
 from mainspring.jobstores.base import BaseJobStore, ConflictingIdError, JobLookupError
-from mainspring.jobstores.persistent import PersistentJobStore
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.schedulers.base import BaseScheduler
 from mainspring.triggers.base import BaseTrigger
-from mainspring.triggers.calendarinterval import CalendarIntervalTrigger
-from mainspring.triggers.combining import AndTrigger, OrTrigger
-from mainspring.triggers.cron import CronTrigger
 from mainspring.triggers.date import DateTrigger
 from mainspring.triggers.interval import IntervalTrigger
 from tests.stores import jobs
+from tests.stores.samples import BERLIN, PAST, TRIGGERS, ForeignExecutor, facts, ids
 from tests.support import DAY, ManualScheduler, listen, make_job
 
 OpenStore = Callable[..., Any]
-
-PAST = datetime(2020, 1, 1, tzinfo=timezone.utc)
-BERLIN = ZoneInfo("Europe/Berlin")
-
-TRIGGERS: list[BaseTrigger] = [
-    DateTrigger(datetime(2999, 1, 1, 12, 30, 15, 123456), BERLIN),
-    IntervalTrigger(hours=1, seconds=0.25, start_date=DAY, end_date=DAY + timedelta(days=9)),
-    IntervalTrigger(days=1, start_date=DAY, timezone=BERLIN, jitter=5),
-    CronTrigger("2999-3010", "jan-mar", "last,2nd fri", "*/2", "mon-wed,sun", "*/5", 3, 4),
-    CronTrigger(hour="3-5", start_date=DAY, end_date=DAY + timedelta(days=9), timezone=BERLIN),
-    CalendarIntervalTrigger(
-        months=1, hour=4, minute=5, second=6, start_date=date(2999, 1, 31), timezone=BERLIN
-    ),
-    AndTrigger([CronTrigger(hour=3, timezone=BERLIN), CronTrigger(day=1, hour=3, timezone=BERLIN)]),
-    OrTrigger([DateTrigger(DAY), AndTrigger([IntervalTrigger(days=1, start_date=DAY)])], jitter=2),
-]
-
-
-def ids(found: list[Job]) -> list[str]:
-    return [job.id for job in found]
-
-
-def facts(job: Job) -> dict[str, Any]:
-    return {**job.__getstate__(), "trigger": (type(job.trigger), repr(job.trigger))}
-
-
-class ForeignExecutor(DebugExecutor):
-    """Runs jobs at once, and pretends to run them elsewhere, as pools do."""
-
-    _runs_elsewhere = True
 
 
 class Conformance:
     """Any store."""
 
-    #: Ids that a store may find odd.
+    #: Ids with what a database may not take as it is: accents, spaces, quotes, many characters.
     odd_ids: ClassVar = ["naïve \N{SNOWMAN} 雪", "with space", "per%cent", "quo'te\"s", "a" * 100]
-    #: How the store sorts "third" and "also third", in this order added for the same time.
+    #: How the store sorts "third" and "also third", which are due together and were added in this order.
     ties: ClassVar = ["also third", "third"]
 
     @pytest.fixture
@@ -466,327 +430,3 @@ class Conformance:
         # Not in order: a run is told of after the next one may have begun.
         times = [e.scheduled_run_time for e in events.events if e.job_id == "again"]
         assert len(times) == len(set(times))
-
-
-class PickledConformance(Conformance):
-    """A store that derives from ``PersistentJobStore``."""
-
-    def test_function_without_a_name(self, store: PersistentJobStore) -> None:
-        with pytest.raises(ValueError, match="reference to its callable"):
-            store.add_job(make_job("a", func=lambda: None))
-        assert store.get_all_jobs() == []
-
-    @pytest.mark.parametrize("write_format", ["mainspring", "apscheduler"])
-    @pytest.mark.parametrize("protocol", [2, 5])
-    def test_formats(self, open_store: OpenStore, write_format: str, protocol: int) -> None:
-        store = open_store(write_format=write_format, pickle_protocol=protocol)
-        store.start(None, "alias")
-        job = make_job("a", trigger=TRIGGERS[-1])
-        expected = facts(job)
-        store.add_job(job)
-        assert (store.write_format, store.pickle_protocol) == (write_format, protocol)
-        (found,) = store.get_all_jobs()
-        assert facts(found) == expected
-        assert store._dump(found)[1] == protocol
-        store.shutdown()
-
-    def test_rows_of_apscheduler(
-        self, store: PersistentJobStore, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        path = Path(__file__).parent / "rows" / "apscheduler-3.11.3.db"
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            states = dict(connection.execute("SELECT id, job_state FROM apscheduler_jobs"))
-        connection.close()
-        with monkeypatch.context() as patched:
-            for job_id, state in states.items():
-                patched.setattr(store, "_dump", lambda job, state=state: state)
-                store.add_job(make_job(job_id))
-        assert sorted(ids(store.get_all_jobs())) == sorted(states)
-        assert store.get_parked_jobs() == []
-
-    # DIFFERENCE: APScheduler deletes the jobs that it cannot load.
-
-    @pytest.fixture(params=["function that cannot be imported", "bytes that cannot be read"])
-    def spoil(self, request: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
-        """A function that adds a job under the id "bad" which is due and cannot be loaded, to the store
-        of a scheduler, and returns a function that repairs it where it is."""
-
-        def spoil(scheduler: ManualScheduler) -> Callable[[], None]:
-            store = scheduler._jobstores["default"]
-            if request.param.startswith("function"):
-                monkeypatch.setattr(jobs, "vanishing", jobs.record, raising=False)
-                scheduler.add_job(
-                    "tests.stores.jobs:vanishing", "date", run_date=PAST, id="bad", args=["bad"]
-                )
-                monkeypatch.delattr(jobs, "vanishing")
-                return lambda: monkeypatch.setattr(jobs, "vanishing", jobs.record, raising=False)
-            with monkeypatch.context() as patched:
-                patched.setattr(store, "_dump", lambda job: b"no pickle")
-                job = scheduler.add_job(jobs.record, "date", run_date=PAST, id="bad", args=["bad"])
-            return lambda: store.update_job(job)
-
-        return spoil
-
-    def test_job_that_cannot_be_loaded_is_parked(
-        self, scheduler: ManualScheduler, spoil: Any, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        store: Any = scheduler._jobstores["default"]
-        repair = spoil(scheduler)
-        scheduler.add_job(jobs.record, "interval", hours=1, next_run_time=PAST, id="z", args=["z"])
-        scheduler.add_job(jobs.record, "date", run_date=PAST - timedelta(1), id="a", args=["a"])
-        events = listen(scheduler, EVENT_JOB_ERROR)
-        for _ in range(3):
-            wait = scheduler._process_jobs()
-            # It is tried again, and not all the time.
-            assert wait is not None
-            assert 0 < wait <= scheduler.jobstore_retry_interval
-        assert jobs.calls == [(("a",), {}), (("z",), {})]
-        assert ids(scheduler.get_jobs()) == ["z"]
-        assert scheduler.get_job("bad") is None
-        next_run_time = store.get_next_run_time()
-        assert next_run_time is not None
-        assert next_run_time > datetime.now(timezone.utc)
-
-        (parked,) = store.get_parked_jobs()
-        (event,) = events.events
-        (record,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
-        assert parked.job_id == event.job_id == "bad"
-        assert str(parked.reason) == str(event.exception)
-        assert record.levelno == logging.ERROR
-        assert 'job "bad"' in record.getMessage()
-        assert str(parked.reason) in record.getMessage()
-        with pytest.raises(ConflictingIdError):
-            scheduler.add_job(jobs.record, id="bad")
-
-        repair()
-        job = scheduler.get_job("bad")
-        assert job is not None
-        assert store.get_parked_jobs() == []
-        scheduler._process_jobs()
-        assert jobs.calls[2:] == [(("bad",), {})]
-        assert ids(scheduler.get_jobs()) == ["z"]
-
-    def test_parked_job_is_tried_again(self, scheduler: ManualScheduler, spoil: Any) -> None:
-        repair = spoil(scheduler)
-        scheduler._process_jobs()
-        repair()
-        scheduler.jobstore_retry_interval = 0
-        store: Any = scheduler._jobstores["default"]
-        for job_id, parked in store._parked.items():
-            store._parked[job_id] = parked._replace(retry_at=0)  # as if the interval had gone by
-        assert scheduler._process_jobs() is None
-        assert jobs.calls == [(("bad",), {})]
-        assert scheduler.get_jobs() == []
-
-    def test_parked_job_that_is_not_due_is_tried_again(
-        self, scheduler: ManualScheduler, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        store: Any = scheduler._jobstores["default"]
-        monkeypatch.setattr(jobs, "vanishing", jobs.record, raising=False)
-        scheduler.add_job("tests.stores.jobs:vanishing", "date", run_date=DAY, id="bad")
-        monkeypatch.delattr(jobs, "vanishing")
-        assert scheduler.get_jobs() == []
-
-        def sweep() -> float | None:
-            for job_id, parked in store._parked.items():
-                store._parked[job_id] = parked._replace(retry_at=0)  # as if it were time
-            return scheduler._process_jobs()
-
-        wait = sweep()
-        assert wait is not None
-        assert 0 < wait <= scheduler.jobstore_retry_interval
-        monkeypatch.setattr(jobs, "vanishing", jobs.record, raising=False)
-        wait = sweep()
-        assert store.get_parked_jobs() == []
-        assert wait is not None
-        assert wait > scheduler.jobstore_retry_interval
-        monkeypatch.delattr(jobs, "vanishing")
-        assert scheduler.get_jobs() == []
-        # One that is gone without a word is not looked for any longer.
-        monkeypatch.setattr(store, "lookup_job", lambda job_id: None)
-        sweep()
-        assert store.get_parked_jobs() == []
-
-    def test_parked_job_can_be_removed(self, scheduler: ManualScheduler, spoil: Any) -> None:
-        store: Any = scheduler._jobstores["default"]
-        spoil(scheduler)
-        scheduler._process_jobs()
-        scheduler.remove_job("bad")
-        assert store.get_parked_jobs() == []
-        with pytest.raises(JobLookupError):
-            scheduler.remove_job("bad")
-        spoil(scheduler)
-        scheduler._process_jobs()
-        scheduler.remove_all_jobs()
-        assert store.get_parked_jobs() == []
-        assert scheduler._process_jobs() is None
-
-    def test_parked_job_can_be_replaced(self, scheduler: ManualScheduler, spoil: Any) -> None:
-        store: Any = scheduler._jobstores["default"]
-        spoil(scheduler)
-        scheduler._process_jobs()
-        scheduler.add_job(jobs.record, id="bad", args=["new"], replace_existing=True)
-        assert store.get_parked_jobs() == []
-        scheduler._process_jobs()
-        assert jobs.calls == [(("new",), {})]
-
-    def test_one_job_that_cannot_be_saved(
-        self,
-        scheduler: ManualScheduler,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        store: Any = scheduler._jobstores["default"]
-        for id_ in "abc":
-            scheduler.add_job(
-                jobs.record, "interval", hours=1, next_run_time=PAST, id=id_, args=[id_]
-            )
-        dump = store._dump
-
-        def fails_for_b(job: Job) -> Any:
-            if job.id == "b":
-                raise ValueError("no good")
-            return dump(job)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(store, "_dump", fails_for_b)
-            wait = scheduler._process_jobs()
-        assert wait is not None
-        assert 0 < wait <= scheduler.jobstore_retry_interval
-        (record,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
-        assert record.getMessage() == "Error updating job b in job store 'default': no good"
-        saved = {job.id for job in scheduler.get_jobs() if job.next_run_time != PAST}
-        assert saved == {"a", "c"}
-        scheduler._process_jobs()
-        # What was run before the store failed is not run again when it works again.
-        assert [args[0] for args, _ in jobs.calls] == ["a", "b", "c"]
-        assert all(job.next_run_time != PAST for job in scheduler.get_jobs())
-
-    def test_store_that_takes_nothing(
-        self,
-        scheduler: ManualScheduler,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        store: Any = scheduler._jobstores["default"]
-        for id_ in "ab":
-            scheduler.add_job(
-                jobs.record, "interval", hours=1, next_run_time=PAST, id=id_, args=[id_]
-            )
-        scheduler.add_job(jobs.record, "date", run_date=PAST, id="c", args=["c"])
-        with monkeypatch.context() as patched:
-            patched.setattr(store, "_save_due_jobs", Mock(side_effect=OSError("gone")))
-            for _ in range(2):
-                wait = scheduler._process_jobs()
-                assert wait is not None
-                assert 0 < wait <= scheduler.jobstore_retry_interval
-        messages = {r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING}
-        assert messages == {"Error saving 3 jobs to job store 'default': gone"}
-        scheduler._process_jobs()
-        assert [args[0] for args, _ in jobs.calls] == ["a", "b", "c"]
-        assert ids(scheduler.get_jobs()) == ["a", "b"]
-
-    def test_subclass_with_an_update_of_its_own(self, scheduler: ManualScheduler) -> None:
-        store: Any = scheduler._jobstores["default"]
-        store.update_job = Mock(side_effect=store.update_job)
-        scheduler.add_job(jobs.record, "interval", hours=1, next_run_time=PAST)
-        scheduler._process_jobs()
-        store.update_job.assert_called_once()
-
-
-class PersistentConformance(PickledConformance):
-    """A store whose data outlive it."""
-
-    def test_restart_keeps_jobs(self, open_store: OpenStore) -> None:
-        first = self.make_scheduler(open_store())
-        first.start(paused=True)
-        for number, trigger in enumerate(TRIGGERS):
-            first.add_job(jobs.record, trigger, id=str(number))
-        first.add_job(jobs.record, "interval", hours=1, id="paused", next_run_time=None)
-        expected = {job.id: facts(job) for job in first.get_jobs()}
-        first.shutdown()
-        assert len(expected) == len(TRIGGERS) + 1
-        second = self.make_scheduler(open_store())
-        second.start(paused=True)
-        assert {job.id: facts(job) for job in second.get_jobs()} == expected
-        second.shutdown()
-        # The same objects once more.
-        first.start(paused=True)
-        assert {job.id: facts(job) for job in first.get_jobs()} == expected
-        first.shutdown()
-
-    def test_shutdown_in_the_middle(self, open_store: OpenStore) -> None:
-        """What a scheduler has submitted is saved when it has been shut down."""
-        store = open_store()
-        scheduler = BackgroundScheduler(
-            timezone="UTC",
-            jobstores={"default": store},
-            job_defaults={"misfire_grace_time": None},
-        )
-        scheduler.start(paused=True)
-        for number in range(20):
-            scheduler.add_job(jobs.record, "interval", hours=1, next_run_time=PAST, args=[number])
-        events = listen(scheduler, EVENT_JOB_EXECUTED)
-        scheduler.resume()
-        events.wait_for(EVENT_JOB_EXECUTED)
-        scheduler.shutdown()
-        executed = {event.job_id for event in events.events}
-        store = open_store()
-        store.start(None, "alias")
-        due = {job.id for job in store.get_due_jobs(datetime.now(timezone.utc))}
-        assert not executed & due
-        store.shutdown()
-
-    def test_two_schedulers_on_one_database(self, open_store: OpenStore) -> None:
-        schedulers = [self.make_scheduler(open_store()) for _ in range(2)]
-        for scheduler in schedulers:
-            scheduler.start()
-        one, other = schedulers
-        one.add_job(jobs.record, "interval", hours=1, id="a")
-        with pytest.raises(ConflictingIdError):
-            other.add_job(jobs.record, "interval", hours=1, id="a")
-        assert ids(other.get_jobs()) == ["a"]
-        other.modify_job("a", name="changed")
-        (job,) = one.get_jobs()
-        assert job.name == "changed"
-        other.remove_job("a")
-        for change in (lambda: one.remove_job("a"), lambda: one.modify_job("a", name="b")):
-            with pytest.raises(JobLookupError):
-                change()
-        assert one.get_jobs() == []
-        for scheduler in schedulers:
-            scheduler.shutdown()
-
-    @pytest.mark.parametrize("trigger", ["interval", "date"])
-    def test_due_job_that_another_scheduler_has_removed(
-        self,
-        open_store: OpenStore,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-        trigger: str,
-    ) -> None:
-        one, other = self.make_scheduler(open_store()), open_store()
-        one.start()
-        other.start(None, "other")
-        options = {"hours": 1} if trigger == "interval" else {"run_date": PAST}
-        one.add_job(jobs.record, trigger, next_run_time=PAST, id="a", **options)
-        one.add_job(jobs.record, "interval", hours=1, next_run_time=PAST, id="b")
-        store: Any = one._jobstores["default"]
-        get_due_jobs = store.get_due_jobs
-
-        def and_then_it_is_gone(now: datetime) -> list[Job]:
-            due: list[Job] = get_due_jobs(now)
-            other.remove_job("a")
-            return due
-
-        removed = listen(one, EVENT_JOB_REMOVED)
-        with monkeypatch.context() as patched:
-            patched.setattr(store, "get_due_jobs", and_then_it_is_gone)
-            wait = one._process_jobs()
-        assert wait is not None
-        assert wait > one.jobstore_retry_interval
-        assert ids(one.get_jobs()) == ["b"]
-        assert removed.events == []
-        assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
-        one.shutdown()
-        other.shutdown()

@@ -18,7 +18,11 @@ from tests.stores.places import PLACES, Place, make_place
 from tests.stores.rethink_server import RethinkServer
 from tests.stores.valkey_server import ValkeyServer
 
-pytest.register_assert_rewrite("tests.stores.conformance")
+pytest.register_assert_rewrite(
+    "tests.stores.conformance",
+    "tests.stores.conformance_pickled",
+    "tests.stores.conformance_persistent",
+)
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,9 @@ import mainspring.jobstores._documents as documents
 from mainspring.jobstores.base import ConflictingIdError, JobLookupError
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
-from tests.stores.conformance import (
-    PAST,
-    ForeignExecutor,
-    OpenStore,
-    PersistentConformance,
-    ids,
-)
+from tests.stores.conformance import OpenStore
+from tests.stores.conformance_persistent import PersistentConformance
+from tests.stores.samples import PAST, ForeignExecutor, ids
 from tests.stores.servers import Facts, run_reference
 from tests.stores.test_rows import facts_in
 from tests.support import DAY, ManualScheduler, make_job

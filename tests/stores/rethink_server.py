@@ -1,7 +1,7 @@
 """A stand-in for a RethinkDB server: its protocol, and as much of ReQL as job stores use.
 
 The real client talks to it. It keeps to RethinkDB's documentation: a secondary index leaves out null
-and is not there before somebody has waited for it, values of different types are sorted by the
+and is not there before a client has waited for it, values of different types are sorted by the
 types' names, a long stream comes in several batches.
 """
 
@@ -40,7 +40,7 @@ class Table:
     def __init__(self, name: str) -> None:
         self.name = name
         self.rows: dict[str, Row] = {}
-        #: Whether somebody has waited for the index.
+        #: Whether a client has waited for the index.
         self.indexes: dict[str, bool] = {}
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
-from tests.stores.conformance import OpenStore, ids
+from tests.stores.conformance import OpenStore
 from tests.stores.documents import ConstructorConformance, DocumentConformance, OutageConformance
+from tests.stores.samples import ids
 from tests.stores.servers import ETCD3_IMPORTS, free_port, import_etcd3, run_example, running_etcd
 from tests.support import PATIENCE, ManualScheduler, make_job
 

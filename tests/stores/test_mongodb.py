@@ -13,8 +13,10 @@ from bson.raw_bson import RawBSONDocument
 from mainspring.jobstores.base import JobLookupError
 from mainspring.jobstores.mongodb import MongoDBJobStore
 from tests.stores import jobs
-from tests.stores.conformance import PAST, OpenStore, PersistentConformance, ids
+from tests.stores.conformance import OpenStore
+from tests.stores.conformance_persistent import PersistentConformance
 from tests.stores.mongo_server import MongoServer
+from tests.stores.samples import PAST, ids
 from tests.support import DAY, make_job
 
 

@@ -12,7 +12,9 @@ from mainspring.jobstores.base import ConflictingIdError, JobLookupError
 from mainspring.jobstores.redis import RedisJobStore
 from mainspring.schedulers.background import BackgroundScheduler
 from tests.stores import jobs
-from tests.stores.conformance import PAST, OpenStore, PersistentConformance, ids
+from tests.stores.conformance import OpenStore
+from tests.stores.conformance_persistent import PersistentConformance
+from tests.stores.samples import PAST, ids
 from tests.support import DAY, listen, make_job
 
 
@@ -110,7 +112,7 @@ class TestTransactions:
 
 
 class TestStrays:
-    """Run times without a job: somebody has deleted it by hand."""
+    """Run times whose job an operator has deleted by hand."""
 
     def test_they_are_removed(self, store: RedisJobStore) -> None:
         store.add_job(make_job("a", PAST))

@@ -11,8 +11,10 @@ from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlOpFailedError
 from mainspring.jobstores.base import JobLookupError
 from mainspring.jobstores.rethinkdb import RethinkDBJobStore
 from tests.stores import jobs
-from tests.stores.conformance import PAST, OpenStore, PersistentConformance
+from tests.stores.conformance import OpenStore
+from tests.stores.conformance_persistent import PersistentConformance
 from tests.stores.rethink_server import RethinkServer
+from tests.stores.samples import PAST
 from tests.support import DAY, make_job
 
 

@@ -1,4 +1,4 @@
-"""Job stores on servers: APScheduler beside us on the same one, one that goes and comes back."""
+"""Job stores on servers: APScheduler and mainspring share one, and one goes and comes back."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from mainspring.events import EVENT_JOB_EXECUTED, EVENT_JOB_REMOVED
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
-from tests.stores.conformance import PAST, ForeignExecutor
 from tests.stores.mongo_server import MongoServer
 from tests.stores.places import Place, make_place
 from tests.stores.rethink_server import RethinkServer
+from tests.stores.samples import PAST, ForeignExecutor
 from tests.stores.valkey_server import ValkeyServer
 from tests.support import DAY, ManualScheduler, listen, make_job
 

@@ -23,13 +23,10 @@ from mainspring.jobstores.sqlalchemy import SQLAlchemyJobStore
 from mainspring.schedulers.background import BackgroundScheduler
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
-from tests.stores.conformance import (
-    PAST,
-    ForeignExecutor,
-    OpenStore,
-    PersistentConformance,
-    PickledConformance,
-)
+from tests.stores.conformance import OpenStore
+from tests.stores.conformance_persistent import PersistentConformance
+from tests.stores.conformance_pickled import PickledConformance
+from tests.stores.samples import PAST, ForeignExecutor
 from tests.support import ManualScheduler, listen, make_job
 
 

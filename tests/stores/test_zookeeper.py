@@ -18,8 +18,9 @@ from mainspring.jobstores.base import JobLookupError
 from mainspring.jobstores.zookeeper import ZooKeeperJobStore
 from mainspring.schedulers.base import BaseScheduler
 from tests.stores import jobs
-from tests.stores.conformance import OpenStore, ids
+from tests.stores.conformance import OpenStore
 from tests.stores.documents import ConstructorConformance, DocumentConformance, OutageConformance
+from tests.stores.samples import ids
 from tests.stores.servers import free_port, run_example, running_zookeeper
 from tests.support import PATIENCE, ManualScheduler, make_job
 

@@ -300,7 +300,7 @@ def test_a_listener_pauses_another_job_while_one_is_rescheduled() -> None:
 
 
 class Noticing:
-    """A callable that does something when somebody asks whether it is a coroutine function."""
+    """A callable that does something when the scheduler asks whether it is a coroutine function."""
 
     meanwhile: Callable[[], object] | None = None
 

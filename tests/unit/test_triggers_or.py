@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 
 
 class Every(BaseTrigger):
-    """Counts from the fire time before, as an interval trigger that somebody has written."""
+    """Counts from the fire time before, as an interval trigger that a user has written."""
 
     def __init__(self, length: timedelta) -> None:
         self.length = length

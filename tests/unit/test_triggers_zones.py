@@ -54,7 +54,7 @@ ZONES = [
     dateutil.tz.tzutc(),
     dateutil.tz.tzoffset("X", -3600),
     dateutil.tz.gettz("Europe/Berlin"),
-    Rome(),
+    pytest.param(Rome(), id="Rome"),
 ]
 
 

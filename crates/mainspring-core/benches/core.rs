@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use mainspring_core::UtcMicros;
 use mainspring_core::engine::{Engine, Item, StoreId};
 use mainspring_core::job::due::{due, missed_by};
-use mainspring_core::job::{JobKey, RunPolicy};
+use mainspring_core::job::{Ended, JobKey, RunPolicy};
 use mainspring_core::random::SplitMix64;
 use mainspring_core::store::{MemoryStore, NewJob, SharedStore, TimerQueue};
 use mainspring_core::time::{CivilDate, Zone};
@@ -114,7 +114,7 @@ fn store(c: &mut Criterion) {
             store.sweep(at(now), usize::MAX, &mut out);
             for item in out.drain(..) {
                 if let Item::Run(firing) = item {
-                    store.finish(firing.key);
+                    store.finish(firing.last_fire(), Ended::Executed);
                 }
             }
             now += SECOND;
@@ -186,7 +186,8 @@ fn engine(c: &mut Criterion) {
                 while engine.sweep(at(now), &mut out).is_some_and(|next| next <= at(now)) || !out.is_empty() {
                     for item in out.drain(..) {
                         if let Item::Run(firing) = item {
-                            shared[firing.store.0 as usize].change(|s| s.finish(firing.key));
+                            shared[firing.store.0 as usize]
+                                .change(|s| s.finish(firing.last_fire(), Ended::Executed));
                         }
                     }
                 }
@@ -345,7 +346,7 @@ fn policy(c: &mut Criterion) {
         });
     }
     group.bench_function("missed_by/grace", |b| {
-        b.iter(|| missed_by(black_box(at(START)), at(START + 2 * SECOND), Some(1)));
+        b.iter(|| missed_by(black_box(at(START)), at(START + 2 * SECOND), Some(SECOND)));
     });
     group.finish();
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::engine::{Item, PASS};
-use mainspring_core::job::{JobKey, RunPolicy};
+use mainspring_core::job::{Ended, JobKey, RunPolicy};
 use mainspring_core::random::SplitMix64;
 use mainspring_core::store::{MemoryStore, NewJob};
 use mainspring_core::trigger::{IntervalTrigger, Trigger};
@@ -53,7 +53,7 @@ fn sweep(store: &mut MemoryStore<u32>, now: UtcMicros, out: &mut Vec<Item>) -> (
         for item in out.drain(..) {
             if let Item::Run(firing) = item {
                 fires += 1;
-                store.finish(firing.key);
+                store.finish(firing.last_fire(), Ended::Executed);
             }
         }
     }

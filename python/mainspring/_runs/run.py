@@ -1,30 +1,22 @@
 """The runs of one submission, whoever calls the job's function and awaits what it returns.
 
-What their misfires, results and exceptions become, in events and log records.
+What comes next, and what misfires, results and exceptions become, is the binding's to say
+(``src/run/steps.rs``).
 """
 
 from __future__ import annotations
 
-import logging
-import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from mainspring._lazy import asyncio
-from mainspring._loops.coroutines import explain, loop_is_ending
-from mainspring._mainspring import Engine, noted
-from mainspring.events import (
-    EVENT_JOB_ERROR,
-    EVENT_JOB_EXECUTED,
-    EVENT_JOB_MISSED,
-    JobExecutionEvent,
-)
+from mainspring._mainspring import Engine, RunSteps, noted
 from mainspring.util import iscoroutinefunction_partial
 
 if TYPE_CHECKING:
+    from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
 
 T = TypeVar("T")
@@ -47,30 +39,12 @@ def returns_awaitable(func: Any) -> bool:
     )
 
 
-def runs_of(
-    job: Job,
-    call: Callable[[Job], Any],
-    jobstore_alias: str | None,
-    run_times: Sequence[datetime],
-    logger: logging.Logger,
-    tell: Callable[..., None],
-    now: Callable[[Job], datetime],
-) -> Runs:
-    """Make the runs one after another, each with ``call``; log by ``tell``, and ask ``now`` for the time.
+def runs_of(job: Job, call: Callable[[Job], Any], steps: RunSteps) -> Runs:
+    """Make the runs of a job one after another, each with ``call``, and say to ``steps`` what came of it.
 
-    Each awaitable that comes back is yielded, and its result taken in. A cancelled run ends the
-    runs, since whoever cancelled it wants no more of them.
+    Each awaitable that comes back is yielded, and its result taken in.
     """
-    events: list[JobExecutionEvent] = []
-    for run_time in run_times:
-        if job.misfire_grace_time is not None:
-            late = now(job) - run_time
-            if late > timedelta(seconds=job.misfire_grace_time):
-                events.append(JobExecutionEvent(EVENT_JOB_MISSED, job.id, jobstore_alias, run_time))
-                tell(logger.warning, 'Run time of job "%s" was missed by %s', job, late)
-                continue
-
-        tell(logger.info, 'Running job "%s" (scheduled at %s)', job, run_time)
+    while steps.next():
         try:
             retval = call(job)
             if isawaitable(retval):
@@ -78,29 +52,10 @@ def runs_of(
         except GeneratorExit:
             raise
         except BaseException as exc:
-            events.append(
-                JobExecutionEvent(
-                    EVENT_JOB_ERROR,
-                    job.id,
-                    jobstore_alias,
-                    run_time,
-                    exception=exc,
-                    traceback="".join(traceback.format_tb(exc.__traceback__)),
-                )
-            )
-            # The event holds the exception, that the frames, and those the job's local variables.
-            log_exception(logger, job, exc, tell)
-            traceback.clear_frames(exc.__traceback__)
-            if isinstance(exc, asyncio.CancelledError):
-                break
+            steps.raised(exc)
         else:
-            events.append(
-                JobExecutionEvent(
-                    EVENT_JOB_EXECUTED, job.id, jobstore_alias, run_time, retval=retval
-                )
-            )
-            tell(logger.info, 'Job "%s" executed successfully', job)
-    return events
+            steps.returned(retval)
+    return steps.events
 
 
 def finish(runs: Runs, wait_for: Callable[[Awaitable[Any]], Any]) -> list[JobExecutionEvent]:
@@ -156,20 +111,3 @@ def noted_run(job: Job, func: Callable[..., T], *args: Any) -> T:
     if not isinstance(engine, Engine):
         engine = None  # a job that came to another process, or what only looks like a scheduler
     return noted(engine, str(job.id), func, *args)  # of a mock, too
-
-
-def log_exception(
-    logger: logging.Logger, job: Job, exc: BaseException, tell: Callable[..., None]
-) -> None:
-    """Log how a run ended; where that is news, and not what somebody else has asked for or shows."""
-    if isinstance(exc, asyncio.CancelledError):
-        level = logging.DEBUG if loop_is_ending() else logging.INFO
-        if str(exc):
-            tell(logger.log, level, 'Run of job "%s" was cancelled: %s', job, exc)
-        else:
-            tell(logger.log, level, 'Run of job "%s" was cancelled', job)
-    elif isinstance(exc, KeyboardInterrupt):
-        tell(logger.info, 'Run of job "%s" was interrupted', job)
-    else:
-        explain(exc, exc.__traceback__)
-        tell(logger.error, 'Job "%s" raised an exception', job, exc_info=exc)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from mainspring._mainspring import error_event
 from mainspring.events import EVENT_JOB_ERROR, JobExecutionEvent
 
 #: A pickled event, and whether it tells how the run ended, not that this could not be sent.
@@ -36,9 +37,7 @@ def received(
         try:
             event = pickle.loads(data)
         except Exception as exc:
-            event = JobExecutionEvent(EVENT_JOB_ERROR, job_id, jobstore_alias, run_time)
-            event.exception, event.traceback = exc, ""
-            is_outcome = False
+            event, is_outcome = error_event(job_id, jobstore_alias, run_time, exc, None), False
         yield event, is_outcome
 
 

@@ -13,14 +13,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from traceback import format_tb
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring._lazy import asyncio
-from mainspring.events import EVENT_JOB_ERROR, JobExecutionEvent
+from mainspring._mainspring import error_event
 
 if TYPE_CHECKING:
+    from mainspring.events import JobExecutionEvent
     from mainspring.job import Job
 
 #: The first run time of the submission whose failure is being told, where it is known which that is.
@@ -39,14 +39,7 @@ class Submission(NamedTuple):
     ) -> list[JobExecutionEvent]:
         """Return the events of its run times, all of which have ended with an exception."""
         return [
-            JobExecutionEvent(
-                EVENT_JOB_ERROR,
-                self.job_id,
-                self.jobstore_alias,
-                run_time,
-                exception=exc,
-                traceback="".join(format_tb(traceback)),
-            )
+            error_event(self.job_id, self.jobstore_alias, run_time, exc, traceback)
             for run_time in self.run_times
         ]
 

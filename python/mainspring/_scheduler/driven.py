@@ -24,7 +24,9 @@ from mainspring._process.exit import (
 from mainspring._scheduler.ending import RunsAtEnd
 from mainspring._scheduler.replaced import (
     JOB_HOOKS,
+    TELLING,
     JobMethods,
+    calls_here,
     looks_up_natively,
     native_pool,
     native_store,
@@ -40,8 +42,13 @@ if TYPE_CHECKING:
     from mainspring.job import Job
     from mainspring.jobstores.base import BaseJobStore
 
-#: What is looked at when the short way to native jobs is opened.
-_READ_ONCE = JOB_HOOKS | {"_job_defaults", "_logger", "timezone"}
+#: What is looked at once, to know which steps with jobs need none of the scheduler's methods.
+_READ_ONCE = frozenset().union(
+    *JOB_HOOKS.values(),
+    TELLING,
+    ("_adds_pending", "_clock", "_guess", "_job_defaults", "_logger", "_state", "timezone"),
+    ("_stopped_by_itself",),
+)
 
 
 class DrivenScheduler(BaseScheduler):
@@ -57,7 +64,7 @@ class DrivenScheduler(BaseScheduler):
     _last_loop: asyncio.AbstractEventLoop | None = None
     #: The loop that shows the time of the scheduler's clock to its jobs.
     _clocked_loop: asyncio.AbstractEventLoop | None = None
-    #: Whether the loop of coroutine jobs may show them the time of a manual clock.
+    #: Whether the loop of coroutine jobs may show them another time than its own.
     _loop_may_follow_clock = True
     #: Set while the loop is one that nobody named and that has not run yet.
     _guess: LoopGuess | None = None
@@ -98,18 +105,14 @@ class DrivenScheduler(BaseScheduler):
         if coroutines is not None:
             self._engine.coro = self._engine.new_inbox()
             self._engine.coro.bind(coroutines, self._context)
-        if (
-            self._clock is not None
-            and self._loop_may_follow_clock
-            and isinstance(self._last_loop, asyncio.AbstractEventLoop)
-        ):
+        if self._loop_may_follow_clock and isinstance(self._last_loop, asyncio.AbstractEventLoop):
             self._clock._follow_on(self._last_loop)
             self._clocked_loop = self._last_loop
 
     def _leave_clock(self) -> None:
         """Let the loop that coroutine jobs ran on have its own time again."""
         loop, self._clocked_loop = self._clocked_loop, None
-        if loop is not None and self._clock is not None:
+        if loop is not None:
             self._clock._leave(loop)
 
     def _unbind_loops(self) -> None:
@@ -125,16 +128,26 @@ class DrivenScheduler(BaseScheduler):
         self._starts_daemons = self._is_daemon()
         with unheard_at_exit():
             super().start(paused)
-        self._open_native_jobs()
 
     def _open_native_jobs(self) -> None:
-        """Let jobs be dealt with without Python code, where none of it is anybody's own."""
-        if self._state == STATE_STOPPED or self._guess is not None or self._clock is not None:
-            return
-        if _ORIGINALS.are_in(self) and all(looks_up_natively(store) for _, store in self._stores()):
-            self._native_jobs.open(self)
-        else:
+        """Say which steps with jobs are to go through the scheduler's own methods."""
+        replaced = _ORIGINALS.replaced_in(self)
+        if not self._clock._is_the_systems:  # which alone is read there
+            replaced |= JOB_HOOKS.keys()
+        if any(self._is_replaced(hook) for hook in TELLING):
+            replaced.add("tell")
+        if self._is_replaced("_calling_out"):
+            replaced.add("tell on a loop")
+        if not all(looks_up_natively(store) for store in list(self._jobstores.values())):
+            replaced.add("others")
+        pends = None if self._adds_pending else not self._stores_are_open()
+        if self._state == STATE_STOPPED and pends is False:
             self._native_jobs.close()
+        else:
+            # One that is stopped may be of a class that keeps in mind which loops call it.
+            keeps = type(self)._note_running_loop is not DrivenScheduler._note_running_loop
+            guesses = self._guess is not None or (pends is not False and keeps)
+            self._native_jobs.open(self, replaced, pends, guesses)
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
@@ -147,20 +160,26 @@ class DrivenScheduler(BaseScheduler):
     def _take_note_of(self, name: str) -> None:
         """Have what was put into this scheduler take effect, where the engine has read it before."""
         if name in _READ_ONCE:
-            self._open_native_jobs()
-        elif name == "_dispatch_event":
+            self._forget_native_jobs()
+        if name == "_dispatch_event":
             self._engine.set_listener_mask(self._listener_mask())
         elif name == "_lookup_executor":
             for executor in list(self._executors.values()):
                 self._executor_has_changed(executor)
 
+    def _forget_native_jobs(self) -> None:
+        """Have :meth:`_open_native_jobs` called once more, since what it says may be another thing now."""
+        known = vars(self).get("_native_jobs")
+        if known is not None:  # the scheduler is not just being made
+            known.forget()
+
     def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
         super()._start_jobstore(store, alias)
-        self._open_native_jobs()
+        self._forget_native_jobs()
 
     def _store_methods_have_changed(self, store: BaseJobStore) -> None:
         super()._store_methods_have_changed(store)
-        self._open_native_jobs()
+        self._forget_native_jobs()
 
     def _make_locks(self) -> None:
         super()._make_locks()
@@ -186,6 +205,9 @@ class DrivenScheduler(BaseScheduler):
             pool.daemon = self._starts_daemons
         return pool
 
+    def _calls_for(self, executor: BaseExecutor) -> bool:
+        return not self._is_replaced("_lookup_executor") and calls_here(executor)
+
     def _is_daemon(self) -> bool:
         """Tell whether the thread of the scheduler is one that does not keep the program from ending."""
         return current_thread().daemon
@@ -196,14 +218,14 @@ class DrivenScheduler(BaseScheduler):
             return
         for alias, known in list(self._executors.items()):
             if known is executor:
-                self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
+                self._name_executor(executor, alias)
         self._native_jobs.note_executor()
 
     def _choose_pools(self, at_start: bool) -> None:
         """Have the engine use the threads that executors have chosen anew."""
         for alias, executor in list(self._executors.items()):
             if executor._choose_pool(at_start) is True:
-                self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
+                self._name_executor(executor, alias)
 
     def _real_add_job(self, job: Job, jobstore_alias: str, replace_existing: bool) -> None:
         self._choose_pools(at_start=False)
@@ -220,6 +242,7 @@ class DrivenScheduler(BaseScheduler):
 
         The program may still shut it down.
         """
+        self._native_jobs.close()
         self._halt()
 
     def _end_loop_at_exit(self) -> None:
@@ -279,7 +302,6 @@ class DrivenScheduler(BaseScheduler):
                 return
             self._move_to_loop(loop, self._context)
             guess.drop()
-        self._open_native_jobs()
         self._logger.info("The scheduler runs its jobs on the event loop that it found running")
 
     def _note_closed_loop(self) -> None:

@@ -46,8 +46,7 @@ class RunsAtEnd:
             here is not None and here in (loop, self._scheduler._engine.control.loop)
         ):
             return
-        if self.has_idle_clock() and loop.is_running():
-            assert self._scheduler._clock is not None
+        if self._scheduler._clock._stands() and loop.is_running():
             ending = self._scheduler._clock._let_runs_end(self._scheduler, None)
             asyncio.run_coroutine_threadsafe(ending, loop).result()
             self.cancel()  # what is parked would never end
@@ -96,12 +95,6 @@ class RunsAtEnd:
 
         return goes_on
 
-    def has_idle_clock(self) -> bool:
-        """Tell whether runs that sleep would do so for ever, since nobody moves their clock."""
-        return (
-            self._scheduler._clock is not None and not self._scheduler._clock._is_being_advanced()
-        )
-
     def cancel(self) -> None:
         """Cancel the coroutine runs that are going on."""
         self._scheduler._engine.control.cancel_running()
@@ -144,8 +137,7 @@ class RunsAtEnd:
         here: set[object] = {task for task in (asyncio.current_task(), caller) if task is not None}
         await asyncio.sleep(0)  # by now a run that has called this is known to be suspended
         try:
-            if self.has_idle_clock():
-                assert self._scheduler._clock is not None
+            if self._scheduler._clock._stands():
                 await self._scheduler._clock._let_runs_end(self._scheduler, deadline)
                 deadline = 0
             await asyncio.wait_for(self._ended(here), deadline)

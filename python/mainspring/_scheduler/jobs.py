@@ -13,9 +13,8 @@ from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring._logs import names_caller
-from mainspring._mainspring import NativeJobs
-from mainspring._scheduler.plans import HandedOver, Plan
-from mainspring._scheduler.registry import SchedulerParts
+from mainspring._scheduler.parts import SchedulerParts
+from mainspring._scheduler.plans import Plan, Planner
 from mainspring._scheduler.replaced import native_store
 from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.events import (
@@ -33,14 +32,10 @@ from mainspring.util import undefined
 
 if TYPE_CHECKING:
     from mainspring._contract import Scheduler
-    from mainspring._mainspring import NativeStore
-    from mainspring._scheduler.sweep import StoreSweeper
     from mainspring.jobstores.base import BaseJobStore
     from mainspring.util import _Undefined
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_ARGUMENTS = NativeJobs.arguments
 
 
 def _opened(file: str | PathLike[str] | IO[str], mode: str) -> AbstractContextManager[IO[str]]:
@@ -55,11 +50,11 @@ class SchedulerJobs(SchedulerParts):
 
     timezone: tzinfo
     _job_defaults: Mapping[str, Any]
-    _sweeper: StoreSweeper
 
     def __init__(self) -> None:
         super().__init__()
         self._pending_jobs: list[tuple[Job, str, bool]] = []
+        self._planner = Planner(self)
 
     def add_job(
         self,
@@ -116,7 +111,7 @@ class SchedulerJobs(SchedulerParts):
         >>> scheduler.add_job(print, "interval", minutes=5, args=["tick"], id="ticker")
         <Job (id=ticker name=print)>
         """
-        # In the order of _ARGUMENTS.
+        # In the order of NativeJobs.arguments.
         given = (
             id,
             func,
@@ -132,29 +127,17 @@ class SchedulerJobs(SchedulerParts):
             context,
             jobstore,
         )
-        added = self._native_jobs.add(given, trigger_args)
-        if added is not None:
-            return added
-        arguments = zip(_ARGUMENTS, given, strict=True)
-        options: dict[str, Any] = {k: v for k, v in arguments if v is not undefined}
-        del options["jobstore"]
-        options["trigger"] = self._create_trigger(trigger, trigger_args)
-        options["args"] = tuple(args) if args is not None else ()
-        options["kwargs"] = dict(kwargs) if kwargs is not None else {}
-        if context is None:
-            del options["context"]
-        job = Job(cast("Scheduler", self), **options)
+        return self._native_jobs.add(self, given, trigger_args, replace_existing)
+
+    def _place_job(self, job: Job, jobstore: str, replace_existing: bool) -> bool:
+        """Put a new job among the pending ones, or into its store; tell whether it pends."""
         self._note_running_loop()
         with self._jobstores_lock:
             if not self._stores_are_open():
                 self._pending_jobs.append((job, jobstore, replace_existing))
-                self._logger.info(
-                    "Adding job tentatively -- it will be properly scheduled when "
-                    "the scheduler starts"
-                )
-                return job
+                return True
         self._real_add_job(job, jobstore, replace_existing)
-        return job
+        return False
 
     def add_jobs(self, jobs: Iterable[Mapping[str, Any]]) -> list[Job]:
         """Add many jobs, each as by :meth:`add_job`, and much faster where they go to a memory store.
@@ -254,7 +237,7 @@ class SchedulerJobs(SchedulerParts):
             if plan is None:
                 job._modify(**changes)
             else:
-                self._carry_out(plan, job, alias, changes)
+                self._planner.carry_out(plan, job, alias, changes)
             if alias:
                 self._lookup_jobstore(alias).update_job(job)
         self._dispatch_event(JobEvent(EVENT_JOB_MODIFIED, job_id, alias))
@@ -283,7 +266,7 @@ class SchedulerJobs(SchedulerParts):
             return rescheduled
         new = self._create_trigger(trigger, trigger_args)
         stores = self._stores(jobstore) if self._stores_are_open() else []
-        plan = self._plan(job_id, stores[0][0] if len(stores) == 1 else None, new)
+        plan = self._planner.plan(job_id, stores[0][0] if len(stores) == 1 else None, new)
         with plan.under_way():
             next_run_time = plan.next_run_time
             return self.modify_job(job_id, jobstore, trigger=new, next_run_time=next_run_time)
@@ -311,7 +294,7 @@ class SchedulerJobs(SchedulerParts):
         if resumed is not None:
             return resumed
         with self._hold_job(job_id, jobstore) as (job, alias):
-            plan = self._plan(job_id, alias, job.trigger)
+            plan = self._planner.plan(job_id, alias, job.trigger)
             if plan.next_run_time:
                 with plan.under_way():
                     return self.modify_job(job_id, alias, next_run_time=plan.next_run_time)
@@ -512,6 +495,8 @@ class SchedulerJobs(SchedulerParts):
 
     def _real_add_job(self, job: Job, jobstore_alias: str, replace_existing: bool) -> None:
         """Fill in what the job leaves undefined, and put it into its store."""
+        if self._native_jobs.put_made(job, jobstore_alias):
+            return
         store = self._lookup_jobstore(jobstore_alias)
         if job.context is not None and native_store(store) is None:
             raise ValueError(
@@ -523,7 +508,9 @@ class SchedulerJobs(SchedulerParts):
         with self._store_lock(jobstore_alias):
             is_in_store = False
             while not is_in_store:
-                plan = self._plan(job.id, jobstore_alias, job.trigger) if is_planned else None
+                plan = (
+                    self._planner.plan(job.id, jobstore_alias, job.trigger) if is_planned else None
+                )
                 if plan is not None:
                     replacements["next_run_time"] = plan.next_run_time
                 job._modify(**replacements)
@@ -550,44 +537,6 @@ class SchedulerJobs(SchedulerParts):
                 return core.replace(job) if plan is None else core.replace_since(job, plan.revision)
             store.update_job(job)
         return True
-
-    def _plan(self, job_id: str, alias: str | None, trigger: BaseTrigger) -> Plan:
-        """Work out the next run time from now on of a job with this trigger.
-
-        None that an equal trigger has given and that has been handed over is given again.
-
-        :param alias: the alias of the job's store; ``None`` where it is in none, or that is not known
-        """
-        known = None if alias is None else self._known(alias)
-        # Before the clock is read: what is handed over after that makes the plan void.
-        revision, last = (0, None) if known is None else known.handed_over(job_id, trigger)
-        return Plan(job_id, self._first_fire_time(trigger, last), revision)
-
-    def _carry_out(self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]) -> None:
-        """Make planned changes to a job, after another plan where this one does not hold any more."""
-        while not self._make_planned(plan, job, alias, changes):
-            plan = self._plan(job.id, alias, changes.get("trigger", job.trigger))
-            changes = {**changes, "next_run_time": plan.next_run_time}
-
-    def _make_planned(
-        self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]
-    ) -> bool:
-        known = None if alias is None else self._known(alias)
-        if known is not None and not isinstance(known, HandedOver):
-            return job._modify_since(plan.revision, changes)
-        # The store is locked. The job may be a native store's that is swept here, which knows of no run time.
-        holds = known is None or known.revision(job.id) == plan.revision
-        if holds:
-            job._modify(**changes)
-        return holds
-
-    def _known(self, alias: str) -> NativeStore | HandedOver | None:
-        """Return what knows of the last run times that were handed over of the jobs of a store."""
-        store = self._jobstores.get(alias)
-        if store is None:
-            return None
-        core = native_store(store)
-        return self._sweeper.handed_over(alias) if core is None else core
 
     @contextmanager
     def _hold_job(self, job_id: str, jobstore: str | None) -> Iterator[tuple[Job, str | None]]:

@@ -20,8 +20,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring._mainspring import same_fire_times
+from mainspring._scheduler.replaced import native_store
 
 if TYPE_CHECKING:
+    from mainspring._contract import PlanningScheduler
+    from mainspring._mainspring import NativeStore
     from mainspring.job import Job
     from mainspring.triggers.base import BaseTrigger
 
@@ -57,6 +60,54 @@ class Plan(NamedTuple):
 
 
 _under_way: ContextVar[Plan | None] = ContextVar("_under_way", default=None)
+
+
+class Planner:
+    """Makes plans for the jobs of a scheduler, and carries them out.
+
+    :param scheduler: the scheduler
+    """
+
+    def __init__(self, scheduler: PlanningScheduler) -> None:
+        self._scheduler = scheduler
+
+    def plan(self, job_id: str, alias: str | None, trigger: BaseTrigger) -> Plan:
+        """Work out the next run time from now on of a job with this trigger.
+
+        None that an equal trigger has given and that has been handed over is given again.
+
+        :param alias: the alias of the job's store; ``None`` where it is in none, or that is not known
+        """
+        known = None if alias is None else self._known(alias)
+        # Before the clock is read: what is handed over after that makes the plan void.
+        revision, last = (0, None) if known is None else known.handed_over(job_id, trigger)
+        return Plan(job_id, self._scheduler._first_fire_time(trigger, last), revision)
+
+    def carry_out(self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]) -> None:
+        """Make planned changes to a job, after another plan where this one does not hold any more."""
+        while not self._make_planned(plan, job, alias, changes):
+            plan = self.plan(job.id, alias, changes.get("trigger", job.trigger))
+            changes = {**changes, "next_run_time": plan.next_run_time}
+
+    def _make_planned(
+        self, plan: Plan, job: Job, alias: str | None, changes: dict[str, Any]
+    ) -> bool:
+        known = None if alias is None else self._known(alias)
+        if known is not None and not isinstance(known, HandedOver):
+            return job._modify_since(plan.revision, changes)
+        # The store is locked. The job may be a native store's that is swept here, which knows of no run time.
+        holds = known is None or known.revision(job.id) == plan.revision
+        if holds:
+            job._modify(**changes)
+        return holds
+
+    def _known(self, alias: str) -> NativeStore | HandedOver | None:
+        """Return what knows of the last run times that were handed over of the jobs of a store."""
+        store = self._scheduler._jobstores.get(alias)
+        if store is None:
+            return None
+        core = native_store(store)
+        return self._scheduler._sweeper.handed_over(alias) if core is None else core
 
 
 def first_fire_time(

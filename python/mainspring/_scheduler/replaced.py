@@ -19,25 +19,24 @@ _LOOKUP = MemoryJobStore.lookup_job
 _SAVE_METHODS = frozenset(("remove_job", "update_job"))
 
 _ADD = "_real_add_job"
-#: What the methods that deal with jobs call, or are called by, and a user may replace.
-JOB_HOOKS = frozenset(
-    (
-        "_create_plugin_instance",
-        "_create_trigger",
-        "_first_fire_time",
-        "_lookup_job",
-        "_lookup_jobstore",
-        "_now",
-        _ADD,
-        "_store_has_changed",
-        "_store_lock",
-        "_stores",
-        "_trigger_plugins",
-        "add_job",
-        "modify_job",
-        "remove_job",
-    )
-)
+#: What the methods that deal with jobs call, or are called by, and a user may replace, by its step.
+JOB_HOOKS = {
+    "trigger": frozenset(("_create_plugin_instance", "_create_trigger", "_trigger_plugins")),
+    "put": frozenset((_ADD,)),
+    "within put": frozenset(
+        (
+            "_first_fire_time",
+            "_lookup_jobstore",
+            "_now",
+            "_store_has_changed",
+            "_store_lock",
+            "_stores",
+        )
+    ),
+    "others": frozenset(("_lookup_job", "add_job", "modify_job", "remove_job")),
+}
+#: What hands events to listeners.
+TELLING = frozenset(("_call_listeners", "_dispatch_event", "_note_failed_listener"))
 
 
 class JobMethods:
@@ -48,17 +47,25 @@ class JobMethods:
     """
 
     def __init__(self, scheduler_class: type, base: type) -> None:
-        self._methods = {hook: getattr(scheduler_class, hook) for hook in JOB_HOOKS}
+        self._methods = {
+            step: {hook: getattr(scheduler_class, hook) for hook in hooks}
+            for step, hooks in JOB_HOOKS.items()
+        }
         self._base = base
         self._added_by_base = getattr(base, _ADD)
 
-    def are_in(self, scheduler: object) -> bool:
-        """Tell whether a scheduler has them all."""
-        return (
-            JOB_HOOKS.isdisjoint(vars(scheduler))
-            and all(getattr(type(scheduler), name) is one for name, one in self._methods.items())
-            and getattr(self._base, _ADD) is self._added_by_base
-        )
+    def replaced_in(self, scheduler: object) -> set[str]:
+        """Return the steps with a method that a scheduler has of its own, or from a class of the user's."""
+        cls, own = type(scheduler), vars(scheduler)
+        replaced = {
+            step
+            for step, methods in self._methods.items()
+            if not own.keys().isdisjoint(methods)
+            or any(getattr(cls, name) is not method for name, method in methods.items())
+        }
+        if getattr(self._base, _ADD) is not self._added_by_base:
+            replaced.add("put")
+        return replaced
 
 
 def native_store(store: BaseJobStore) -> NativeStore | None:
@@ -89,14 +96,24 @@ def parks_jobs(store: BaseJobStore) -> TypeGuard[PersistentJobStore]:
 
 def native_pool(executor: BaseExecutor) -> WorkerPool | None:
     """Return the pool of an executor, unless it has a method of its own that a run must call."""
-    cls, own = type(executor), vars(executor)
+    pool = vars(executor).get("_pool")
+    return pool if isinstance(pool, WorkerPool) and _runs_as_written(executor) else None
+
+
+def calls_here(executor: BaseExecutor) -> bool:
+    """Tell whether an executor calls functions at once, and has no method of its own that a run must call."""
+    return getattr(type(executor), "_calls_here", None) is True and _runs_as_written(executor)
+
+
+def _runs_as_written(executor: BaseExecutor) -> bool:
+    """Tell whether an executor runs jobs as its class does that lets the engine do it."""
+    cls = type(executor)
     methods = getattr(cls, "_native_methods", None)  # a test may have put a mock there
-    if methods is None or not RUN_METHODS.isdisjoint(own):
-        return None
-    if any(getattr(cls, name) is not method for name, method in methods.items()):
-        return None
-    pool = own.get("_pool")
-    return pool if isinstance(pool, WorkerPool) else None
+    return (
+        methods is not None
+        and RUN_METHODS.isdisjoint(vars(executor))
+        and all(getattr(cls, name) is method for name, method in methods.items())
+    )
 
 
 @cache

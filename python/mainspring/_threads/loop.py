@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from contextvars import Context, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
@@ -186,11 +186,10 @@ class ThreadLoop(TornadosLoop):
         scheduler = self._scheduler
         if future.done():
             return future.result()
-        clock = scheduler._clock
         scheduler._waiting_for_loop[threading.get_ident()] = loop
         try:
             loop.call_soon_threadsafe(future.add_done_callback, lambda _: ended.set())
-            with nullcontext() if clock is None else clock._noting_waiting(future):
+            with scheduler._clock._noting_waiting(future):
                 wait_for_loop(
                     loop,
                     ended,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._clock import clock_of
 from mainspring._logs import get_logger, names_caller
-from mainspring._mainspring import WorkerPool, keep_for_ever
+from mainspring._mainspring import Engine, RunSteps, WorkerPool, keep_for_ever
 from mainspring._runs.coroutine_run import CoroutineRun, raise_exit_of_program, wait_for
 from mainspring._runs.run import (
     Runs,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ("BaseExecutor", "MaxInstancesReachedError", "run_coroutine_job", "run_job")
 
-#: The time by the manual clock of a scheduler in another process.
+#: The time that a scheduler in another process has told this one, where it is not the system's.
 _told_time: ContextVar[datetime | None] = ContextVar("mainspring told time", default=None)
 
 #: The methods of an executor through which every run goes, unless the engine makes it by itself.
@@ -93,6 +93,8 @@ class BaseExecutor(metaclass=ABCMeta):
     #: The methods in whose place the engine may run the jobs; ``None`` where it may not. It does not where
     #: somebody has put others there since, in a subclass or in the class itself.
     _native_methods: ClassVar[Mapping[str, object] | None] = None
+    #: Whether a sync function is called at once, where and when it is submitted.
+    _calls_here: ClassVar[bool] = False
     #: Whether a job never runs in the thread that submits it, before the submission returns.
     _runs_elsewhere: ClassVar[bool] = False
 
@@ -211,8 +213,10 @@ class BaseExecutor(metaclass=ABCMeta):
 
     def _tell(self, events: Sequence[JobExecutionEvent]) -> None:
         assert self._scheduler is not None
-        if (clock := clock_of(self._scheduler)) is not None:
-            clock._note_events(self._scheduler, events)
+        clock_of(self._scheduler)._note_events(self._scheduler, events)
+        engine = getattr(self._scheduler, "_engine", None)
+        if isinstance(engine, Engine):  # and not that of a scheduler which a test has put there
+            engine.count(events)
         for event in events:
             self._scheduler._dispatch_event(event)
 
@@ -280,8 +284,7 @@ class BaseExecutor(metaclass=ABCMeta):
         """Return a context for one run: a copy of the job's own, or of that of the submission."""
         own: Context | None = getattr(job, "context", None)
         context = copy_context() if own is None else own.copy()
-        if (clock := clock_of(self._scheduler)) is not None:
-            clock._follow_in(context)
+        clock_of(self._scheduler)._follow_in(context)
         return context
 
     def _submit_coroutine_job(
@@ -367,7 +370,7 @@ async def run_coroutine_job(
 ) -> list[JobExecutionEvent]:
     """Do what :func:`run_job` does, and await what the function returns in the calling task."""
     logger = logging.getLogger(logger_name)
-    runs = _runs(job, call_function, jobstore_alias, run_times, logger, Tells.run_coroutine_job)
+    runs = _runs(job, call_function, jobstore_alias, run_times, logger, is_coroutine=True)
     try:
         awaitable = next(runs)
     except StopIteration as end:
@@ -379,8 +382,7 @@ def _cancelled_run(
     job: Job, run_times: Sequence[datetime], logger: logging.Logger
 ) -> list[JobExecutionEvent]:
     """Tell of runs that were cancelled before they began."""
-    tell = Tells.run_coroutine_job
-    runs = _runs(job, raise_cancelled, job._jobstore_alias, run_times, logger, tell)
+    runs = _runs(job, raise_cancelled, job._jobstore_alias, run_times, logger, is_coroutine=True)
     return finish(runs, raise_cancelled)
 
 
@@ -390,18 +392,16 @@ def _runs(
     jobstore_alias: str | None,
     run_times: Sequence[datetime],
     logger: logging.Logger,
-    tell: Callable[..., None] = Tells.run_job,
+    is_coroutine: bool = False,
 ) -> Runs:
-    """Make the runs with records that name this module, by its ``datetime``, which programs patch."""
-    return runs_of(job, call, jobstore_alias, run_times, logger, tell, _now)
+    """Make the runs, by this module's ``datetime``, which programs patch."""
+    steps = RunSteps(job, jobstore_alias, run_times, logger, _now, is_coroutine)
+    return runs_of(job, call, steps)
 
 
 def _now(job: Job) -> datetime:
     """Return the time by the clock of the job's scheduler; in a child process it has none."""
-    clock = clock_of(job._scheduler)
-    if clock is not None:
-        return clock.now()
-    return _told_time.get() or datetime.now(timezone.utc)
+    return _told_time.get() or clock_of(job._scheduler)._now(timezone.utc, datetime)
 
 
 def run_job_at(now: datetime, *args: Any) -> list[JobExecutionEvent]:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 __all__ = ("DebugExecutor",)
 
 
-class DebugExecutor(BaseExecutor):
+class DebugExecutor(BaseExecutor, runs_natively=True):
     """Runs each job in the scheduler's own thread, before anything else. Plugin alias: ``debug``.
 
     Coroutine functions run on the scheduler's loop where it has one. What else can be awaited is
     awaited on the loop that runs in that thread, where one does.
     """
+
+    _calls_here = True
 
     def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
         if loop := self._loop_for(job):

@@ -51,11 +51,9 @@ class BasePoolExecutor(BaseExecutor):
         arguments = (job, job._jobstore_alias, run_times, self._logger.name)
         # For the listeners: the run itself has one of its own, in another process.
         context = self._context_for(job)
-        clock = clock_of(self._scheduler)
-        if clock is None:
-            future = self._submit_to_pool(run_job, *arguments)
-        else:
-            future = self._submit_to_pool(run_job_at, clock.now(), *arguments)
+        now = clock_of(self._scheduler)._time_elsewhere()
+        call = (run_job,) if now is None else (run_job_at, now)
+        future = self._submit_to_pool(*call, *arguments)
         future.add_done_callback(lambda future: context.run(take_outcome, future))
 
     def _submit_to_pool(

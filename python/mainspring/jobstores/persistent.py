@@ -7,18 +7,15 @@ needs a lock.
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from mainspring._clock import clock_of
 from mainspring._logs import names_caller
 from mainspring._pickles import WRITE_FORMATS, WriteFormat, dumps, loads, ours, theirs
 from mainspring.job import Job
 from mainspring.jobstores.base import BaseJobStore
-
-if TYPE_CHECKING:
-    from mainspring._contract import Clock
 
 __all__ = ("ParkedJob", "PersistentJobStore")
 
@@ -184,18 +181,12 @@ class PersistentJobStore(BaseJobStore):
         if not self._parked:
             return None
         wait = min(parked.retry_at for parked in self._parked.values()) - self._monotonic()
-        clock = self._clock()
-        now = datetime.now(timezone.utc) if clock is None else clock.now()
+        now = clock_of(self._scheduler)._now(timezone.utc, datetime)
         return now + timedelta(seconds=max(wait, 0))
-
-    def _clock(self) -> Clock | None:
-        # Its own, if any: a mock that a test has put in its place would have one, too.
-        return None if self._scheduler is None else vars(self._scheduler).get("_clock")
 
     def _monotonic(self) -> float:
         """Return how much time has passed, in seconds, for the scheduler."""
-        clock = self._clock()
-        return time.monotonic() if clock is None else clock._time.monotonic / 1e6
+        return clock_of(self._scheduler)._monotonic()
 
     def _save_due_jobs(
         self, updated: Sequence[Job], removed: Sequence[str]

@@ -151,7 +151,7 @@ class AsyncIOScheduler(DrivenScheduler):
             with self._check_lock:
                 self._guess = None
                 self._move_to_loop(event_loop, copy_context())
-            self._open_native_jobs()
+            self._forget_native_jobs()
         elif self._stopped_by_itself:
             event_loop.call_soon_threadsafe(self._start_again)
         self._given_loop = event_loop
@@ -318,7 +318,7 @@ class AsyncIOScheduler(DrivenScheduler):
 
     async def _workers_ended(self) -> None:
         """Wait, at the end of the loop, until nothing runs in worker threads; let nothing begin."""
-        if self._clock is not None:  # by which the loop would sleep
+        if not self._clock._is_the_systems:  # by which the loop would sleep
             return
         self._engine.set_paused(True)
         try:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from threading import TIMEOUT_MAX
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
+from mainspring._clock import SYSTEM
 from mainspring._logs import get_logger, message, names_caller
 from mainspring._loops.coroutines import is_exit_of_program
-from mainspring._mainspring import Engine, NativeJobs
+from mainspring._mainspring import NativeJobs
 from mainspring._process.exit import is_exiting
 from mainspring._process.fork import note_fork, prepare_for_forks
 from mainspring._runs.submissions import Submission
@@ -22,6 +23,7 @@ from mainspring._scheduler.configuration import JOB_DEFAULTS, configured, nest, 
 from mainspring._scheduler.frozen import warn_of_frozen_time
 from mainspring._scheduler.jobs import SchedulerJobs
 from mainspring._scheduler.plans import first_fire_time
+from mainspring._scheduler.registry import Registry
 from mainspring._scheduler.replaced import native_store
 from mainspring._scheduler.state import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
 from mainspring._scheduler.sweep import StoreSweeper
@@ -51,9 +53,10 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from mainspring._contract import Clock
-    from mainspring._mainspring import WorkerPool
     from mainspring.job import Job
     from mainspring.triggers.base import BaseTrigger
+
+T = TypeVar("T")
 
 __all__ = ("STATE_PAUSED", "STATE_RUNNING", "STATE_STOPPED", "BaseScheduler")
 
@@ -67,6 +70,10 @@ class Tells:
 
     @staticmethod
     def remove_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
+        log(*args, **options)
+
+    @staticmethod
+    def add_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
         log(*args, **options)
 
     @staticmethod
@@ -108,8 +115,9 @@ class BaseScheduler(SchedulerJobs):
         "jobstores",
         "clock",
     )
-    #: A clock that is moved by hand, in place of the system's.
-    _clock: Clock | None = None
+    #: Whether the scheduler is being started, and adds what has been pending until then.
+    _adds_pending = False
+    _clock: Clock = SYSTEM
     #: The process that the scheduler was started in.
     _process: int
     #: Whether threads that jobs start are daemons, as those started in the scheduler's thread are.
@@ -163,7 +171,7 @@ class BaseScheduler(SchedulerJobs):
         if self._state != STATE_STOPPED:  # but its timer thread has died
             raise SchedulerAlreadyRunningError
         self._check_uwsgi()
-        if self._clock is None:
+        if self._clock._is_the_systems:
             warn_of_frozen_time()
         self._stopped_by_itself = False
         with ExitStack() as undo:
@@ -179,9 +187,12 @@ class BaseScheduler(SchedulerJobs):
                 for alias, store in self._jobstores.items():
                     self._start_jobstore(store, alias)
                     undo.callback(self._stop_jobstore, store, alias)
-                for pending in self._pending_jobs:
-                    self._real_add_job(*pending)
-                del self._pending_jobs[:]
+                self._adds_pending = True
+                try:
+                    self._native_jobs.put_pending(self, self._pending_jobs)
+                    del self._pending_jobs[:]
+                finally:
+                    self._adds_pending = False
                 self._engine.set_paused(paused)
                 self._engine.set_listener_mask(self._listener_mask())
                 self._state = STATE_PAUSED if paused else STATE_RUNNING
@@ -190,8 +201,7 @@ class BaseScheduler(SchedulerJobs):
         self._logger.info("Scheduler started")
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
         if self.running:  # a listener may have shut it down again
-            if self._clock is not None:
-                self._clock._attach(self)
+            self._clock._attach(self)
             self._start_timer_thread(paused)
         if self._state == STATE_RUNNING:
             self.wakeup()
@@ -223,9 +233,7 @@ class BaseScheduler(SchedulerJobs):
 
     def _halt(self) -> None:
         """Start no more jobs, and end the threads that do."""
-        self._native_jobs.close()
-        if self._clock is not None:
-            self._clock._detach(self)
+        self._clock._detach(self)
         self._engine.stop()
         self._sweeper.stop()
 
@@ -319,31 +327,22 @@ class BaseScheduler(SchedulerJobs):
             for name, (default, convert) in JOB_DEFAULTS.items()
         }
 
-        def create(type_: str) -> Callable[[str, dict[str, Any]], Any]:
-            return lambda alias, arguments: self._create_plugin_instance(type_, alias, arguments)
-
         self._executors.clear()
-        for alias, executor in configured(
-            "executor",
-            "executors",
-            config.get("executors", {}),
-            BaseExecutor,  # type: ignore[type-abstract]
-            create("executor"),
-        ):
+        for alias, executor in self._configured(self._executors, config, "executor"):
             self.add_executor(executor, alias)
-
         self._jobstores.clear()
-        for alias, store in configured(
-            "job store",
-            "jobstores",
-            config.get("jobstores", {}),
-            BaseJobStore,  # type: ignore[type-abstract]
-            create("jobstore"),
-        ):
+        for alias, store in self._configured(self._jobstores, config, "jobstore"):
             self.add_jobstore(store, alias)
 
+    def _configured(
+        self, registry: Registry[T], config: dict[str, Any], type_: str
+    ) -> Iterator[tuple[str, T]]:
+        create = partial(self._create_plugin_instance, type_)
+        values = config.get(f"{type_}s", {})
+        return configured(registry.kind, f"{type_}s", values, registry.base, create)
+
     def _use_clock(self, clock: Clock) -> None:
-        """Go by a clock that is moved by hand from now on."""
+        """Go by another clock from now on."""
         if isinstance(clock, type) or not hasattr(clock, "_make_engine"):
             raise TypeError(f"clock must be a mainspring.testing.ManualClock, not {clock!r}")
         self._clock = clock
@@ -351,19 +350,18 @@ class BaseScheduler(SchedulerJobs):
         self._make_engine()
 
     def _make_engine(self) -> None:
-        if self._clock is None:
-            self._engine = Engine(self)
-            self._sweeper = StoreSweeper(self)
-        else:
-            self._engine = self._clock._make_engine(self)
-            self._sweeper = self._clock._make_sweeper(self)
+        self._engine = self._clock._make_engine(self)
+        self._sweeper = self._clock._make_sweeper(self, StoreSweeper)
         self._native_jobs = NativeJobs(self._engine)
         self._engine.set_listener_mask(self._listener_mask())
 
+    def _open_native_jobs(self) -> None:
+        """Say which steps with jobs are to go through the scheduler's own methods: all of them."""
+        self._native_jobs.close()
+
     def _follow_clock(self, context: Context) -> None:
         """Have what runs in a context see the time of the scheduler's clock."""
-        if self._clock is not None:
-            self._clock._follow_in(context)
+        self._clock._follow_in(context)
 
     def _create_default_executor(self) -> BaseExecutor:
         """Make the executor of a scheduler that was given none under the alias ``default``."""
@@ -441,46 +439,6 @@ class BaseScheduler(SchedulerJobs):
         """Dispatch an event of a sweep in the thread where listeners expect it."""
         self._dispatch_event(event)
 
-    def _start_executor(self, executor: BaseExecutor, alias: str) -> None:
-        executor.start(self, alias)
-        self._engine.set_executor(alias, self._pool_for(executor), executor._logger)
-
-    def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
-        """Return the pool with which the engine runs an executor's jobs by itself.
-
-        ``None`` where the user calls :meth:`_process_jobs`: that submits each due job to its
-        executor and tells of it before it returns, as in 3.x.
-        """
-        return None
-
-    def _start_jobstore(self, store: BaseJobStore, alias: str) -> None:
-        store.start(self, alias)
-        core = native_store(store)
-        if core is not None:
-            self._engine.attach_store(alias, core)
-
-    def _store_methods_have_changed(self, store: BaseJobStore) -> None:
-        """Have a store that runs swept anew, by the engine or in Python."""
-        if self.state == STATE_STOPPED:
-            return
-        core = native_store(store)
-        for alias, known in self._stores():
-            if known is not store:
-                continue
-            self._engine.detach_store(alias)
-            if core is not None:
-                # A sweep in Python that is under way has yet to save what it has submitted.
-                with self._store_locks.get(alias) or nullcontext():
-                    self._engine.attach_store(alias, core)
-        self._sweeper.wake()
-
-    def _stop_jobstore(self, store: BaseJobStore, alias: str) -> None:
-        if native_store(store) is not None:
-            self._engine.detach_store(alias)
-        with self._store_lock(alias):
-            store.shutdown()
-            self._sweeper.handed_over(alias).clear()
-
     # What the engine and the sweeper call
 
     def _submit_native(self, job: Job, run_times: list[datetime]) -> JobSubmissionEvent | None:
@@ -512,10 +470,11 @@ class BaseScheduler(SchedulerJobs):
         try:
             executor.submit_job(job, run_times)
         except MaxInstancesReachedError:
-            if self._clock is not None:
-                self._clock._note_skipped(self, job.id, run_times)
+            self._clock._note_skipped(self, job.id, run_times)
             self._log_skipped(job)
-            return JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
+            skipped = JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
+            self._engine.count([skipped])
+            return skipped
         except BaseException as exc:
             if is_exit_of_program(exc):
                 raise
@@ -531,8 +490,8 @@ class BaseScheduler(SchedulerJobs):
                 )
             )
             events = Submission(job.id, alias, run_times).errors(exc, exc.__traceback__)
-            if self._clock is not None:
-                self._clock._note_events(self, events)
+            self._engine.count(events)
+            self._clock._note_events(self, events)
             for event in events:
                 self._tell(event)
             return None
@@ -568,15 +527,11 @@ class BaseScheduler(SchedulerJobs):
             self._logger.debug("Job %s was removed while it was due", job_id)
 
     def _now(self) -> datetime:
-        if self._clock is not None:
-            return self._clock._now(self.timezone)
-        return datetime.now(self.timezone)
+        return self._clock._now(self.timezone, datetime)
 
     def _create_trigger(
         self, trigger: BaseTrigger | str | None, trigger_args: dict[str, Any]
     ) -> BaseTrigger:
-        if self._clock is None:
-            return super()._create_trigger(trigger, trigger_args)
         created = self._clock._on_behalf(super()._create_trigger, trigger, trigger_args)
         self._clock._start_from_now(created)
         return created
@@ -584,9 +539,7 @@ class BaseScheduler(SchedulerJobs):
     def _first_fire_time(
         self, trigger: BaseTrigger, last: datetime | None = None
     ) -> datetime | None:
-        ask: Callable[..., datetime | None] = trigger.get_next_fire_time
-        if self._clock is not None:
-            ask = partial(self._clock._on_behalf, ask)
+        ask = partial(self._clock._on_behalf, trigger.get_next_fire_time)
         return first_fire_time(ask, self._now(), last)
 
     def _wait_beside(self, future: Future[Any]) -> None:

@@ -168,8 +168,7 @@ class BlockingScheduler(DrivenScheduler):
 
     async def _runs_settled(self) -> None:
         """Wait for all runs, while the loop of coroutine jobs runs, which may be another."""
-        if self._runs_at_end.has_idle_clock():
-            assert self._clock is not None
+        if self._clock._stands():
             await self._clock._let_runs_end(self, None)
             self._runs_at_end.cancel()  # what is parked would never end
         idle = asyncio.ensure_future(self._runs_at_end.idle())

@@ -212,16 +212,24 @@ class ManualClock:
         """Say of each run that has not ended what it waits for."""
         return [str(run) for run in self._unfinished_runs()]
 
-    # What the schedulers call
+    # What the schedulers call, see `mainspring._contract.Clock`
+
+    _is_the_systems = False
 
     def _make_engine(self, scheduler: BaseScheduler) -> Engine:
-        return Engine(scheduler, self._time)
+        return self._time.make_engine(scheduler)
 
-    def _make_sweeper(self, scheduler: BaseScheduler) -> ManualSweeper:
+    def _make_sweeper(self, scheduler: BaseScheduler, make: object) -> ManualSweeper:
         return ManualSweeper(scheduler, self)
 
-    def _now(self, zone: tzinfo) -> datetime:
+    def _now(self, zone: tzinfo, told_by: object = None) -> datetime:
         return self._at(self._time.wall, zone)
+
+    def _monotonic(self) -> float:
+        return self._time.monotonic / 1e6
+
+    def _time_elsewhere(self) -> datetime:
+        return self.now()
 
     def _on_behalf(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function; triggers are told this clock's time, and draw jitter from its seed."""
@@ -297,8 +305,8 @@ class ManualClock:
             self._block(self._rest)
         return self.unfinished()
 
-    def _is_being_advanced(self) -> bool:
-        return self._turn.locked()
+    def _stands(self) -> bool:
+        return not self._turn.locked()
 
     async def _let_runs_end(self, scheduler: BaseScheduler, deadline: float | None) -> None:
         """Let time pass for the runs of a scheduler that has stopped, for so many seconds at most."""

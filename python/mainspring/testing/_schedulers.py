@@ -19,7 +19,7 @@ def clock_of(scheduler: BaseScheduler) -> ManualClock:
 
     :raises RuntimeError: if it goes by the system's
     """
-    if scheduler._clock is None:
+    if scheduler._clock._is_the_systems:
         raise RuntimeError(
             f"{scheduler!r} goes by the system's clock; give it a ManualClock as clock="
         )

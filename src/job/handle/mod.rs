@@ -22,6 +22,8 @@ pub use self::apply::Origin;
 use crate::job::fields::{Field, Fields, no_attribute, unset};
 use crate::job::record::{Record, Store};
 use crate::job::seen::{Seen, new_job, zone_of};
+use crate::py::host::scheduler::JobMethod;
+use crate::py::host::{self, Scheduler};
 use crate::py::imports;
 use crate::py::text;
 use crate::time::datetime;
@@ -68,6 +70,13 @@ impl Job {
     fn detached(fields: Fields) -> Self {
         let fields = Some(Box::new(fields));
         Self { state: Mutex::new(State { scheduler: None, id_text: None, alias: None, fields, link: None }) }
+    }
+
+    /// A job of a scheduler that has these fields, and is in no store.
+    pub fn of(scheduler: &Bound<'_, PyAny>, fields: Fields) -> Self {
+        let job = Self::detached(fields);
+        job.set_scheduler(Some(scheduler.clone().unbind()));
+        job
     }
 
     /// A handle on an entry of a native store.
@@ -171,7 +180,7 @@ impl Job {
         new_job(py, self.fields(py)?, self.owner(py).0.as_ref().map(|s| s.bind(py)))
     }
 
-    fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
+    pub fn owner(&self, py: Python<'_>) -> (Option<Py<PyAny>>, Option<Py<PyString>>) {
         let state = self.lock();
         (
             state.scheduler.as_ref().map(|s| s.clone_ref(py)),
@@ -215,14 +224,14 @@ impl Job {
         zone_of(py, record, scheduler.as_ref().map(|s| s.bind(py)))
     }
 
-    fn scheduler_of<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    pub(in crate::job) fn scheduler_of<'py>(&self, py: Python<'py>) -> PyResult<Scheduler<'py>> {
         let scheduler = self.lock().scheduler.as_ref().map(|s| s.clone_ref(py));
-        scheduler.map(|s| s.into_bound(py)).ok_or_else(|| no_attribute("_scheduler"))
+        scheduler.map(|s| Scheduler::of(s.into_bound(py))).ok_or_else(|| no_attribute("_scheduler"))
     }
 
     fn call_scheduler<'py>(
         slf: &Bound<'py, Self>,
-        method: &str,
+        method: JobMethod,
         args: Vec<Bound<'py, PyAny>>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -231,7 +240,7 @@ impl Job {
         let alias = this.lock().alias.as_ref().map(|alias| alias.clone_ref(py));
         let mut all = vec![text::string(py, &this.job_id()?).into_any(), alias.into_pyobject(py)?];
         all.extend(args);
-        this.scheduler_of(py)?.call_method(method, PyTuple::new(py, all)?, kwargs)
+        this.scheduler_of(py)?.call_for_job(method, PyTuple::new(py, all)?, kwargs)
     }
 
     /// A field of a detached job, as Python sees it.
@@ -306,7 +315,7 @@ impl Job {
     }
 
     #[getter(_jobstore_alias)]
-    fn jobstore_alias(&self, py: Python<'_>) -> Option<Py<PyString>> {
+    pub fn jobstore_alias(&self, py: Python<'_>) -> Option<Py<PyString>> {
         self.lock().alias.as_ref().map(|alias| alias.clone_ref(py))
     }
 
@@ -321,7 +330,7 @@ impl Job {
         slf: &Bound<'py, Self>,
         changes: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Self>> {
-        Self::call_scheduler(slf, "modify_job", vec![], changes)?;
+        Self::call_scheduler(slf, JobMethod::Modify, vec![], changes)?;
         Ok(slf.clone())
     }
 
@@ -331,22 +340,22 @@ impl Job {
         trigger: Bound<'py, PyAny>,
         trigger_args: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Self>> {
-        Self::call_scheduler(slf, "reschedule_job", vec![trigger], trigger_args)?;
+        Self::call_scheduler(slf, JobMethod::Reschedule, vec![trigger], trigger_args)?;
         Ok(slf.clone())
     }
 
     fn pause<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        Self::call_scheduler(slf, "pause_job", vec![], None)?;
+        Self::call_scheduler(slf, JobMethod::Pause, vec![], None)?;
         Ok(slf.clone())
     }
 
     fn resume<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        Self::call_scheduler(slf, "resume_job", vec![], None)?;
+        Self::call_scheduler(slf, JobMethod::Resume, vec![], None)?;
         Ok(slf.clone())
     }
 
     fn remove(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::call_scheduler(slf, "remove_job", vec![], None).map(drop)
+        Self::call_scheduler(slf, JobMethod::Remove, vec![], None).map(drop)
     }
 
     /// Validates the changes, and makes them if all of them are valid.
@@ -415,7 +424,7 @@ impl Job {
 
     fn __str__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         let status = match self.next_run_time(py) {
-            Ok(Some(at)) => format!("next run at: {}", imports::datetime_repr(py)?.call1((at,))?),
+            Ok(Some(at)) => format!("next run at: {}", host::datetime_repr(py)?.call1((at,))?),
             Ok(None) => "paused".to_owned(),
             Err(e) if e.is_instance_of::<PyAttributeError>(py) => "pending".to_owned(),
             Err(e) => return Err(e),

@@ -1,18 +1,25 @@
 //! Adding jobs.
 
-use mainspring_core::job::JobKey;
+use std::sync::Arc;
+
+use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::store::{MemoryStore, NewJob};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use super::call::Call;
-use super::spec::{self, Given, Spec};
-use super::{NativeJobs, or_ordinary};
+use super::spec::{self, Given, NewTrigger, Spec};
+use super::tell::tell_pending;
+use super::{Adding, NativeJobs, or_in_python};
+use crate::job::fields::{Field, Fields, Place};
 use crate::job::handle::Job;
+use crate::job::record::Record;
 use crate::job::seen::Seen;
+use crate::py::host::Scheduler;
 use crate::py::text;
 use crate::run::report::code;
 use crate::scheduler::engine::Engine;
+use crate::store::native::NativeStore;
 
 /// How many jobs are added at once at most: for so long a store is locked, as by a pass of a sweep, and what
 /// is made for them stays in the processor's cache.
@@ -53,8 +60,12 @@ impl NativeJobs {
         for index in start..end {
             let job = jobs.get_item(index)?;
             let Ok(arguments) = job.cast_exact::<PyDict>() else { break };
-            let spec = Spec::from_dict(call, arguments);
-            let Some(Spec { job, jobstore }) = or_ordinary(py, spec)? else { break };
+            let made = spec::with_given(call, arguments, |call, given| {
+                let Some(trigger) = NewTrigger::new(call, given.trigger())? else { return Ok(None) };
+                let Some(spec) = Spec::new(call, given, &trigger)? else { return Ok(None) };
+                Ok(spec.stored(call, given, &trigger)?.map(|job| (job, spec.jobstore)))
+            });
+            let Some((job, jobstore)) = or_in_python(py, made)? else { break };
             match &alias {
                 None => alias = Some(jobstore),
                 Some(alias) if alias.is(&jobstore) || text::of(alias)? == text::of(&jobstore)? => (),
@@ -66,8 +77,7 @@ impl NativeJobs {
         let Some(alias) = alias else { return Ok(None) };
         let Some(store) = engine.native_store(py, Some(&text::of(&alias)?)) else { return Ok(None) };
         // A callable that was asked for its signature may have shut the scheduler down.
-        let still = self.opened(py);
-        if still.is_none_or(|(open, _)| !std::ptr::eq(&*open, call.open)) {
+        if !self.still(call.open) {
             return Ok(None);
         }
         let store = store.get();
@@ -81,14 +91,15 @@ impl NativeJobs {
         let jobs: Vec<_> = jobs.collect::<PyResult<_>>()?;
         Ok((!jobs.is_empty()).then_some((jobs, alias)))
     }
-}
 
-impl NativeJobs {
     /// Adds jobs of which somebody wants to know: one by one, since each is told of before the next is there.
     fn add_each<'py>(&self, jobs: &Bound<'py, PyList>, added: &Bound<'py, PyList>) -> PyResult<()> {
         let py = jobs.py();
         loop {
-            let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(()) };
+            let Some((open, engine)) = self.opened(py)? else { return Ok(()) };
+            if or_in_python(py, open.has_new_executor(py).map(Some))? != Some(false) {
+                return Ok(());
+            }
             let mut call = Call::new(py, &open, engine);
             let Some((row, alias)) = self.add_row(&mut call, engine, jobs, added.len(), 1)? else {
                 return Ok(());
@@ -98,6 +109,71 @@ impl NativeJobs {
                 open.tell_added(engine, job.bind(py), &alias)?;
             }
         }
+    }
+
+    /// Does the steps from the defaults on for a job that goes to a native store; `None`: nothing has been done.
+    fn put_new<'py>(
+        &self,
+        call: &Call<'_, 'py>,
+        given: &Given<'_, 'py>,
+        spec: &Spec<'py>,
+        trigger: &NewTrigger,
+    ) -> PyResult<Option<Py<Job>>> {
+        let (py, open) = (call.py, call.open);
+        let new = || match open.hooks.put || open.hooks.within_put || open.has_new_executor(py)? {
+            true => Ok(None),
+            false => spec.stored(call, given, trigger),
+        };
+        let Some(new) = or_in_python(py, new())? else { return Ok(None) };
+        let handle = |store: &NativeStore, key, seen| store.handle_on(py, key, seen, &store.owner(py));
+        self.put(call, new, &spec.jobstore, handle)
+    }
+
+    /// Puts a job into its store, and tells of it; `None`: nothing has been done.
+    fn put<'py>(
+        &self,
+        call: &Call<'_, 'py>,
+        new: NewJob<Arc<Record>>,
+        alias: &Bound<'py, PyString>,
+        job: impl FnOnce(&NativeStore, JobKey, Seen) -> PyResult<Py<Job>>,
+    ) -> PyResult<Option<Py<Job>>> {
+        let py = call.py;
+        let Some(store) = call.engine.native_store(py, Some(&text::of(alias)?)) else { return Ok(None) };
+        // A callable that was asked for its signature may have shut the scheduler down.
+        if !self.still(call.open) {
+            return Ok(None);
+        }
+        let (store, seen) = (store.get(), Seen::of(&new));
+        match store.shared().change(|s| s.add(new)) {
+            Ok(key) => {
+                let job = job(store, key, seen)?;
+                call.open.tell_added(call.engine, job.bind(py), alias)?;
+                Ok(Some(job))
+            }
+            Err(refused) => {
+                drop(refused);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Puts a job among the pending ones; false: nothing has been done.
+    fn pend<'py>(
+        &self,
+        call: &Call<'_, 'py>,
+        scheduler: &Scheduler<'py>,
+        (job, alias, replace_existing): (&Py<Job>, &Bound<'py, PyAny>, &Bound<'py, PyAny>),
+    ) -> PyResult<bool> {
+        let py = call.py;
+        if call.open.adding != Adding::Pends || !self.still(call.open) {
+            return Ok(false);
+        }
+        match scheduler.pending_jobs()?.cast::<PyList>() {
+            Ok(pending) => pending.append((job, alias, replace_existing))?,
+            Err(_) => return Ok(false),
+        }
+        call.open.tell_pending(py)?;
+        Ok(true)
     }
 }
 
@@ -109,38 +185,132 @@ impl NativeJobs {
         Ok(PyTuple::new(py, spec::names())?.unbind())
     }
 
-    /// Does what `add_job` does with these arguments; `None`: nothing has been done.
+    /// What jobs have of the options that a scheduler may have other defaults for, by name.
+    #[classattr]
+    fn defaults(py: Python<'_>) -> PyResult<Py<PyDict>> {
+        let (mut fields, defaults) = (Fields::default(), PyDict::new(py));
+        fields.set_policy(RunPolicy::DEFAULT);
+        for field in Field::in_place(Place::Policy) {
+            defaults.set_item(field.name(), fields.show(py, field)?)?;
+        }
+        Ok(defaults.unbind())
+    }
+
+    /// Does what `add_job` does with these arguments.
     fn add<'py>(
         &self,
+        scheduler: &Bound<'py, PyAny>,
         given: &Bound<'py, PyTuple>,
         trigger_args: &Bound<'py, PyDict>,
-    ) -> PyResult<Option<Py<Job>>> {
+        replace_existing: &Bound<'py, PyAny>,
+    ) -> PyResult<Py<Job>> {
         let py = given.py();
-        let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(None) };
         let given = Given::of_tuple(given, trigger_args)?;
-        let spec = Spec::new(&mut Call::new(py, &open, engine), &given);
-        let Some(Spec { job, jobstore }) = or_ordinary(py, spec)? else { return Ok(None) };
-        let Some(store) = engine.native_store(py, Some(&text::of(&jobstore)?)) else { return Ok(None) };
-        let store = store.get();
-        let seen = Seen::of(&job);
-        match store.shared().change(|s| s.add(job)) {
-            Ok(key) => {
-                let job = store.handle_on(py, key, seen, &store.owner(py))?;
-                open.tell_added(engine, job.bind(py), &jobstore)?;
-                Ok(Some(job))
+        let asked = Scheduler::of(scheduler.clone());
+        let known = or_in_python(py, self.look(py))?;
+        let mut call = known.as_ref().map(|(open, engine)| Call::new(py, open, engine));
+
+        let trigger = match call.as_mut().filter(|call| !call.open.hooks.trigger) {
+            Some(call) => {
+                let new = NewTrigger::new(call, given.trigger());
+                or_in_python(py, new)?
             }
-            Err(refused) => {
-                drop(refused);
-                Ok(None)
+            None => None,
+        };
+        let trigger = match trigger {
+            Some(trigger) => trigger,
+            None => {
+                let made = asked.create_trigger(given.trigger().0, trigger_args)?;
+                NewTrigger::made_in_python(call.as_ref(), made)?
+            }
+        };
+
+        let spec = match call.as_mut() {
+            Some(call) => {
+                let spec = Spec::new(call, &given, &trigger);
+                or_in_python(py, spec)?
+            }
+            None => None,
+        };
+        if let (Some(call), Some(spec)) = (&call, &spec) {
+            if call.open.adding == Adding::ToStore {
+                if let Some(job) = self.put_new(call, &given, spec, &trigger)? {
+                    return Ok(job);
+                }
             }
         }
+
+        let fields = spec.map_or(Ok(None), |spec| spec.pending(py, &given, &trigger));
+        let job = match or_in_python(py, fields)? {
+            Some(fields) => Py::new(py, Job::of(scheduler, fields))?,
+            None => {
+                let options = given.options(trigger.to_object(py)?)?;
+                py.get_type::<Job>().call((scheduler,), Some(&options))?.cast_into::<Job>()?.unbind()
+            }
+        };
+        let alias = given.jobstore(py);
+        let pends = match &call {
+            Some(call) => self.pend(call, &asked, (&job, &alias, replace_existing))?,
+            None => false,
+        };
+        if !pends && asked.place_job((&job, alias, replace_existing))? {
+            tell_pending(&asked.logger()?)?;
+        }
+        Ok(job)
+    }
+
+    /// Does what `_real_add_job` does with a job that has been made, where no hook is in the way and the job is as
+    /// most are; false: nothing has been done.
+    fn put_made(&self, job: &Bound<'_, Job>, jobstore: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = job.py();
+        let Some((open, engine)) = or_in_python(py, self.look(py))? else { return Ok(false) };
+        let Ok(alias) = jobstore.cast_exact::<PyString>() else { return Ok(false) };
+        if open.hooks.within_put
+            || job.get().is_linked()
+            || engine.native_store(py, Some(&text::of(alias)?)).is_none()
+        {
+            return Ok(false);
+        }
+        let call = Call::new(py, &open, engine);
+        let Some(new) = or_in_python(py, spec::stored(&call, job))? else { return Ok(false) };
+        let put = self.put(&call, new, alias, |store, key, seen| {
+            job.get().set_owner(None, Some(alias.clone().unbind()));
+            job.get().link(Arc::clone(store.shared()), key, seen);
+            Ok(job.clone().unbind())
+        })?;
+        Ok(put.is_some())
+    }
+
+    /// Does what `_real_add_job` does with each of the pending jobs, or calls it.
+    fn put_pending(&self, scheduler: &Bound<'_, PyAny>, pending: &Bound<'_, PyList>) -> PyResult<()> {
+        let py = scheduler.py();
+        let asked = Scheduler::of(scheduler.clone());
+        let mut index = 0;
+        // A listener may add more of them meanwhile, which an iterator of pyo3's would not see.
+        while index < pending.len() {
+            let entry = pending.get_item(index)?;
+            index += 1;
+            let is_hooked = or_in_python(py, self.look(py))?.is_none_or(|(open, _)| open.hooks.put);
+            let (job, alias) = (entry.get_item(0)?, entry.get_item(1)?);
+            let is_put = match job.cast_exact::<Job>() {
+                Ok(job) if !is_hooked => self.put_made(job, &alias)?,
+                _ => false,
+            };
+            if !is_put {
+                asked.real_add_job((job, alias, entry.get_item(2)?))?;
+            }
+        }
+        Ok(())
     }
 
     /// Does what `add_job` does with the dictionaries of its arguments in `jobs`, but for as many as there are
     /// jobs in `added`, where it puts the new ones; up to a dictionary that is out of the ordinary.
     fn add_many(&self, jobs: &Bound<'_, PyList>, added: &Bound<'_, PyList>) -> PyResult<()> {
         let py = jobs.py();
-        let Some((open, engine)) = or_ordinary(py, self.opened_to_add(py))? else { return Ok(()) };
+        let Some((open, engine)) = self.opened(py)? else { return Ok(()) };
+        if or_in_python(py, open.has_new_executor(py).map(Some))? != Some(false) {
+            return Ok(());
+        }
         if open.has_listeners(engine, code::JOB_ADDED) || open.logs(py)? {
             return self.add_each(jobs, added);
         }

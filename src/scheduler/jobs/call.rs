@@ -13,7 +13,7 @@ use pyo3::types::PyString;
 
 use super::Open;
 use super::spec::Argument;
-use crate::py::once::intern;
+use crate::py::host;
 use crate::py::text;
 use crate::scheduler::engine::Engine;
 use crate::time::datetime::Std;
@@ -25,7 +25,7 @@ use crate::trigger::{
 pub struct Call<'a, 'py> {
     pub py: Python<'py>,
     pub open: &'a Open,
-    engine: &'a Engine,
+    pub engine: &'a Engine,
     /// Which call it is; no other call on the same scheduler has this number.
     pub number: u64,
     now: OnceCell<Option<UtcMicros>>,
@@ -72,7 +72,7 @@ impl<'a, 'py> Call<'a, 'py> {
         if let Some(now) = self.now.get() {
             return Ok(*now);
         }
-        let datetime = self.open.base_module.bind(self.py).getattr(intern!(self.py, "datetime"))?;
+        let datetime = host::SCHEDULERS.datetime(self.py)?;
         let ours = datetime.is(&Std::get(self.py)?.datetime);
         let now = ours.then(|| self.engine.hub().clock.now());
         Ok(*self.now.get_or_init(|| now))

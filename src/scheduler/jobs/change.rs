@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::call::Call;
-use super::{NativeJobs, Open, or_ordinary, spec};
+use super::{NativeJobs, Open, or_in_python, spec};
 use crate::job::fields::Fields;
 use crate::job::handle::Job;
 use crate::job::record::{Record, Store};
@@ -88,7 +88,7 @@ impl NativeJobs {
         jobstore: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Py<Job>>> {
         let py = job_id.py();
-        let Some((open, engine)) = self.opened(py) else { return Ok(None) };
+        let Some((open, engine)) = self.opened(py)? else { return Ok(None) };
         match Self::find(&open, engine, job_id, jobstore)? {
             Some(found) => found.handle(py),
             None => Ok(None),
@@ -99,7 +99,7 @@ impl NativeJobs {
     #[pyo3(signature = (job_id, jobstore, /))]
     fn remove(&self, job_id: &Bound<'_, PyAny>, jobstore: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
         let py = job_id.py();
-        let Some((open, engine)) = self.opened(py) else { return Ok(false) };
+        let Some((open, engine)) = self.opened(py)? else { return Ok(false) };
         let Some(store) = Self::store(&open, engine, py, jobstore)? else { return Ok(false) };
         let Ok(id) = job_id.cast_exact::<PyString>() else { return Ok(false) };
         let id = text::of(id)?;
@@ -120,12 +120,12 @@ impl NativeJobs {
         jobstore: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Py<Job>>> {
         let py = job_id.py();
-        let Some((open, engine)) = self.opened(py) else { return Ok(None) };
+        let Some((open, engine)) = self.opened(py)? else { return Ok(None) };
         let paused = || match Self::find(&open, engine, job_id, jobstore)? {
             Some(found) if found.store().change(|s| s.set_next(found.key, None)).is_ok() => found.handle(py),
             _ => Ok(None),
         };
-        open.told_of_change(engine, job_id, or_ordinary(py, paused())?)
+        open.told_of_change(engine, job_id, or_in_python(py, paused())?)
     }
 
     /// Does what `resume_job` does; `None`: nothing has been done.
@@ -136,7 +136,7 @@ impl NativeJobs {
         jobstore: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Py<Job>>> {
         let py = job_id.py();
-        let Some((open, engine)) = self.opened(py) else { return Ok(None) };
+        let Some((open, engine)) = self.opened(py)? else { return Ok(None) };
         let resumed = || {
             let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
             let Some((seen, last)) = found.seen(None) else { return Ok(None) };
@@ -147,7 +147,7 @@ impl NativeJobs {
                 _ => Ok(None),
             }
         };
-        open.told_of_change(engine, job_id, or_ordinary(py, resumed())?)
+        open.told_of_change(engine, job_id, or_in_python(py, resumed())?)
     }
 
     /// Does what `reschedule_job` does; `None`: nothing has been done.
@@ -160,22 +160,23 @@ impl NativeJobs {
         trigger_args: &Bound<'_, PyDict>,
     ) -> PyResult<Option<Py<Job>>> {
         let py = job_id.py();
-        let Some((open, engine)) = self.opened(py) else { return Ok(None) };
+        let Some((open, engine)) = self.opened(py)? else { return Ok(None) };
         let rescheduled = || {
             let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
             let mut call = Call::new(py, &open, engine);
             let arguments = spec::arguments(trigger_args)?;
-            let Some(new) = spec::NewTrigger::new(&mut call, Some(trigger), &arguments)? else {
+            let Some(new) = spec::NewTrigger::new(&mut call, (Some(trigger), &arguments))? else {
                 return Ok(None);
             };
-            let Some((seen, last)) = found.seen(Some(&new.core)) else { return Ok(None) };
+            let Some(core) = new.core.clone() else { return Ok(None) };
+            let Some((seen, last)) = found.seen(Some(&core)) else { return Ok(None) };
             let Some(next) = new.next(&call, last)? else { return Ok(None) };
             let same = new.object.is_none() && seen.record.trigger.is_none();
             let record = match (&new.zone, &seen.record.zone) {
                 (Some(new), Some(old)) if same && Arc::ptr_eq(new, old) => Arc::clone(&seen.record),
                 _ => Arc::new(Record { trigger: new.object, zone: new.zone, ..seen.record.clone_ref(py) }),
             };
-            let mut new = Some((new.core, record));
+            let mut new = Some((core, record));
             let changed: Result<_, mainspring_core::Error> = found.store().change(|s| {
                 let still = Seen::get(s, found.key).is_some_and(|now| seen.is_alike(&now));
                 if !still || !s.plan(found.key, next, found.revision)? {
@@ -194,7 +195,7 @@ impl NativeJobs {
                 _ => Ok(None),
             }
         };
-        open.told_of_change(engine, job_id, or_ordinary(py, rescheduled())?)
+        open.told_of_change(engine, job_id, or_in_python(py, rescheduled())?)
     }
 
     /// Does what `modify_job` does; `None`: nothing has been done.
@@ -206,7 +207,7 @@ impl NativeJobs {
         changes: &Bound<'_, PyDict>,
     ) -> PyResult<Option<Py<Job>>> {
         let py = job_id.py();
-        let Some((open, engine)) = self.opened(py) else { return Ok(None) };
+        let Some((open, engine)) = self.opened(py)? else { return Ok(None) };
         let modified = || {
             let Some(found) = Self::find(&open, engine, job_id, jobstore)? else { return Ok(None) };
             let Some(job) = found.handle(py)? else { return Ok(None) };
@@ -214,6 +215,6 @@ impl NativeJobs {
             job.get().apply(py, &approved)?;
             Ok(Some(job))
         };
-        open.told_of_change(engine, job_id, or_ordinary(py, modified())?)
+        open.told_of_change(engine, job_id, or_in_python(py, modified())?)
     }
 }

@@ -1,18 +1,22 @@
-//! `NativeJobs`: the short way of a scheduler's methods to the jobs of its native stores.
+//! `NativeJobs`: what a scheduler's methods do with its jobs, step by step.
 //!
-//! What most calls ask for is done here step by step: check, trigger, defaults, first fire time, put, tell. Up to the
-//! last one nothing is changed, and whatever is out of the ordinary (a store written in Python, a hook that has been
-//! overridden, an argument of an unusual type, any error) ends it: the method returns `None` or false, and the
-//! scheduler's method goes on in the ordinary way, which alone knows the rules and the messages. So nothing may depend
-//! on which way it was. Listeners and the log are told as by that way.
+//! To add a job is to make its trigger, to check the rest, and to put it among the pending jobs or into a store:
+//! defaults, first fire time, put, tell. A step is done here, or by the method of the scheduler that does it in Python
+//! where that one must be asked: a program has replaced it ([`Hooks`]), the store is written in Python, an argument is of
+//! an unusual type, or anything is wrong. Such a method knows the rules and the messages, and nothing has been changed
+//! before it is called; so nothing may depend on where a step is done.
 //!
-//! Ground rules: everything here runs attached to Python. `open` is locked for the length of one assignment.
+//! What finds, changes and removes a job is done here where there is no hook at all; else a method returns `None` or false
+//! without having changed anything, and the scheduler's goes on.
+//!
+//! Ground rules: everything here runs attached to Python. `known` is locked for the length of one assignment.
 
 mod add;
 mod call;
 mod change;
 mod crons;
 mod ids;
+mod records;
 mod spec;
 mod tell;
 
@@ -25,7 +29,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::job::fields::{Field, Fields, Place};
-use crate::py::once::intern;
+use crate::py::host::{Scheduler, cpython};
+use crate::py::imports;
 use crate::scheduler::engine::Engine;
 use crate::time::zone::TimeZone;
 use crate::trigger;
@@ -34,11 +39,70 @@ use crate::trigger;
 #[pyclass(module = "mainspring._mainspring", frozen)]
 pub struct NativeJobs {
     engine: Py<Engine>,
-    open: Mutex<Option<Arc<Open>>>,
+    known: Mutex<Known>,
 }
 
-/// What is known of a scheduler while this way is open.
+/// What is known of the scheduler.
+#[derive(Default)]
+enum Known {
+    /// It is to be asked by the next call.
+    #[default]
+    Unknown,
+    /// All steps are the business of its methods.
+    Closed,
+    Open(Arc<Open>),
+}
+
+/// The steps that go through a method which a program has replaced.
+struct Hooks {
+    /// That makes triggers.
+    trigger: bool,
+    /// That puts a job into its store.
+    put: bool,
+    /// That this one calls.
+    within_put: bool,
+    /// That finds, changes or removes jobs, or adds one of many.
+    others: bool,
+    /// That hands an event to the listeners, or one that it calls.
+    tell: bool,
+    /// The same where a loop runs in this thread.
+    tell_on_loop: bool,
+}
+
+impl Hooks {
+    fn of(replaced: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self {
+            trigger: replaced.contains("trigger")?,
+            put: replaced.contains("put")?,
+            within_put: replaced.contains("within put")?,
+            others: replaced.contains("others")?,
+            tell: replaced.contains("tell")?,
+            tell_on_loop: replaced.contains("tell on a loop")?,
+        })
+    }
+
+    /// Whether there is one in the way of anything but telling.
+    fn any(&self) -> bool {
+        self.trigger || self.put || self.within_put || self.others
+    }
+}
+
+/// Where a job goes that is added.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Adding {
+    /// To the pending jobs.
+    Pends,
+    ToStore,
+    /// To either, as the scheduler is just being started.
+    Starts,
+}
+
+/// What is known of a scheduler that may be served here.
 struct Open {
+    hooks: Hooks,
+    adding: Adding,
+    /// Whether its loop is a guess, so that it must know of each call in which thread it is.
+    guesses: bool,
     defaults: RunPolicy,
     zone: Arc<TimeZone>,
     /// The scheduler's job stores by alias, a dictionary.
@@ -47,19 +111,19 @@ struct Open {
     trigger_classes: Py<PyDict>,
     logger: Py<PyAny>,
     is_enabled_for: Py<PyAny>,
+    /// Whether that is the method of `logging.Logger`, which keeps its answers.
+    keeps_answers: bool,
     /// The loop of the coroutine jobs, where it tells which default executor it has, and that executor.
     event_loop: Option<Py<PyAny>>,
     default_executor: Mutex<Option<Py<PyAny>>>,
-    /// The module in which people replace `datetime`.
-    base_module: Py<PyAny>,
-    records: spec::Records,
+    records: records::Records,
     crons: crons::Crons,
     /// How many calls have looked things up.
     calls: AtomicU64,
 }
 
-/// The outcome of the short way, where an error means that it is not to be taken.
-fn or_ordinary<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Option<T>> {
+/// The outcome of a step, where an error means that it is to be done in Python.
+fn or_in_python<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Option<T>> {
     match outcome {
         Err(error) if error.is_instance_of::<PyException>(py) => Ok(None),
         outcome => outcome,
@@ -68,27 +132,34 @@ fn or_ordinary<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Opti
 
 impl Open {
     /// What is known of a scheduler; an error where its defaults are none that a job can have.
-    fn of(scheduler: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let py = scheduler.py();
-        let given = scheduler.getattr("_job_defaults")?;
+    fn of(scheduler: &Scheduler<'_>, hooks: Hooks, adding: Adding, guesses: bool) -> PyResult<Self> {
+        let py = scheduler.as_any().py();
+        let given = scheduler.job_defaults()?;
         let mut defaults = Fields::default();
         for field in Field::in_place(Place::Policy) {
             defaults.check(field, &given.get_item(field.name())?)?;
         }
-        let logger = scheduler.getattr("_logger")?;
-        let event_loop = scheduler.call_method0("_coroutine_loop")?;
-        let default_executor = event_loop.getattr_opt("_default_executor")?;
+        let logger = scheduler.logger()?;
+        let event_loop = match adding {
+            Adding::ToStore => scheduler.coroutine_loop()?,
+            Adding::Pends | Adding::Starts => py.None().into_bound(py),
+        };
+        let default_executor = cpython::default_executor(&event_loop)?;
         Ok(Self {
+            hooks,
+            adding,
+            guesses,
             defaults: defaults.whole_policy()?,
-            zone: TimeZone::of(&scheduler.getattr("timezone")?)?,
-            stores: scheduler.getattr("_jobstores")?.cast_into::<PyDict>()?.unbind(),
-            trigger_classes: scheduler.getattr("_trigger_classes")?.cast_into::<PyDict>()?.unbind(),
+            zone: TimeZone::of(&scheduler.timezone()?)?,
+            stores: scheduler.stores()?.unbind(),
+            trigger_classes: scheduler.trigger_classes()?.unbind(),
             is_enabled_for: logger.getattr("isEnabledFor")?.unbind(),
+            keeps_answers: logger.get_type().is(imports::logger_class(py)?)
+                && !logger.getattr("__dict__")?.contains("isEnabledFor")?,
             logger: logger.unbind(),
             event_loop: default_executor.is_some().then(|| event_loop.unbind()),
             default_executor: Mutex::new(default_executor.map(Bound::unbind)),
-            base_module: py.import("mainspring.schedulers.base")?.into_any().unbind(),
-            records: spec::Records::default(),
+            records: records::Records::default(),
             crons: crons::Crons::default(),
             calls: AtomicU64::new(0),
         })
@@ -97,12 +168,12 @@ impl Open {
     /// The default executor of the loop.
     fn executor<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match &self.event_loop {
-            Some(event_loop) => event_loop.bind(py).getattr(intern!(py, "_default_executor")).map(Some),
+            Some(event_loop) => cpython::default_executor(event_loop.bind(py)),
             None => Ok(None),
         }
     }
 
-    /// Whether that is another one than was known, which only the ordinary way takes notice of.
+    /// Whether that is another one than was known, which the scheduler's method takes notice of.
     fn has_new_executor(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(found) = self.executor(py)? else { return Ok(false) };
         let known = self.default_executor.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,17 +188,47 @@ impl Open {
 
 impl NativeJobs {
     /// What is known of the scheduler, if it is of this process.
-    fn opened(&self, py: Python<'_>) -> Option<(Arc<Open>, &Engine)> {
+    fn look(&self, py: Python<'_>) -> PyResult<Option<(Arc<Open>, &Engine)>> {
         let engine = self.engine.bind(py).get();
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = open.as_ref().filter(|_| engine.hub().origin.is_here())?;
-        Some((Arc::clone(open), self.engine.get()))
+        if !engine.hub().origin.is_here() {
+            return Ok(None);
+        }
+        let Some(open) = self.known(py, engine)? else { return Ok(None) };
+        if !open.guesses {
+            return Ok(Some((open, self.engine.get())));
+        }
+        let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(None) };
+        scheduler.note_running_loop()?;
+        Ok(self.known(py, engine)?.map(|open| (open, self.engine.get())))
     }
 
-    /// What is known of it, if there is nothing new that only the ordinary way of adding jobs takes notice of.
-    fn opened_to_add(&self, py: Python<'_>) -> PyResult<Option<(Arc<Open>, &Engine)>> {
-        let Some((open, engine)) = self.opened(py) else { return Ok(None) };
-        Ok((!open.has_new_executor(py)?).then_some((open, engine)))
+    /// What is known of it, and found out where it is not.
+    fn known(&self, py: Python<'_>, engine: &Engine) -> PyResult<Option<Arc<Open>>> {
+        let known = || match &*self.known.lock().unwrap_or_else(PoisonError::into_inner) {
+            Known::Unknown => None,
+            Known::Closed => Some(None),
+            Known::Open(open) => Some(Some(Arc::clone(open))),
+        };
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(None) };
+        scheduler.open_native_jobs()?;
+        Ok(known().flatten())
+    }
+
+    /// What is known of a scheduler that runs and has no hooks.
+    fn opened(&self, py: Python<'_>) -> PyResult<Option<(Arc<Open>, &Engine)>> {
+        let known = or_in_python(py, self.look(py))?;
+        Ok(known.filter(|(open, _)| open.adding == Adding::ToStore && !open.hooks.any()))
+    }
+
+    /// Whether what was known still holds, now that Python code has run.
+    fn still(&self, open: &Open) -> bool {
+        match &*self.known.lock().unwrap_or_else(PoisonError::into_inner) {
+            Known::Open(known) => std::ptr::eq(&**known, open),
+            _ => false,
+        }
     }
 }
 
@@ -135,21 +236,38 @@ impl NativeJobs {
 impl NativeJobs {
     #[new]
     fn new(engine: Py<Engine>) -> Self {
-        Self { engine, open: Mutex::default() }
+        Self { engine, known: Mutex::default() }
     }
 
-    /// Opens this way for a scheduler that is running and whose methods are all its own; not where something
-    /// of it is so odd that the ordinary way must say so.
-    fn open(&self, scheduler: &Bound<'_, PyAny>) -> PyResult<()> {
-        let open = or_ordinary(scheduler.py(), Open::of(scheduler).map(Some))?;
-        self.replace(open.map(Arc::new));
+    /// Serves a scheduler, which says which steps go through methods that a program has replaced, whether jobs
+    /// pend (`None`: it is just being started), and whether its loop is a guess. Not where something of it is so
+    /// odd that its own methods must say so.
+    #[pyo3(signature = (scheduler, replaced, pends, guesses))]
+    fn open(
+        &self,
+        scheduler: Bound<'_, PyAny>,
+        replaced: &Bound<'_, PyAny>,
+        pends: Option<bool>,
+        guesses: bool,
+    ) -> PyResult<()> {
+        let adding = match pends {
+            Some(true) => Adding::Pends,
+            Some(false) => Adding::ToStore,
+            None => Adding::Starts,
+        };
+        let py = scheduler.py();
+        let open = Open::of(&Scheduler::of(scheduler), Hooks::of(replaced)?, adding, guesses);
+        let open = or_in_python(py, open.map(Some))?;
+        self.replace(open.map_or(Known::Closed, |open| Known::Open(Arc::new(open))));
         Ok(())
     }
 
     /// Takes note of the loop's default executor, which jobs run in from now on.
     fn note_executor(&self, py: Python<'_>) -> PyResult<()> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(open) = open else { return Ok(()) };
+        let open = match &*self.known.lock().unwrap_or_else(PoisonError::into_inner) {
+            Known::Open(open) => Arc::clone(open),
+            _ => return Ok(()),
+        };
         let found = open.executor(py)?.map(Bound::unbind);
         let mut known = open.default_executor.lock().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *known, found);
@@ -158,15 +276,20 @@ impl NativeJobs {
         Ok(())
     }
 
-    /// Closes this way.
+    /// Leaves all steps to the scheduler's methods.
     fn close(&self) {
-        self.replace(None);
+        self.replace(Known::Closed);
+    }
+
+    /// Forgets what is known of the scheduler, of which something has changed.
+    fn forget(&self) {
+        self.replace(Known::Unknown);
     }
 }
 
 impl NativeJobs {
-    fn replace(&self, open: Option<Arc<Open>>) {
-        let old = std::mem::replace(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner), open);
+    fn replace(&self, known: Known) {
+        let old = std::mem::replace(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner), known);
         drop(old);
     }
 }

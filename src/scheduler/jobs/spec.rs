@@ -1,28 +1,26 @@
-//! From the arguments of `add_job` to what a native store takes in.
+//! From the arguments of `add_job` to a job that pends, or to what a native store takes in.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
-use hashbrown::HashMap;
 use mainspring_core::UtcMicros;
+use mainspring_core::job::{JobId, RunPolicy};
 use mainspring_core::store::NewJob;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 
 use super::call::{Call, Kind};
-use super::{ids, trigger};
+use super::{ids, or_in_python, trigger};
 use crate::job::fields::{Field, Fields, Place};
-use crate::job::function::Function;
-use crate::job::record::{FuncRef, Record, Route, executor_number};
-use crate::py::imports;
+use crate::job::handle::Job;
+use crate::job::record::Record;
+use crate::job::seen::new_job;
+use crate::py::host;
 use crate::py::once::intern;
 use crate::py::text;
 use crate::time::datetime::{instant, is_datetime};
 use crate::time::zone::TimeZone;
 use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
-
-/// The most records that are known at once.
-const MOST_KNOWN: usize = 256;
 
 /// The arguments of `add_job`; `None` for one that is left out.
 #[derive(Default)]
@@ -30,36 +28,26 @@ pub struct Given<'a, 'py> {
     fields: [Option<Borrowed<'a, 'py, PyAny>>; Field::COUNT],
     jobstore: Option<Borrowed<'a, 'py, PyAny>>,
     /// Those of the trigger.
-    trigger: Vec<Argument<'py>>,
+    arguments: Vec<Argument<'py>>,
 }
 
 /// A keyword argument of a trigger.
 pub type Argument<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
 
-/// A job to be added, and the alias of its store.
+/// A job to be added, whose arguments have been checked, and the alias of its store.
 pub struct Spec<'py> {
-    pub job: NewJob<Arc<Record>>,
-    pub jobstore: Bound<'py, PyString>,
-}
-
-/// Records by the address of their function, for those that say nothing but what to call and where.
-///
-/// A record that no job has any more is gone, and with it what its address meant.
-#[derive(Default)]
-pub struct Records {
-    known: Mutex<HashMap<usize, Known>>,
-}
-
-struct Known {
-    record: Weak<Record>,
+    id: JobId,
+    /// With the scheduler's defaults.
+    policy: RunPolicy,
+    record: Arc<Record>,
     route: u32,
-    /// The call that has looked at the function.
-    call: u64,
+    pub jobstore: Bound<'py, PyString>,
 }
 
 /// A trigger on its way into the store.
 pub struct NewTrigger {
-    pub core: Arc<Trigger>,
+    /// `None` where only its object knows.
+    pub core: Option<Arc<Trigger>>,
     /// The zone in which its fire times are shown; `None`: the scheduler's.
     pub zone: Option<Arc<TimeZone>>,
     /// Its object, unless that can be made of the two.
@@ -83,7 +71,7 @@ const JOBSTORE: &str = "jobstore";
 impl<'a, 'py> Given<'a, 'py> {
     /// What is given in the order of [`names`], and for the trigger.
     pub fn of_tuple(given: &'a Bound<'py, PyTuple>, trigger: &Bound<'py, PyDict>) -> PyResult<Self> {
-        let mut this = Self { trigger: arguments(trigger)?, ..Self::default() };
+        let mut this = Self { arguments: arguments(trigger)?, ..Self::default() };
         let mut values = given.iter_borrowed();
         for (field, value) in fields().zip(&mut values) {
             this.fields[field as usize] = Some(value);
@@ -92,21 +80,87 @@ impl<'a, 'py> Given<'a, 'py> {
         Ok(this)
     }
 
-    fn get(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
+    pub fn get(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
         self.fields[field as usize].as_deref()
     }
 
+    /// What is given for making the trigger.
+    pub fn trigger(&self) -> (Option<&Bound<'py, PyAny>>, &[Argument<'py>]) {
+        (self.get(Field::trigger), &self.arguments)
+    }
+
+    /// The arguments of the constructor of `Job`, for a job that fires by `trigger`.
+    pub fn options(&self, trigger: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        let py = trigger.py();
+        let options = PyDict::new(py);
+        for field in fields() {
+            let Some(given) = defined(self.get(field))? else { continue };
+            match field {
+                Field::trigger => options.set_item(field.name(), &trigger)?,
+                Field::args if given.is_none() => options.set_item(field.name(), PyTuple::empty(py))?,
+                Field::args => options.set_item(field.name(), py.get_type::<PyTuple>().call1((given,))?)?,
+                Field::kwargs if given.is_none() => options.set_item(field.name(), PyDict::new(py))?,
+                Field::kwargs => options.set_item(field.name(), py.get_type::<PyDict>().call1((given,))?)?,
+                Field::context if given.is_none() => (),
+                _ => options.set_item(field.name(), given)?,
+            }
+        }
+        Ok(options)
+    }
+
+    /// The alias of the job store.
+    pub fn jobstore(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        match self.jobstore.as_deref() {
+            Some(alias) => alias.clone(),
+            None => intern!(py, "default").clone().into_any(),
+        }
+    }
+
     /// What is given that is not `None`.
-    fn something(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
+    pub fn something(&self, field: Field) -> Option<&Bound<'py, PyAny>> {
         something(self.get(field))
     }
 }
 
+/// Calls `with` with the arguments that are in a dictionary; `None` where one is out of the ordinary.
+pub fn with_given<'py, R>(
+    call: &mut Call<'_, 'py>,
+    arguments: &Bound<'py, PyDict>,
+    with: impl FnOnce(&mut Call<'_, 'py>, &Given<'_, 'py>) -> PyResult<Option<R>>,
+) -> PyResult<Option<R>> {
+    let mut values: [Option<Bound<'py, PyAny>>; Field::COUNT] = Default::default();
+    let mut jobstore = None;
+    let mut trigger = std::mem::take(&mut call.arguments);
+    for (name, value) in arguments {
+        let name = name.cast_into::<PyString>()?;
+        match &*text::of(&name)? {
+            JOBSTORE => jobstore = Some(value),
+            "replace_existing" if value.is_instance_of::<PyBool>() => (),
+            "replace_existing" => return Ok(None),
+            text => match Field::named(text).filter(|field| *field != Field::func_ref) {
+                Some(field) => values[field as usize] = Some(value),
+                None => trigger.push((name, value)),
+            },
+        }
+    }
+    let fields = values.each_ref().map(|value| value.as_ref().map(Bound::as_borrowed));
+    let jobstore = jobstore.as_ref().map(Bound::as_borrowed);
+    let mut given = Given { fields, jobstore, arguments: trigger };
+    let done = with(call, &given);
+    given.arguments.clear();
+    call.arguments = given.arguments;
+    done
+}
+
 impl<'py> Spec<'py> {
     /// What is to be added; `None` where an argument is out of the ordinary.
-    pub fn new(call: &mut Call<'_, 'py>, given: &Given<'_, 'py>) -> PyResult<Option<Self>> {
+    pub fn new(
+        call: &mut Call<'_, 'py>,
+        given: &Given<'_, 'py>,
+        trigger: &NewTrigger,
+    ) -> PyResult<Option<Self>> {
         let py = call.py;
-        let Some(func) = given.get(Field::func) else { return Ok(None) };
+        let Some(func) = given.get(Field::func).filter(|_| trigger.core.is_some()) else { return Ok(None) };
         let policy = Fields::checked_policy(call.open.defaults, |field| defined(given.get(field)))?;
         let id = match given.something(Field::id) {
             None => ids::new_id(py)?,
@@ -123,42 +177,85 @@ impl<'py> Spec<'py> {
             Some(Ok(alias)) => alias.clone(),
             Some(Err(_)) => return Ok(None),
         };
-        let Some(new) = NewTrigger::new(call, given.get(Field::trigger), &given.trigger)? else {
+        let object = trigger.object.as_ref().map(|object| object.clone_ref(py));
+        let Some((record, route)) = call.open.records.get(call, func, given, trigger.zone.clone(), object)?
+        else {
             return Ok(None);
         };
-        let Some(next) = next(call, &new, given.get(Field::next_run_time))? else { return Ok(None) };
-        let Some((record, route)) = call.open.records.get(call, func, given, new.zone, new.object)? else {
-            return Ok(None);
-        };
-        let job = NewJob { id, trigger: new.core, policy, route, next, payload: record };
-        Ok(Some(Self { job, jobstore }))
+        Ok(Some(Self { id, policy, record, route, jobstore }))
     }
 
-    /// The same from a dictionary of arguments.
-    pub fn from_dict(call: &mut Call<'_, 'py>, arguments: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
-        let mut values: [Option<Bound<'py, PyAny>>; Field::COUNT] = Default::default();
-        let mut jobstore = None;
-        let mut trigger = std::mem::take(&mut call.arguments);
-        for (name, value) in arguments {
-            let name = name.cast_into::<PyString>()?;
-            match &*text::of(&name)? {
-                JOBSTORE => jobstore = Some(value),
-                "replace_existing" if value.is_instance_of::<PyBool>() => (),
-                "replace_existing" => return Ok(None),
-                text => match Field::named(text).filter(|field| *field != Field::func_ref) {
-                    Some(field) => values[field as usize] = Some(value),
-                    None => trigger.push((name, value)),
-                },
+    /// What a native store takes in, with the first fire time; `None` where that is for Python to find out.
+    pub fn stored(
+        &self,
+        call: &Call<'_, 'py>,
+        given: &Given<'_, 'py>,
+        trigger: &NewTrigger,
+    ) -> PyResult<Option<NewJob<Arc<Record>>>> {
+        let Some(core) = &trigger.core else { return Ok(None) };
+        let Some(next) = next(call, trigger, given.get(Field::next_run_time))? else { return Ok(None) };
+        Ok(Some(NewJob {
+            id: Arc::clone(&self.id),
+            trigger: Arc::clone(core),
+            policy: self.policy,
+            route: self.route,
+            next,
+            payload: Arc::clone(&self.record),
+        }))
+    }
+
+    /// The fields of a job that has only what is given; `None` where an argument is out of the ordinary.
+    pub fn pending(
+        &self,
+        py: Python<'py>,
+        given: &Given<'_, 'py>,
+        trigger: &NewTrigger,
+    ) -> PyResult<Option<Fields>> {
+        let record = &self.record;
+        let kwargs = match &record.kwargs {
+            Some(kwargs) => kwargs.clone_ref(py),
+            None => PyDict::new(py).into_any().unbind(),
+        };
+        let mut fields = Fields {
+            id: Some(Arc::clone(&self.id)),
+            func: Some(record.func.clone_ref(py)),
+            func_ref: Some(record.func_ref.clone_ref(py)),
+            args: Some(record.args.clone_ref(py)),
+            kwargs: Some(kwargs),
+            trigger: Some(trigger.to_object(py)?.unbind()),
+            ..Fields::default()
+        };
+        fields.set_record(py, record);
+        for field in Field::in_place(Place::Policy) {
+            if let Some(value) = defined(given.get(field))? {
+                fields.check(field, value)?;
             }
         }
-        let fields = values.each_ref().map(|value| value.as_ref().map(Bound::as_borrowed));
-        let jobstore = jobstore.as_ref().map(Bound::as_borrowed);
-        let mut given = Given { fields, jobstore, trigger };
-        let spec = Self::new(call, &given);
-        given.trigger.clear();
-        call.arguments = given.trigger;
-        spec
+        match defined(given.get(Field::next_run_time))? {
+            None => (),
+            Some(given) if given.is_none() => fields.next_run_time = Some(None),
+            Some(_) => return Ok(None),
+        }
+        Ok(Some(fields))
     }
+}
+
+/// What a native store takes in of a job that has been made: what it lacks are the defaults, and the first fire time.
+/// `None` where that is for Python to find out.
+pub fn stored(call: &Call<'_, '_>, job: &Bound<'_, Job>) -> PyResult<Option<NewJob<Arc<Record>>>> {
+    let py = call.py;
+    let mut fields = job.get().fields(py)?;
+    fields.set_policy(fields.policy(call.open.defaults));
+    let is_planned = !fields.is_set(Field::next_run_time);
+    if is_planned {
+        fields.next_run_time = Some(None);
+    }
+    let mut new = new_job(py, fields, job.get().owner(py).0.as_ref().map(|s| s.bind(py)))?;
+    if is_planned {
+        let Some(next) = call.next(&new.trigger, None)? else { return Ok(None) };
+        new.next = next;
+    }
+    Ok(Some(new))
 }
 
 /// Whether a job is told apart by this field from those that share a record.
@@ -172,11 +269,10 @@ pub fn arguments<'py>(arguments: &Bound<'py, PyDict>) -> PyResult<Vec<Argument<'
 }
 
 impl NewTrigger {
-    /// The trigger that is given, or that an alias and arguments stand for.
+    /// The trigger that is given, or that an alias and arguments stand for; `None` where that is for Python to say.
     pub fn new<'py>(
         call: &mut Call<'_, 'py>,
-        given: Option<&Bound<'py, PyAny>>,
-        arguments: &[Argument<'py>],
+        (given, arguments): (Option<&Bound<'py, PyAny>>, &[Argument<'py>]),
     ) -> PyResult<Option<Self>> {
         let (py, open) = (call.py, call.open);
         if trigger::classes_are_patched() {
@@ -191,7 +287,8 @@ impl NewTrigger {
             Some((_, Err(_))) => return Ok(None),
         };
         let Some(class) = call.class(alias)? else { return Ok(None) };
-        let made = |core, first| Self { core, zone: Some(Arc::clone(&open.zone)), object: None, first };
+        let made =
+            |core, first| Self { core: Some(core), zone: Some(Arc::clone(&open.zone)), object: None, first };
         let make = || {
             let all = PyDict::new(py);
             all.set_item(intern!(py, "timezone"), open.zone.tzinfo(py))?;
@@ -220,130 +317,57 @@ impl NewTrigger {
 
     fn of_object(zone: &Arc<TimeZone>, object: Bound<'_, PyAny>) -> PyResult<Self> {
         Ok(Self {
-            core: trigger::core_trigger(&object, zone)?,
+            core: Some(trigger::core_trigger(&object, zone)?),
             zone: trigger::trigger_zone(&object)?,
             object: Some(object.unbind()),
             first: None,
         })
     }
 
+    /// One that a method of the scheduler has made.
+    pub fn made_in_python(call: Option<&Call<'_, '_>>, object: Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Some(call) = call.filter(|_| object.is_instance_of::<BaseTrigger>()) {
+            let known = Self::of_object(&call.open.zone, object.clone());
+            if let Some(known) = or_in_python(call.py, known.map(Some))? {
+                return Ok(known);
+            }
+        }
+        Ok(Self { core: None, zone: None, object: Some(object.unbind()), first: None })
+    }
+
+    /// Its object.
+    pub fn to_object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match (&self.object, &self.core, &self.zone) {
+            (None, Some(core), Some(zone)) => Ok(trigger::to_object(py, core, zone)?.into_bound(py)),
+            (object, ..) => {
+                Ok(object.as_ref().map_or_else(|| py.None(), |object| object.clone_ref(py)).into_bound(py))
+            }
+        }
+    }
+
     /// The first fire time after now, and after `last`; the outer `None` where that needs Python.
     pub fn next(&self, call: &Call<'_, '_>, last: Option<UtcMicros>) -> PyResult<Option<Option<UtcMicros>>> {
         match self.first.filter(|first| last.is_none_or(|last| *first > last)) {
             Some(first) => Ok(Some(Some(first))),
-            None => call.next(&self.core, last),
+            None => self.core.as_ref().map_or(Ok(None), |core| call.next(core, last)),
         }
-    }
-}
-
-impl Records {
-    /// The record of a job, and where its runs go; `None` where an argument is out of the ordinary.
-    fn get(
-        &self,
-        call: &Call<'_, '_>,
-        func: &Bound<'_, PyAny>,
-        given: &Given<'_, '_>,
-        zone: Option<Arc<TimeZone>>,
-        trigger: Option<Py<PyAny>>,
-    ) -> PyResult<Option<(Arc<Record>, u32)>> {
-        let py = call.py;
-        let executor = match given.get(Field::executor).map(|alias| alias.cast_exact::<PyString>()) {
-            None => intern!(py, "default"),
-            Some(Ok(alias)) => alias,
-            Some(Err(_)) => return Ok(None),
-        };
-        let args = match given.something(Field::args) {
-            None => None,
-            Some(args) => match (args.cast_exact::<PyTuple>(), args.cast_exact::<PyList>()) {
-                (Ok(args), _) => Some(args.clone()),
-                (_, Ok(args)) => Some(args.to_tuple()),
-                _ => return Ok(None),
-            },
-        };
-        let args = args.filter(|args| !args.is_empty());
-        let (name, kwargs) = (given.something(Field::name), given.something(Field::kwargs));
-        let is_plain =
-            args.is_none() && kwargs.is_none() && name.is_none() && trigger.is_none() && zone.is_some();
-        let address = func.as_ptr() as usize;
-        let mut known = None;
-        if is_plain {
-            known = self.known(address).filter(|(record, ..)| {
-                let same_zone = matches!((&record.zone, &zone), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
-                record.func.is(func) && record.executor.is(executor) && same_zone
-            });
-        }
-        if let Some((record, route, _)) = known.take_if(|(.., looked_at)| *looked_at == call.number) {
-            return Ok(Some((record, route)));
-        }
-        let kwargs = match kwargs.map(|kwargs| kwargs.cast_exact::<PyDict>()) {
-            None => None,
-            Some(Ok(kwargs)) => Some(kwargs.copy()?),
-            Some(Err(_)) => return Ok(None),
-        };
-        let args = args.unwrap_or_else(|| PyTuple::empty(py));
-        let Some(function) = Function::of(func, &args, kwargs.as_ref())? else { return Ok(None) };
-        if let Some((record, route, _)) = known {
-            // A function can be given another code and another name.
-            if record.name.is(&function.name) && Route::unpack(route).coroutine == function.coroutine {
-                self.remember(address, &record, route, call);
-                return Ok(Some((record, route)));
-            }
-        }
-        let name = match name {
-            None => function.name,
-            Some(name) => match nonempty(name)? {
-                Some(name) => name.clone(),
-                None => return Ok(None),
-            },
-        };
-        let route = Route { executor: executor_number(&text::of(executor)?), coroutine: function.coroutine };
-        let record = Arc::new(Record {
-            func: func.clone().unbind(),
-            func_ref: FuncRef::Derived,
-            args: args.into_any().unbind(),
-            kwargs: kwargs.map(|kwargs| kwargs.into_any().unbind()),
-            name: name.unbind(),
-            executor: executor.clone().unbind(),
-            trigger,
-            context: None,
-            zone,
-        });
-        if is_plain {
-            self.remember(address, &record, route.pack(), call);
-        }
-        Ok(Some((record, route.pack())))
-    }
-
-    /// What is known of the function at this address: a record, where the runs go, and who has looked at it.
-    fn known(&self, address: usize) -> Option<(Arc<Record>, u32, u64)> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&address)?;
-        Some((known.record.upgrade()?, known.route, known.call))
-    }
-
-    fn remember(&self, address: usize, record: &Arc<Record>, route: u32, call: &Call<'_, '_>) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KNOWN && !known.contains_key(&address) {
-            known.clear();
-        }
-        known.insert(address, Known { record: Arc::downgrade(record), route, call: call.number });
     }
 }
 
 /// What is not `None`.
-fn something<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bound<'py, PyAny>> {
+pub fn something<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bound<'py, PyAny>> {
     given.filter(|given| !given.is_none())
 }
 
 /// What is given and not `undefined`.
 fn defined<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> PyResult<Option<&'a Bound<'py, PyAny>>> {
     match given {
-        Some(given) if !given.is(imports::undefined(given.py())?) => Ok(Some(given)),
+        Some(given) if !given.is(host::undefined(given.py())?) => Ok(Some(given)),
         _ => Ok(None),
     }
 }
 
-fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<'py, PyString>>> {
+pub fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<'py, PyString>>> {
     match given.cast_exact::<PyString>() {
         Ok(text) if !text.is_empty()? => Ok(Some(text)),
         _ => Ok(None),

@@ -5,12 +5,19 @@ use pyo3::types::PyString;
 
 use super::Open;
 use crate::job::handle::Job;
-use crate::py::imports;
+use crate::py::host::{self, cpython};
+use crate::py::listeners::tell_listeners;
 use crate::py::once::intern;
 use crate::py::tell::Caller;
 use crate::run::report::{INFO, code};
 use crate::scheduler::engine::Engine;
 use crate::store::native::NativeStore;
+
+/// Tells a scheduler's logger of a job that pends.
+pub fn tell_pending(logger: &Bound<'_, PyAny>) -> PyResult<()> {
+    let words = "Adding job tentatively -- it will be properly scheduled when the scheduler starts";
+    Caller::AddJob.log(None, logger, "info", (words,), None)
+}
 
 impl Open {
     /// Whether anybody listens to events of this kind.
@@ -20,7 +27,21 @@ impl Open {
 
     /// Whether the scheduler's logger wants to be told of what goes on.
     pub fn logs(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.keeps_answers {
+            let logger = self.logger.bind(py);
+            if let Some(answer) = cpython::kept_answer(logger, INFO)? {
+                return Ok(answer);
+            }
+        }
         self.is_enabled_for.bind(py).call1((INFO,))?.is_truthy()
+    }
+
+    /// Tells of a job that pends.
+    pub fn tell_pending(&self, py: Python<'_>) -> PyResult<()> {
+        match self.logs(py)? {
+            true => tell_pending(self.logger.bind(py)),
+            false => Ok(()),
+        }
     }
 
     /// Tells of a job that has been added.
@@ -54,7 +75,7 @@ impl Open {
     ) -> PyResult<Option<Py<Job>>> {
         let py = job_id.py();
         if let Some(job) = changed.as_ref().filter(|_| self.has_listeners(engine, code::JOB_MODIFIED)) {
-            let alias = job.bind(py).getattr(intern!(py, "_jobstore_alias"))?;
+            let alias = job.get().jobstore_alias(py);
             self.dispatch(engine, code::JOB_MODIFIED, job_id, alias)?;
         }
         Ok(changed)
@@ -87,7 +108,10 @@ impl Open {
     ) -> PyResult<()> {
         let py = job_id.py();
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(()) };
-        let event = imports::job_event(py)?.call1((code, job_id, alias))?;
-        scheduler.call_method1(intern!(py, "_dispatch_event"), (event,)).map(drop)
+        let event = host::job_event(py)?.call1((code, job_id, alias))?;
+        if self.hooks.tell || (self.hooks.tell_on_loop && cpython::a_loop_runs_here(py)?) {
+            return scheduler.dispatch_event()?.call1((event,)).map(drop);
+        }
+        tell_listeners(&scheduler.listeners()?, &event, || scheduler.note_failed_listener())
     }
 }

@@ -4,8 +4,8 @@
 //! [`MemoryStore`](crate::store::MemoryStore).
 
 use crate::error::Error;
-use crate::job::JobKey;
-use crate::job::due::RunTimes;
+use crate::job::due::{self, RunTimes};
+use crate::job::{Fire, JobKey};
 use crate::time::UtcMicros;
 
 /// Which of a scheduler's stores a message is about; the number is given where the store is attached.
@@ -27,8 +27,28 @@ pub struct Firing {
     pub misfire_grace_seconds: Option<u32>,
     /// The scheduled run times.
     pub run_times: RunTimes,
+    /// Which attempt at them this is, from 1 on.
+    pub attempt: u32,
     /// Whether the job's trigger has ended with this, which is then [`Item::Ended`], too.
     pub last: bool,
+}
+
+impl Firing {
+    /// The fire at this place among the run times.
+    pub fn fire(&self, index: usize) -> Option<Fire> {
+        let scheduled = *self.run_times.as_slice().get(index)?;
+        Some(Fire { key: self.key, scheduled, attempt: self.attempt })
+    }
+
+    /// The last fire, with which the instance slot is given back.
+    pub fn last_fire(&self) -> Fire {
+        Fire { key: self.key, scheduled: self.run_times.last(), attempt: self.attempt }
+    }
+
+    /// By how many microseconds a run for `scheduled` is too late when it starts at `now`; `None` when it is in time.
+    pub fn missed_by(&self, scheduled: UtcMicros, now: UtcMicros) -> Option<i64> {
+        due::missed_by(scheduled, now, due::grace_micros(self.misfire_grace_seconds))
+    }
 }
 
 /// One message of a sweep.

@@ -1,9 +1,8 @@
 //! The sweep: takes what is due out of the stores of one scheduler.
 //!
 //! [`Engine::sweep`] is a plain state machine: no thread, no clock, no lock of its own. Three things drive
-//! it: [`EngineHandle`](super::EngineHandle)'s timer thread, a test or testing kit with a
-//! [`ManualClock`](crate::time::ManualClock) that calls [`EngineHandle::sweep`](super::EngineHandle::sweep), and a
-//! user's own scheduler that asks for one sweep at a time.
+//! it: [`EngineHandle`](super::EngineHandle)'s timer thread, a test that moves a clock by hand and calls
+//! [`EngineHandle::sweep`](super::EngineHandle::sweep), and a user's own scheduler that asks for one sweep at a time.
 
 use std::sync::Arc;
 

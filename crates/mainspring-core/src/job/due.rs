@@ -31,6 +31,15 @@ impl RunTimes {
             Self::Many(all) => all,
         }
     }
+
+    /// The last of them.
+    pub fn last(&self) -> UtcMicros {
+        match self {
+            Self::One(at) => *at,
+            // There is one: they are never empty.
+            Self::Many(all) => all.last().copied().unwrap_or(UtcMicros::MIN),
+        }
+    }
 }
 
 impl From<Vec<UtcMicros>> for RunTimes {
@@ -120,12 +129,16 @@ fn next_after(
     }
 }
 
+/// A grace time in microseconds.
+pub fn grace_micros(seconds: Option<u32>) -> Option<i64> {
+    seconds.map(|seconds| i64::from(seconds) * MICROS_PER_SECOND)
+}
+
 /// Microseconds by which a run scheduled for `run_time` is too late when it starts at `now`: its whole
 /// lateness, where that exceeds the grace time; `None` when the run is in time.
-pub fn missed_by(run_time: UtcMicros, now: UtcMicros, grace_seconds: Option<u32>) -> Option<i64> {
+pub fn missed_by(run_time: UtcMicros, now: UtcMicros, grace_micros: Option<i64>) -> Option<i64> {
     let late = now.micros_since(run_time);
-    let grace = i64::from(grace_seconds?) * MICROS_PER_SECOND;
-    (late > grace).then_some(late)
+    (late > grace_micros?).then_some(late)
 }
 
 #[cfg(test)]
@@ -283,8 +296,8 @@ mod tests {
     #[test]
     fn a_run_is_missed_only_beyond_its_grace_time() {
         let at = UtcMicros::clamped;
-        assert_eq!(missed_by(at(0), at(1_000_000), Some(1)), None);
-        assert_eq!(missed_by(at(0), at(1_000_001), Some(1)), Some(1_000_001));
+        assert_eq!(missed_by(at(0), at(1_000_000), Some(1_000_000)), None);
+        assert_eq!(missed_by(at(0), at(1_000_001), grace_micros(Some(1))), Some(1_000_001));
         assert_eq!(missed_by(at(0), UtcMicros::MAX, None), None);
         assert_eq!(missed_by(at(5), at(0), Some(1)), None);
     }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::{Discarded, GivenBack, MemoryStore};
 use crate::engine::{Item, Sweep, Waker};
-use crate::job::JobKey;
+use crate::job::{Ended, Fire};
 use crate::time::UtcMicros;
 
 /// How often the engine looks whether the threads that wait for the lock have had it.
@@ -76,8 +76,8 @@ impl<P> SharedStore<P> {
     }
 
     /// Gives back one instance slot of the job, at once: see [`MemoryStore::finish`].
-    pub fn finish(&self, key: JobKey) -> Option<P> {
-        self.operate(|store| store.finish(key))
+    pub fn finish(&self, fire: Fire, ended: Ended) -> Option<P> {
+        self.operate(|store| store.finish(fire, ended))
     }
 
     /// Gives back what is owned without waiting for the store, which any other operation tells of it.
@@ -175,10 +175,11 @@ mod tests {
     use std::sync::{OnceLock, Weak};
 
     use super::super::NewJob;
+    use super::super::conformance::samples::fire;
     use super::*;
     use crate::engine::Firing;
     use crate::error::Error;
-    use crate::job::RunPolicy;
+    use crate::job::{JobKey, RunPolicy};
     use crate::trigger::{DateTrigger, HostTrigger, Trigger};
 
     /// Notes when it is dropped, and whether the store was locked then.
@@ -243,7 +244,7 @@ mod tests {
         let mut out = Vec::new();
         store.sweep(DUE, 9, &mut out);
         assert!(matches!(out[..], [Item::Run(Firing { last: true, .. })]));
-        store.give_back([GivenBack::Slot(key)]);
+        store.give_back([GivenBack::Slot(fire(key), Ended::Executed)]);
         assert_eq!(store.read(|s| s.get_retired(key).map(|job| job.running)), Some(0));
         store.give_back([GivenBack::Key(key)]);
         assert!(store.read(|s| s.get_retired(key).is_none()));
@@ -258,7 +259,7 @@ mod tests {
             let payload = Arc::new(());
             let (store, key) = due_once(Arc::clone(&payload));
             store.sweep(DUE, 9, &mut Vec::new());
-            store.give_back([GivenBack::Slot(key)]);
+            store.give_back([GivenBack::Slot(fire(key), Ended::Executed)]);
             store.give_back([GivenBack::Key(key)]);
             sets_free(&store);
             assert!(store.read(|s| s.get_retired(key).is_none()));
@@ -275,7 +276,7 @@ mod tests {
         store.sweep(DUE, 9, &mut Vec::new());
         store.give_back([GivenBack::Key(key)]);
         store.settle();
-        store.finish(key);
+        store.finish(fire(key), Ended::Executed);
         store.read(|_| ());
         assert_eq!(store.changes(), before);
         store.change(|_| ());

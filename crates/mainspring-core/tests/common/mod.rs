@@ -12,7 +12,7 @@ use mainspring_core::trigger::cron::expr::Expr;
 use mainspring_core::trigger::cron::field::FieldName;
 use mainspring_core::trigger::*;
 
-/// Zones with all sorts of changes: plain ones, half an hour, at midnight, a day left out, negative DST.
+/// Zones with all sorts of changes: by an hour, by half an hour, at midnight, a day left out, negative DST.
 pub const ZONES: [&str; 14] = [
     "UTC",
     "Europe/Berlin",

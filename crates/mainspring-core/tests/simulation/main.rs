@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::engine::{Engine, Item, StoreId};
-use mainspring_core::job::due::{RunTimes, missed_by};
-use mainspring_core::job::{JobKey, RunPolicy};
+use mainspring_core::job::due::{RunTimes, grace_micros, missed_by};
+use mainspring_core::job::{Ended, Fire, JobKey, RunPolicy};
 use mainspring_core::store::{MemoryStore, NewJob, SharedStore};
 use mainspring_core::time::{Clock, ManualClock};
 use mainspring_core::trigger::{IntervalTrigger, NoJitter, Trigger};
@@ -30,6 +30,10 @@ const DAY: i64 = 24 * HOUR;
 /// 2025-01-01T00:00:00Z.
 const START: i64 = 1_735_689_600 * SECOND;
 const END: i64 = START + 365 * DAY;
+
+fn fire(key: JobKey) -> Fire {
+    Fire::first(key, at(0))
+}
 
 fn at(micros: i64) -> UtcMicros {
     UtcMicros::new(micros).unwrap()
@@ -167,7 +171,7 @@ impl Simulation {
                 let job = &mut self.jobs[number];
                 job.running -= 1;
                 let last = job.gone && job.running == 0;
-                let payload = self.stores[job.store].change(|s| s.finish(job.key));
+                let payload = self.stores[job.store].change(|s| s.finish(fire(job.key), Ended::Executed));
                 self.take_payload(number, last, payload);
             }
             Happening::Change => {
@@ -320,7 +324,7 @@ impl Simulation {
                     let late = now.get() - time.get();
                     let grace = job.policy.misfire_grace_seconds.map(|grace| i64::from(grace) * SECOND);
                     let missed = grace.is_some_and(|grace| late > grace);
-                    let judged = missed_by(*time, now, job.policy.misfire_grace_seconds);
+                    let judged = missed_by(*time, now, grace_micros(job.policy.misfire_grace_seconds));
                     assert_eq!(judged, missed.then_some(late));
                     *if missed { &mut self.seen.missed } else { &mut self.seen.in_time } += 1;
                 }
@@ -405,8 +409,9 @@ fn a_forward_step_is_judged_by_the_policy() {
         let (times, next) = fires(&engine, &clock);
         assert_eq!(times, if coalesce { vec![40] } else { vec![10, 20, 30, 40] });
         assert_eq!(next, Some(50));
-        let in_time =
-            |t: &i64| missed_by(at(t * SECOND), clock.now(), policy.misfire_grace_seconds).is_none();
+        let in_time = |t: &i64| {
+            missed_by(at(t * SECOND), clock.now(), grace_micros(policy.misfire_grace_seconds)).is_none()
+        };
         assert_eq!(
             times.into_iter().filter(in_time).collect::<Vec<_>>(),
             if coalesce { [40].to_vec() } else { vec![30, 40] }
@@ -419,7 +424,7 @@ fn a_backward_step_fires_nothing_twice() {
     let (clock, engine, store, key) = one_job(RunPolicy::default());
     clock.advance(Duration::from_secs(10));
     assert_eq!(fires(&engine, &clock), (vec![10], Some(20)));
-    assert_eq!(store.change(|s| s.finish(key)), None);
+    assert_eq!(store.change(|s| s.finish(fire(key), Ended::Executed)), None);
     clock.step(-3_600 * SECOND);
     assert_eq!(fires(&engine, &clock), (vec![], Some(20)));
     clock.advance(Duration::from_secs(3_600));

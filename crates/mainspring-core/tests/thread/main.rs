@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
 use mainspring_core::engine::{Dispatch, EngineHandle, Firing, Item, StoreId, Sweep};
+use mainspring_core::job::Ended;
 use mainspring_core::store::{MemoryStore, NewJob, SharedStore};
 use mainspring_core::time::Clock;
 use mainspring_core::trigger::{DateTrigger, Trigger};
-use rig::{HOUR, LIMIT, Recorder, Rig, SECOND, WatchedClock, at, attach, every, job, system_clock};
+use rig::{HOUR, LIMIT, Recorder, Rig, SECOND, WatchedClock, at, attach, every, fire, job, system_clock};
 
 #[test]
 fn an_earlier_deadline_wakes_the_sleeper() {
@@ -42,7 +43,7 @@ fn a_run_is_never_early() {
     for _ in 0..200 {
         let run_times = match rig.next() {
             Item::Run(firing) => {
-                rig.store.change(|s| s.finish(key));
+                rig.store.change(|s| s.finish(fire(key), Ended::Executed));
                 firing.run_times
             }
             // On a busy machine the run before it has just been looked at.
@@ -257,7 +258,7 @@ fn threads_that_add_at_once_lose_nothing() {
         let Firing { key, last, .. } = rig.next_run();
         assert!(ran.insert(key), "ran twice");
         assert!(last && ended.insert(key), "does not end, or twice");
-        assert!(rig.store.change(|s| s.finish(key)).is_none());
+        assert!(rig.store.change(|s| s.finish(fire(key), Ended::Executed)).is_none());
         payloads += usize::from(rig.store.change(|s| s.release(key)).is_some());
     }
     assert_eq!((ran.len(), payloads), (THREADS * EACH, THREADS * EACH));

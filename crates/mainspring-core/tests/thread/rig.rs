@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::engine::{Dispatch, EngineHandle, Firing, Item, StoreId};
-use mainspring_core::job::{JobKey, RunPolicy};
+use mainspring_core::job::{Ended, Fire, JobKey, RunPolicy};
 use mainspring_core::store::{MemoryStore, NewJob, SharedStore};
 use mainspring_core::time::{Clock, ManualClock, SystemClock};
 use mainspring_core::trigger::{IntervalTrigger, Trigger};
@@ -106,7 +106,7 @@ impl Rig {
     pub fn runs(&self, key: JobKey) -> UtcMicros {
         let firing = self.next_run();
         assert_eq!(firing.key, key);
-        self.store.change(|s| s.finish(key));
+        self.store.change(|s| s.finish(fire(key), Ended::Executed));
         firing.run_times.as_slice()[0]
     }
 
@@ -126,6 +126,11 @@ pub fn attach(engine: &EngineHandle, number: u32) -> Arc<SharedStore<&'static st
 pub fn job(id: &'static str, trigger: Trigger, next: UtcMicros) -> NewJob<&'static str> {
     let (trigger, policy) = (Arc::new(trigger), RunPolicy::default());
     NewJob { id: id.into(), trigger, policy, route: 0, next: Some(next), payload: id }
+}
+
+/// A fire of a job, to give its slot back with.
+pub fn fire(key: JobKey) -> Fire {
+    Fire::first(key, at(0))
 }
 
 pub fn at(micros: i64) -> UtcMicros {

@@ -1,4 +1,4 @@
-"""A loop that is closed in the midst of runs, as a loop is that nobody has cleaned up."""
+"""A loop that is closed in the midst of runs, whose tasks the program has not cancelled."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def own_loop() -> str:
 
 @app.get("/context")
 def context() -> Any:
-    """Add a job that would see this request, if jobs saw the context of whoever adds them."""
+    """Add a job that would see this request, if jobs saw the context of the request that adds them."""
     done = threading.Event()
     seen: list[bool] = []
 

@@ -12,7 +12,8 @@
 //!   fire time that is left.
 //! - **Revisions.** A job's revision is another one after each fire time that is handed over and each change to an
 //!   unequal trigger. `plan` sets a fire time only where the revision is still the one that it was worked out with.
-//! - **Instance slots.** A job has at most `max_instances` runs under way; each owns a slot until `finish`. A job
+//! - **Instance slots.** A job has at most `max_instances` runs under way; each owns a slot until `finish`, which
+//!   says how it ended. A job
 //!   without a free slot is skipped and moves on. A job that is still due after
 //!   [`MAX_RUN_TIMES`](crate::job::due::MAX_RUN_TIMES) run times waits until one of its runs is done.
 //! - **The end of a job.** A job whose trigger ends leaves the store at once, and so does one that is removed. By its
@@ -22,6 +23,7 @@
 //!   `settle_host` or `park_host`, is taken for it, and none after the job was changed meanwhile.
 #![allow(clippy::unwrap_used)]
 
+mod listed;
 mod model;
 mod ops;
 mod rules;
@@ -33,7 +35,7 @@ use super::{HostVerdict, JobView, MemoryStore, NewJob, SharedStore};
 use crate::engine::{Item, StoreId, Sweep};
 use crate::error::Error;
 use crate::job::due::Due;
-use crate::job::{JobId, JobKey, RunPolicy};
+use crate::job::{Ended, Fire, JobId, JobKey, RunPolicy};
 use crate::time::UtcMicros;
 use crate::trigger::Trigger;
 
@@ -56,7 +58,7 @@ pub trait Store {
         payload: usize,
     ) -> Result<usize, Error>;
     fn sweep(&mut self, now: UtcMicros, limit: usize, out: &mut Vec<Item>) -> Option<UtcMicros>;
-    fn finish(&mut self, key: JobKey) -> Option<usize>;
+    fn finish(&mut self, fire: Fire, ended: Ended) -> Option<usize>;
     fn release(&mut self, key: JobKey) -> Option<usize>;
     fn settle_host(&mut self, key: JobKey, asked: UtcMicros, due: Due, now: UtcMicros) -> HostVerdict;
     fn park_host(&mut self, key: JobKey, asked: UtcMicros) -> bool;
@@ -85,6 +87,7 @@ pub struct Seen {
     pub handed_over: Option<UtcMicros>,
     pub revision: u32,
     pub running: u32,
+    pub ended: Option<Ended>,
     pub payload: usize,
 }
 
@@ -100,6 +103,7 @@ impl From<JobView<'_, usize>> for Seen {
             handed_over: job.handed_over,
             revision: job.revision,
             running: job.running,
+            ended: job.ended,
             payload: *job.payload,
         }
     }
@@ -168,8 +172,8 @@ impl Store for SharedStore<usize> {
         Sweep::sweep(self, now, limit, out)
     }
 
-    fn finish(&mut self, key: JobKey) -> Option<usize> {
-        Self::finish(self, key)
+    fn finish(&mut self, fire: Fire, ended: Ended) -> Option<usize> {
+        Self::finish(self, fire, ended)
     }
 
     fn release(&mut self, key: JobKey) -> Option<usize> {

@@ -1,68 +1,20 @@
-//! Random operations on a store, and on a list of jobs that follows the contract in the slow and plain way.
+//! Random operations on a store, and on a list of jobs that looks at every job each time.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use super::listed::{ModelJob, Owed, Plan, State};
 use super::ops::{IDS, NewTrigger, Op, Schedule, at, op};
+use super::samples::fire;
 use super::{HostVerdict, NewJob, Store};
 use crate::engine::{Firing, Item, StoreId};
 use crate::error::ErrorKind;
 use crate::job::due::{self, Due};
-use crate::job::{JobKey, RunPolicy};
+use crate::job::{Ended, JobKey, RunPolicy};
 use crate::time::UtcMicros;
 use crate::trigger::NoJitter;
-
-/// What the host has to give back or to answer yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owed {
-    Finish(usize),
-    Release(usize),
-    Answer(usize, i64),
-}
-
-/// A job as the model sees it; its place in the list of all jobs ever added is its payload.
-#[derive(Debug)]
-struct ModelJob {
-    id: usize,
-    key: JobKey,
-    payload: usize,
-    schedule: Schedule,
-    policy: RunPolicy,
-    next: Option<i64>,
-    /// The last fire time of its trigger that was handed over.
-    handed_over: Option<i64>,
-    /// What the trigger has given since it was there or the user asked for a fire time: nothing twice.
-    given: BTreeSet<i64>,
-    /// How often a fire time was handed over or the trigger became another one.
-    revision: u32,
-    state: State,
-    running: u32,
-    in_store: bool,
-    notice_owed: bool,
-    freed: bool,
-}
-
-/// A fire time that was worked out for a job.
-#[derive(Debug)]
-struct Plan {
-    number: usize,
-    trigger: NewTrigger,
-    next: Option<i64>,
-    /// The revision that the job had for the store, and for the model.
-    seen: (u32, u32),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Fires at its next fire time, if it has one.
-    Queued,
-    /// The host was asked.
-    Asked,
-    /// Fires on when a run is done.
-    Behind,
-}
 
 fn all(times: &[i64]) -> Vec<UtcMicros> {
     times.iter().map(|t| at(*t)).collect()
@@ -182,6 +134,7 @@ impl<S: Store> Both<S> {
                     revision,
                     state,
                     running,
+                    ended: None,
                     in_store,
                     notice_owed,
                     freed,
@@ -316,6 +269,7 @@ impl<S: Store> Both<S> {
             route: if job.payload < 1_000 { 1 } else { 2 },
             misfire_grace_seconds: job.policy.misfire_grace_seconds,
             run_times: all(&[0]).into(),
+            attempt: 1,
             last: next.is_none(),
         })
     }
@@ -324,11 +278,12 @@ impl<S: Store> Both<S> {
         match owed {
             Owed::Finish(number) => {
                 let job = &mut self.jobs[number];
-                job.running -= 1;
+                let ended = if self.now % 2 == 0 { Ended::Executed } else { Ended::Error };
+                (job.running, job.ended) = (job.running - 1, Some(ended));
                 if job.state == State::Behind {
                     job.state = State::Queued;
                 }
-                let payload = self.store.finish(job.key);
+                let payload = self.store.finish(fire(job.key), ended);
                 self.expect_freed(number, payload);
             }
             Owed::Release(number) => {
@@ -372,8 +327,9 @@ impl<S: Store> Both<S> {
     fn poke(&mut self, number: usize) {
         let job = &self.jobs[number];
         assert_eq!(self.store.get(job.key).map(|seen| seen.payload), job.in_store.then_some(job.payload));
-        let kept = (!job.freed).then_some((job.payload, job.running, job.next.map(at)));
-        let seen = self.store.get_retired(job.key).map(|seen| (seen.payload, seen.running, seen.next));
+        let kept = (!job.freed).then_some((job.payload, job.running, job.ended, job.next.map(at)));
+        let seen =
+            self.store.get_retired(job.key).map(|seen| (seen.payload, seen.running, seen.ended, seen.next));
         assert_eq!(seen, kept);
         if !job.in_store {
             assert!(self.store.set_next(job.key, Some(at(0))).is_err());
@@ -381,7 +337,10 @@ impl<S: Store> Both<S> {
             assert!(refused.is_err());
         }
         if job.freed {
-            assert_eq!((self.store.finish(job.key), self.store.release(job.key)), (None, None));
+            assert_eq!(
+                (self.store.finish(fire(job.key), Ended::Lost), self.store.release(job.key)),
+                (None, None)
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use super::{HostVerdict, NewJob, Store};
 use crate::engine::{Firing, Item, StoreId};
 use crate::error::ErrorKind;
 use crate::job::due::MAX_RUN_TIMES;
-use crate::job::{JobKey, RunPolicy};
+use crate::job::{Ended, JobKey, RunPolicy};
 
 macro_rules! named {
     ($store:ident: $($rule:ident)*) => { [$((stringify!($rule), $rule::<$store> as fn())),*] };
@@ -95,7 +95,7 @@ fn a_key_never_comes_to_mean_another_job<S: Store>() {
 
     assert!(store.get(old).is_none() && store.get_retired(old).is_none());
     assert_eq!(store.set_next(old, None).unwrap_err().kind(), ErrorKind::JobLookup);
-    assert_eq!((store.finish(old), store.release(old)), (None, None));
+    assert_eq!((store.finish(fire(old), Ended::Executed), store.release(old)), (None, None));
     assert_eq!(store.settle_host(old, at(1), due(1, None), at(1)), HostVerdict::Stale);
     assert!(!store.park_host(old, at(1)));
     assert_eq!(store.update(old, every(1), DEFAULT, 8, tag("x")).unwrap_err().kind(), ErrorKind::JobLookup);
@@ -119,9 +119,9 @@ fn a_job_removed_during_its_runs_is_kept_for_the_last_of_them<S: Store>() {
 
     // The id is free again, and the runs of the old job leave the new one alone.
     let again = add(&mut store, "a", every(1), DEFAULT, 10);
-    assert_eq!(store.finish(key), None);
-    assert_eq!(store.finish(key), Some(tag("a")));
-    assert_eq!(store.finish(key), None);
+    assert_eq!(store.finish(fire(key), Ended::Executed), None);
+    assert_eq!(store.finish(fire(key), Ended::Executed), Some(tag("a")));
+    assert_eq!(store.finish(fire(key), Ended::Executed), None);
     assert_eq!((store.key("a"), store.get(again).unwrap().running), (Some(again), 0));
 }
 
@@ -137,7 +137,11 @@ fn an_ended_job_waits_for_its_runs_and_the_notice_in_any_order<S: Store>() {
 
         let mut returned = Vec::new();
         for step in 0..3 {
-            returned.push(if step == released_after { store.release(key) } else { store.finish(key) });
+            returned.push(if step == released_after {
+                store.release(key)
+            } else {
+                store.finish(fire(key), Ended::Executed)
+            });
         }
         assert_eq!(returned, [None, None, Some(tag("a"))]);
         assert!(store.get_retired(key).is_none());
@@ -149,13 +153,13 @@ fn a_job_that_ends_without_a_free_instance_is_freed_too<S: Store>() {
     let key = add(&mut store, "a", every_until(1, 2), DEFAULT, 1);
     assert_eq!(sweep(&mut store, 1), [run(key, DEFAULT, one(1))]);
     assert_eq!(sweep(&mut store, 2), [skipped(key, one(2)), ended(key)]);
-    assert_eq!((store.finish(key), store.release(key)), (None, Some(tag("a"))));
+    assert_eq!((store.finish(fire(key), Ended::Executed), store.release(key)), (None, Some(tag("a"))));
 }
 
 fn release_means_nothing_to_a_living_job<S: Store>() {
     let mut store = S::empty(StoreId(0));
     let key = add(&mut store, "a", every(1), DEFAULT, 1);
-    assert_eq!((store.release(key), store.finish(key)), (None, None));
+    assert_eq!((store.release(key), store.finish(fire(key), Ended::Executed)), (None, None));
     assert!(store.get(key).is_some());
 }
 
@@ -186,7 +190,7 @@ fn update_changes_all_but_id_and_fire_time<S: Store>() {
     assert_eq!((firing.route, firing.misfire_grace_seconds), (8, None));
     assert_eq!(store.next_deadline(), Some(at(11)));
     assert_eq!(store.remove("a").unwrap(), None);
-    assert_eq!(store.finish(key), Some(tag("new")));
+    assert_eq!(store.finish(fire(key), Ended::Executed), Some(tag("new")));
 }
 
 fn the_host_settles_what_it_was_asked<S: Store>() {
@@ -200,11 +204,11 @@ fn the_host_settles_what_it_was_asked<S: Store>() {
     assert_eq!(store.settle_host(key, at(1), due(1, Some(7)), at(5)), HostVerdict::Stale, "answered twice");
     assert_eq!(sweep(&mut store, 6), [host_due(key, 6)]);
     assert_eq!(store.settle_host(key, at(6), due(6, Some(8)), at(6)), HostVerdict::Skipped(one(6)));
-    assert_eq!(store.finish(key), None);
+    assert_eq!(store.finish(fire(key), Ended::Executed), None);
     assert_eq!(sweep(&mut store, 8), [host_due(key, 8)]);
     assert!(matches!(store.settle_host(key, at(8), due(8, None), at(8)), HostVerdict::Run(_)));
     assert!(store.is_empty());
-    assert_eq!((store.release(key), store.finish(key)), (None, Some(tag("a"))));
+    assert_eq!((store.release(key), store.finish(fire(key), Ended::Executed)), (None, Some(tag("a"))));
 }
 
 fn an_answer_of_the_host_to_an_old_question_is_stale<S: Store>() {
@@ -250,7 +254,7 @@ fn the_host_parks_a_job_whose_trigger_fails<S: Store>() {
     assert!(store.park_host(key, at(1)));
     assert!(!store.park_host(key, at(1)));
     assert_eq!(store.get(key).unwrap().next, None);
-    assert_eq!(store.finish(other), None);
+    assert_eq!(store.finish(fire(other), Ended::Executed), None);
     assert_eq!(sweep(&mut store, 2), [run(other, DEFAULT, one(2))]);
     store.set_next(key, Some(at(3))).unwrap();
     assert_eq!(sweep(&mut store, 3)[0], host_due(key, 3));
@@ -264,7 +268,7 @@ fn max_instances_admits_so_many_and_no_more<S: Store>() {
         assert_eq!(sweep(&mut store, second), [run(key, policy, one(second))]);
     }
     assert_eq!(sweep(&mut store, 3), [skipped(key, one(3))]);
-    assert_eq!(store.finish(key), None);
+    assert_eq!(store.finish(fire(key), Ended::Executed), None);
     assert_eq!(sweep(&mut store, 4), [run(key, policy, one(4))]);
     assert_eq!(sweep(&mut store, 5), [skipped(key, one(5))]);
     assert_eq!(store.get(key).unwrap().running, 2);
@@ -307,10 +311,10 @@ fn a_job_far_behind_catches_up_in_pieces_and_holds_no_other_up<S: Store>() {
     assert_eq!(sweep(&mut store, now), [run(key, EACH, times(1..=chunk)), run(other, DEFAULT, one(now))]);
     // The rest is neither skipped as another instance nor handed over while the first piece runs.
     assert_eq!((store.get(key).unwrap().next, sweep(&mut store, now)), (Some(at(chunk + 1)), vec![]));
-    assert_eq!(store.finish(key), None);
+    assert_eq!(store.finish(fire(key), Ended::Executed), None);
     assert_eq!(store.next_deadline(), Some(at(chunk + 1)));
     assert_eq!(sweep(&mut store, now), [run(key, EACH, times(chunk + 1..=2 * chunk))]);
-    assert_eq!(store.finish(key), None);
+    assert_eq!(store.finish(fire(key), Ended::Executed), None);
     assert_eq!(sweep(&mut store, now), [run(key, EACH, times(2 * chunk + 1..=now))]);
     assert_eq!(store.next_deadline(), Some(at(now + 1)));
 }
@@ -325,15 +329,15 @@ fn a_job_far_behind_can_be_paused_rescheduled_and_removed<S: Store>() {
     };
     let (mut store, key) = behind();
     store.set_next(key, None).unwrap();
-    assert_eq!((store.finish(key), store.next_deadline()), (None, None));
+    assert_eq!((store.finish(fire(key), Ended::Executed), store.next_deadline()), (None, None));
 
     let (mut store, key) = behind();
     store.set_next(key, Some(at(now + 5))).unwrap();
-    assert_eq!((store.finish(key), store.next_deadline()), (None, Some(at(now + 5))));
+    assert_eq!((store.finish(fire(key), Ended::Executed), store.next_deadline()), (None, Some(at(now + 5))));
 
     let (mut store, key) = behind();
     assert_eq!(store.remove("a").unwrap(), None);
-    assert_eq!((store.finish(key), store.next_deadline()), (Some(tag("a")), None));
+    assert_eq!((store.finish(fire(key), Ended::Executed), store.next_deadline()), (Some(tag("a")), None));
 }
 
 fn a_job_far_behind_with_all_instances_taken_skips_in_pieces<S: Store>() {
@@ -342,7 +346,7 @@ fn a_job_far_behind_with_all_instances_taken_skips_in_pieces<S: Store>() {
     let key = add(&mut store, "a", every(1), EACH, 1);
     assert_eq!(sweep(&mut store, 1), [run(key, EACH, one(1))]);
     assert_eq!(sweep(&mut store, chunk + 3), [skipped(key, times(2..=chunk + 1))]);
-    assert_eq!(store.finish(key), None);
+    assert_eq!(store.finish(fire(key), Ended::Executed), None);
     assert_eq!(sweep(&mut store, chunk + 3), [run(key, EACH, times([chunk + 2, chunk + 3]))]);
 }
 
@@ -357,8 +361,11 @@ fn remove_all_keeps_what_runs<S: Store>() {
     assert_eq!(payloads, BTreeSet::from([tag("asked"), tag("idle")]));
     assert_eq!((store.len(), store.next_deadline(), store.jobs().len()), (0, None, 0));
     assert_eq!(store.settle_host(asked, at(1), due(1, Some(2)), at(1)), HostVerdict::Stale);
-    assert_eq!(store.finish(running), Some(tag("running")));
-    assert_eq!((store.finish(ending), store.release(ending)), (None, Some(tag("ending"))));
+    assert_eq!(store.finish(fire(running), Ended::Executed), Some(tag("running")));
+    assert_eq!(
+        (store.finish(fire(ending), Ended::Executed), store.release(ending)),
+        (None, Some(tag("ending")))
+    );
     assert!([running, asked, ending].iter().all(|&key| store.get_retired(key).is_none()));
 }
 
@@ -375,7 +382,7 @@ fn ties_run_in_the_order_of_addition<S: Store>() {
     for second in 1..4 {
         let runs: Vec<Item> = keys.iter().map(|&key| run(key, DEFAULT, one(second))).collect();
         assert_eq!(sweep(&mut store, second), runs);
-        assert!(keys.iter().all(|&key| store.finish(key).is_none()));
+        assert!(keys.iter().all(|&key| store.finish(fire(key), Ended::Executed).is_none()));
     }
 }
 
@@ -400,7 +407,7 @@ fn a_backward_step_fires_nothing_twice<S: Store>() {
     let mut store = S::empty(StoreId(0));
     let key = add(&mut store, "a", every(10), DEFAULT, 10);
     assert_eq!(sweep(&mut store, 10), [run(key, DEFAULT, one(10))]);
-    assert_eq!(store.finish(key), None);
+    assert_eq!(store.finish(fire(key), Ended::Executed), None);
     for now in [-1_000, 0, 10, 19] {
         let mut out = Vec::new();
         assert_eq!(store.sweep(at(now), usize::MAX, &mut out), Some(at(20)));

@@ -6,7 +6,7 @@ use super::{NewJob, Store};
 use crate::engine::{Firing, Item, StoreId};
 use crate::error::Error;
 use crate::job::due::{Due, RunTimes};
-use crate::job::{JobKey, RunPolicy};
+use crate::job::{Fire, JobKey, RunPolicy};
 use crate::time::UtcMicros;
 use crate::trigger::{DateTrigger, HostTrigger, IntervalTrigger, Trigger};
 
@@ -71,10 +71,15 @@ pub(crate) fn sweep<S: Store>(store: &mut S, now: i64) -> Vec<Item> {
     out
 }
 
+/// A fire of a job, to give its slot back with.
+pub(crate) fn fire(key: JobKey) -> Fire {
+    Fire::first(key, at(0))
+}
+
 pub(crate) fn run(key: JobKey, policy: RunPolicy, times: impl Into<RunTimes>) -> Item {
     let RunPolicy { misfire_grace_seconds, .. } = policy;
     let (store, run_times) = (StoreId(0), times.into());
-    Item::Run(Firing { store, key, route: 7, misfire_grace_seconds, run_times, last: false })
+    Item::Run(Firing { store, key, route: 7, misfire_grace_seconds, run_times, attempt: 1, last: false })
 }
 
 pub(crate) fn last_run(key: JobKey, policy: RunPolicy, times: impl Into<RunTimes>) -> Item {

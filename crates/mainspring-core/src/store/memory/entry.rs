@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::index::IdHash;
 use crate::engine::{Firing, Item, StoreId};
 use crate::job::due::RunTimes;
-use crate::job::{JobId, JobKey, RunPolicy};
+use crate::job::{Ended, Fire, JobId, JobKey, RunPolicy};
 use crate::time::UtcMicros;
 use crate::trigger::Trigger;
 
@@ -48,6 +48,8 @@ pub struct JobView<'a, P> {
     pub revision: u32,
     /// How many runs of it are under way.
     pub running: u32,
+    /// How the last run to end has ended; `None` until one has.
+    pub ended: Option<Ended>,
     /// What the host keeps with it.
     pub payload: &'a P,
 }
@@ -89,6 +91,15 @@ impl From<Option<UtcMicros>> for Moment {
     }
 }
 
+/// What a job waits for that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WaitsFor {
+    /// The host has been asked to evaluate the trigger.
+    Host,
+    /// More is due when a run is done.
+    Run,
+}
+
 #[derive(Debug)]
 pub(super) struct Entry<P> {
     pub id: JobId,
@@ -107,10 +118,10 @@ pub(super) struct Entry<P> {
     /// Out of the index; waits for its runs and, if `ending`, for the notice of its end.
     pub retired: bool,
     pub ending: bool,
-    /// The host has been asked to evaluate the trigger; the entry is not in the queue.
-    pub host_pending: bool,
-    /// More is due when a run is done; the entry is not in the queue.
-    pub behind: bool,
+    /// What keeps the entry out of the queue though it has a next fire time.
+    pub waits_for: Option<WaitsFor>,
+    /// How the last run to end has ended.
+    pub ended: Option<Ended>,
 }
 
 #[derive(Debug)]
@@ -137,8 +148,9 @@ impl<P> Default for Discarded<P> {
 /// What the receiver of a message owned and needs no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenBack {
-    /// An instance slot: see [`MemoryStore::finish`](super::MemoryStore::finish).
-    Slot(JobKey),
+    /// The instance slot of a submission whose last fire ended so: see
+    /// [`MemoryStore::finish`](super::MemoryStore::finish).
+    Slot(Fire, Ended),
     /// The key that came with [`Item::Ended`]: see [`MemoryStore::release`](super::MemoryStore::release).
     Key(JobKey),
 }
@@ -165,6 +177,7 @@ impl<P> Entry<P> {
             route: self.route,
             misfire_grace_seconds: self.policy.misfire_grace_seconds,
             run_times,
+            attempt: 1,
             last,
         })
     }

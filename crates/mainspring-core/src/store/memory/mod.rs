@@ -19,13 +19,13 @@ mod sweep;
 use std::sync::Arc;
 
 pub use entry::{Discarded, GivenBack, HostVerdict, JobView, NewJob};
-use entry::{Entry, Moment, Slot};
+use entry::{Entry, Moment, Slot, WaitsFor};
 
 use super::index::{IdHash, Index};
 use super::timer_queue::TimerQueue;
 use crate::engine::StoreId;
 use crate::error::{Error, ErrorKind};
-use crate::job::{JobKey, RunPolicy};
+use crate::job::{Ended, Fire, JobKey, RunPolicy};
 use crate::random::SplitMix64;
 use crate::time::UtcMicros;
 use crate::trigger::Trigger;
@@ -134,8 +134,8 @@ impl<P> MemoryStore<P> {
             running: 0,
             retired: false,
             ending: false,
-            host_pending: false,
-            behind: false,
+            waits_for: None,
+            ended: None,
         });
         Ok(JobKey { slot, generation: place.generation })
     }
@@ -171,13 +171,16 @@ impl<P> MemoryStore<P> {
             handed_over: entry.handed_over.get(),
             revision: entry.revision,
             running: entry.running,
+            ended: entry.ended,
             payload: &entry.payload,
         })
     }
 
     /// Every job of the store, in no order.
     pub fn jobs(&self) -> impl Iterator<Item = JobView<'_, P>> {
-        self.index.slots().filter_map(|slot| self.get(self.key_of(slot)))
+        // One slot after the other: what is beside another one in memory is read with it.
+        let taken = (0..).zip(&self.slots).filter(|(_, place)| place.entry.is_some());
+        taken.filter_map(|(slot, place)| self.get(JobKey { slot, generation: place.generation }))
     }
 
     /// The keys of the jobs due at `now`, in no order.
@@ -193,7 +196,7 @@ impl<P> MemoryStore<P> {
     pub fn set_next(&mut self, key: JobKey, next: Option<UtcMicros>) -> Result<(), Error> {
         let entry = self.live_mut(key)?;
         entry.next = next.into();
-        (entry.host_pending, entry.behind) = (false, false);
+        entry.waits_for = None;
         let sequence = entry.sequence;
         match next {
             Some(next) => self.queue.set(key.slot, next, sequence),
@@ -244,7 +247,7 @@ impl<P> MemoryStore<P> {
         if *entry.trigger != *trigger {
             (entry.handed_over, entry.revision) = (Moment::NONE, revision);
             // The host was asked about the old one.
-            let asked = std::mem::take(&mut entry.host_pending);
+            let asked = entry.waits_for.take_if(|waits| *waits == WaitsFor::Host).is_some();
             asks_again = entry.next.get().filter(|_| asked).map(|next| (next, entry.sequence));
         }
         let old_trigger = std::mem::replace(&mut entry.trigger, trigger);
@@ -313,12 +316,14 @@ impl<P> MemoryStore<P> {
         payloads
     }
 
-    /// Gives back one instance slot of the job. Returns the payload when the job is gone and this was the
-    /// last thing that needed it.
-    pub fn finish(&mut self, key: JobKey) -> Option<P> {
+    /// Gives back one instance slot of the job, with how the last fire of its submission ended. Returns the payload
+    /// when the job is gone and this was the last thing that needed it.
+    pub fn finish(&mut self, fire: Fire, ended: Ended) -> Option<P> {
+        let key = fire.key;
         let entry = self.entry_mut(key)?;
+        entry.ended = Some(ended);
         entry.running = entry.running.saturating_sub(1);
-        if std::mem::take(&mut entry.behind) && !entry.retired {
+        if entry.waits_for.take_if(|waits| *waits == WaitsFor::Run).is_some() && !entry.retired {
             if let (Some(next), sequence) = (entry.next.get(), entry.sequence) {
                 self.queue.set(key.slot, next, sequence);
             }
@@ -337,7 +342,7 @@ impl<P> MemoryStore<P> {
             let key = JobKey { slot: index as u32, generation: *generation };
             entry.running = 0;
             entry.ending = false;
-            let waits = std::mem::take(&mut entry.host_pending) | std::mem::take(&mut entry.behind);
+            let waits = entry.waits_for.take().is_some();
             if let (true, false, Some(next)) = (waits, entry.retired, entry.next.get()) {
                 self.queue.set(key.slot, next, entry.sequence);
             }
@@ -358,7 +363,7 @@ impl<P> MemoryStore<P> {
     pub fn take_back(&mut self, given_back: impl IntoIterator<Item = GivenBack>) {
         for given in given_back {
             let payload = match given {
-                GivenBack::Slot(key) => self.finish(key),
+                GivenBack::Slot(fire, ended) => self.finish(fire, ended),
                 GivenBack::Key(key) => self.release(key),
             };
             self.discarded.payloads.extend(payload);

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::entry::Moment;
+use super::entry::{Entry, Moment, WaitsFor};
 use super::{HostVerdict, MemoryStore};
 use crate::engine::Item;
 use crate::error::{Error, ErrorKind};
@@ -27,7 +27,7 @@ impl<P> MemoryStore<P> {
         let jitter = &mut self.jitter;
         let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
         if entry.trigger.needs_host() {
-            entry.host_pending = true;
+            entry.waits_for = Some(WaitsFor::Host);
             out.push(Item::HostDue { store, key, due });
             return;
         }
@@ -68,14 +68,14 @@ impl<P> MemoryStore<P> {
     fn advance(&mut self, key: JobKey, due: Due, now: UtcMicros) -> Option<Item> {
         let (store, revision) = (self.id, self.next_revision());
         let entry = self.entry_mut(key)?;
-        entry.host_pending = false;
         entry.note(&due.run_times, revision);
         if due.next.is_some() {
             entry.next = due.next.into();
         }
         let item = entry.admit(store, key, due.run_times, due.next.is_none());
-        entry.behind = entry.running > 0 && due.next.is_some_and(|next| next <= now);
-        let (behind, sequence) = (entry.behind, entry.sequence);
+        let behind = entry.running > 0 && due.next.is_some_and(|next| next <= now);
+        entry.waits_for = behind.then_some(WaitsFor::Run);
+        let sequence = entry.sequence;
         match due.next {
             Some(_) if behind => {}
             Some(next) => self.queue.set(key.slot, next, sequence),
@@ -104,7 +104,7 @@ impl<P> MemoryStore<P> {
     pub fn park_host(&mut self, key: JobKey, asked: UtcMicros) -> bool {
         let parks = self.awaits_host(key, asked);
         if let Some(entry) = self.entry_mut(key).filter(|_| parks) {
-            entry.host_pending = false;
+            entry.waits_for = None;
             entry.next = Moment::NONE;
         }
         parks
@@ -112,7 +112,8 @@ impl<P> MemoryStore<P> {
 
     /// Whether the host still owes an answer about the fire time `asked` of this job.
     fn awaits_host(&self, key: JobKey, asked: UtcMicros) -> bool {
-        self.entry(key).is_some_and(|e| e.host_pending && !e.retired && e.next.get() == Some(asked))
+        let asked_for = |e: &Entry<P>| e.waits_for == Some(WaitsFor::Host) && e.next.get() == Some(asked);
+        self.entry(key).is_some_and(|e| asked_for(e) && !e.retired)
     }
 
     fn end(&mut self, slot: u32) {

@@ -1,7 +1,7 @@
 //! What the memory store does beyond the contract of stores: slots, payloads, triggers that fail, a forked copy.
 
 use super::super::conformance::samples::{
-    DEFAULT, EACH, at, every, host, host_due, job, once, one, run, tag,
+    DEFAULT, EACH, at, every, fire, host, host_due, job, once, one, run, tag,
 };
 use super::sweep::no_panic;
 use super::*;
@@ -58,10 +58,16 @@ fn runs_are_sent_where_the_route_says_when_they_are_due() {
     store.set_route(key, 9);
     assert!(matches!(sweep(&mut store, 1)[..], [Item::Run(Firing { route: 9, .. })]));
     store.remove("a").unwrap();
-    store.finish(key);
+    store.finish(fire(key), Ended::Executed);
     store.set_route(key, 8);
     let next = add(&mut store, "b", every(1), EACH, 2);
     assert_eq!((key.slot, sweep(&mut store, 2)), (next.slot, vec![run(next, EACH, one(2))]));
+}
+
+#[test]
+fn a_slot_keeps_how_a_run_ended_for_nothing() {
+    assert!(size_of::<Slot<usize>>() <= 96, "{}", size_of::<Slot<usize>>());
+    assert!(size_of::<Firing>() <= 48 && size_of::<Item>() <= 56);
 }
 
 #[test]
@@ -73,7 +79,8 @@ fn slots_are_free_again_when_nothing_needs_their_jobs() {
     sweep(&mut store, 1);
     store.remove_all();
     assert_eq!(store.free.len(), 1);
-    store.take_back([GivenBack::Slot(running), GivenBack::Slot(ending), GivenBack::Key(ending)]);
+    let slot = |key| GivenBack::Slot(fire(key), Ended::Executed);
+    store.take_back([slot(running), slot(ending), GivenBack::Key(ending)]);
     assert_eq!(store.free.len(), 3);
     assert!(store.slots.iter().all(|slot| slot.entry.is_none()));
 }

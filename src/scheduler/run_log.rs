@@ -1,4 +1,4 @@
-//! Which runs a scheduler with a manual clock has made, for tests to look at.
+//! Which runs a scheduler in virtual time has made, for tests to look at.
 //!
 //! A year of five million runs must fit: a run takes 24 bytes, and a Python object only for what it returned
 //! (other than `None`) or raised.
@@ -11,9 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use mainspring_core::UtcMicros;
 use mainspring_core::job::JobId;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use crate::dispatch::run::Outcome;
+use crate::dispatch::watch::{Logbook, Watch, Watched};
 use crate::py::text;
 
 const RUNNING: u32 = 0;
@@ -45,14 +45,6 @@ struct Log {
     details: Vec<Detail>,
 }
 
-/// A run's place in the log.
-#[derive(Clone, Copy)]
-pub struct Logged(usize);
-
-/// A run as Python sees it: job id, scheduled and start time in microseconds since the epoch, how it ended, and
-/// what it returned or raised.
-pub type Logbook<'py> = Vec<(usize, Bound<'py, PyString>, i64, i64, &'static str, Option<Bound<'py, PyAny>>)>;
-
 /// The runs of one scheduler, in the order in which they started.
 #[derive(Default)]
 pub struct RunLog(Mutex<Log>);
@@ -62,7 +54,7 @@ impl RunLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, id: &JobId, scheduled: UtcMicros, started: UtcMicros, outcome: u32) -> Logged {
+    fn push(&self, id: &JobId, scheduled: UtcMicros, started: UtcMicros, outcome: u32) -> usize {
         let mut log = self.lock();
         let job = match log.jobs.get(id) {
             Some(&job) => job,
@@ -74,43 +66,10 @@ impl RunLog {
             }
         };
         log.entries.push(Entry { scheduled, started, job, outcome });
-        Logged(log.entries.len() - 1)
+        log.entries.len() - 1
     }
 
-    pub fn started(&self, id: &JobId, scheduled: UtcMicros, now: UtcMicros) -> Logged {
-        self.push(id, scheduled, now, RUNNING)
-    }
-
-    pub fn missed(&self, id: &JobId, scheduled: UtcMicros, now: UtcMicros) {
-        self.push(id, scheduled, now, MISSED);
-    }
-
-    pub fn skipped(&self, id: &JobId, scheduled: UtcMicros, now: UtcMicros) {
-        self.push(id, scheduled, now, SKIPPED);
-    }
-
-    pub fn ended(&self, py: Python<'_>, run: Logged, outcome: &Outcome<'_>) {
-        let detail = match outcome {
-            Outcome::Missed(_) => return,
-            Outcome::Returned(value) if value.is_none() => None,
-            Outcome::Returned(value) => Some(Detail::Returned(value.clone().unbind())),
-            Outcome::Raised(error) => Some(Detail::Raised(error.clone_ref(py).into_value(py).into_any())),
-        };
-        self.end(run, detail);
-    }
-
-    /// A run from its start to its end.
-    pub fn note(&self, id: &JobId, at: UtcMicros, now: UtcMicros, outcome: &str, value: Bound<'_, PyAny>) {
-        match outcome {
-            "missed" => self.missed(id, at, now),
-            "skipped" => self.skipped(id, at, now),
-            "error" => self.end(self.started(id, at, now), Some(Detail::Raised(value.unbind()))),
-            _ if value.is_none() => self.end(self.started(id, at, now), None),
-            _ => self.end(self.started(id, at, now), Some(Detail::Returned(value.unbind()))),
-        }
-    }
-
-    fn end(&self, run: Logged, detail: Option<Detail>) {
+    fn end(&self, run: usize, detail: Option<Detail>) {
         let mut log = self.lock();
         let outcome = match detail {
             None => EXECUTED,
@@ -119,18 +78,50 @@ impl RunLog {
                 DETAILS + (log.details.len() - 1) as u32
             }
         };
-        if let Some(entry) = log.entries.get_mut(run.0) {
+        if let Some(entry) = log.entries.get_mut(run) {
             entry.outcome = outcome;
         }
     }
+}
 
-    /// How many runs have been noted so far.
-    pub fn len(&self) -> usize {
+impl Watch for RunLog {
+    fn started(&self, id: &JobId, scheduled: UtcMicros, now: UtcMicros) -> Option<Watched> {
+        Some(Watched(self.push(id, scheduled, now, RUNNING)))
+    }
+
+    fn missed(&self, id: &JobId, scheduled: UtcMicros, now: UtcMicros) {
+        self.push(id, scheduled, now, MISSED);
+    }
+
+    fn skipped(&self, id: &JobId, scheduled: UtcMicros, now: UtcMicros) {
+        self.push(id, scheduled, now, SKIPPED);
+    }
+
+    fn ended(&self, py: Python<'_>, run: Watched, outcome: &Outcome<'_>) {
+        let detail = match outcome {
+            Outcome::Missed(_) => return,
+            Outcome::Returned(value) if value.is_none() => None,
+            Outcome::Returned(value) => Some(Detail::Returned(value.clone().unbind())),
+            Outcome::Raised(error) => Some(Detail::Raised(error.clone_ref(py).into_value(py).into_any())),
+        };
+        self.end(run.0, detail);
+    }
+
+    fn note(&self, id: &JobId, at: UtcMicros, now: UtcMicros, outcome: &str, value: Bound<'_, PyAny>) {
+        match outcome {
+            "missed" => self.missed(id, at, now),
+            "skipped" => self.skipped(id, at, now),
+            "error" => self.end(self.push(id, at, now, RUNNING), Some(Detail::Raised(value.unbind()))),
+            _ if value.is_none() => self.end(self.push(id, at, now, RUNNING), None),
+            _ => self.end(self.push(id, at, now, RUNNING), Some(Detail::Returned(value.unbind()))),
+        }
+    }
+
+    fn len(&self) -> usize {
         self.lock().entries.len()
     }
 
-    /// The runs from the `first` on, of one job or of all.
-    pub fn read<'py>(&self, py: Python<'py>, job_id: Option<&str>, first: usize) -> Logbook<'py> {
+    fn read<'py>(&self, py: Python<'py>, job_id: Option<&str>, first: usize) -> Logbook<'py> {
         let log = self.lock();
         let job = match job_id.map(|id| log.jobs.get(id)) {
             Some(None) => return Vec::new(),

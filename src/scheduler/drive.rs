@@ -8,7 +8,7 @@
 //! So a year of sync jobs takes one change of thread, not one a run.
 //!
 //! One party drives at a time: the testing kit on its event loop (`python/mainspring/testing/_conductor.py`),
-//! or the worker thread to which it has lent the drive as a [`Segment`]. A run that blocks its worker blocks
+//! or the worker thread to which it has lent the drive as a [`Lent`]. A run that blocks its worker blocks
 //! the segment; the kit then takes the drive back by [`Drive::reclaim`], which moves the `epoch` on, and the
 //! worker, when it is free at last, finds that it is not its turn any more.
 //!
@@ -20,14 +20,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mainspring_core::UtcMicros;
 use mainspring_core::engine::{EngineHandle, Firing, Item};
 use mainspring_core::random::SplitMix64;
 use mainspring_core::time::{Clock, ManualClock, StepDetector};
+use mainspring_core::{Error, UtcMicros};
 use pyo3::prelude::*;
 
+use crate::dispatch::driver::{Driver, Segment};
 use crate::dispatch::hub::{Hub, Place};
-use crate::job::record::Route;
+use crate::job::record::{Route, Store};
 use crate::time::on_behalf::OnBehalf;
 
 /// What is due at the present instant of a clock, and where the clock goes next.
@@ -89,30 +90,12 @@ impl Drive {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sweeps an engine from now on.
-    pub fn add(&self, hub: &Arc<Hub>, handle: &Arc<EngineHandle>) {
-        let mut state = self.lock();
-        state.engines.retain(|engine| !Arc::ptr_eq(&engine.hub, hub));
-        state.engines.push(Started { hub: Arc::clone(hub), handle: Arc::clone(handle) });
-    }
-
-    /// No longer sweeps an engine. What is due in it and was not handled is sent where it runs.
-    pub fn remove(&self, hub: &Arc<Hub>) {
-        let mut state = self.lock();
-        state.engines.retain(|engine| !Arc::ptr_eq(&engine.hub, hub));
-        let (own, rest) = state.pending.drain(..).partition(|(other, _)| Arc::ptr_eq(other, hub));
-        state.pending = rest;
-        drop(state);
-        let own: VecDeque<(Arc<Hub>, Item)> = own;
-        hub.deliver(&mut own.into_iter().map(|(_, item)| item).collect());
-    }
-
-    pub fn drives(&self, hub: &Arc<Hub>) -> bool {
+    fn is_started(&self, hub: &Arc<Hub>) -> bool {
         self.lock().engines.iter().any(|engine| Arc::ptr_eq(&engine.hub, hub))
     }
 
     /// Has an item handled before all others.
-    pub fn put_first(&self, hub: &Arc<Hub>, item: Item) {
+    fn put_first(&self, hub: &Arc<Hub>, item: Item) {
         let (first, then) = in_order(hub, item);
         let pending = &mut self.lock().pending;
         for item in [then, Some(first)].into_iter().flatten() {
@@ -120,22 +103,17 @@ impl Drive {
         }
     }
 
-    /// Has the clock answer in this thread.
-    pub fn on_behalf(&self) -> OnBehalf {
-        OnBehalf::begin(self.clock.now(), self.next_seed())
-    }
-
     /// One more seed for jitter.
-    pub fn next_seed(&self) -> u64 {
+    fn next_seed(&self) -> u64 {
         let mut state = self.lock();
         state.seeds += 1;
         SplitMix64::new(self.seed ^ state.seeds.rotate_left(32)).next_u64()
     }
 
     /// The next item for the loop of an inbox, up to the time `until`.
-    pub fn next_on_loop(&self, here: &Place, until: UtcMicros) -> Option<(Arc<Hub>, Item)> {
+    pub fn next_on_loop(&self, here: &Place, until: UtcMicros) -> Option<Item> {
         match self.next(None, Some(here), until) {
-            Next::Item(hub, item) => Some((hub, item)),
+            Next::Item(_, item) => Some(item),
             _ => None,
         }
     }
@@ -183,8 +161,8 @@ impl Drive {
     }
 
     /// The drive as lent to a worker, up to the time `until`.
-    pub fn segment(self: &Arc<Self>, until: UtcMicros, done: Py<PyAny>) -> Segment {
-        Segment { drive: Arc::clone(self), epoch: self.lock().epoch, until, done }
+    pub fn segment(self: &Arc<Self>, until: UtcMicros, done: Py<PyAny>) -> Lent {
+        Lent { drive: Arc::clone(self), epoch: self.lock().epoch, until, done }
     }
 
     /// How many items have been handled.
@@ -282,6 +260,59 @@ impl Drive {
     }
 }
 
+impl Driver for Drive {
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock) as Arc<dyn Clock>
+    }
+
+    fn is_the_systems(&self) -> bool {
+        false
+    }
+
+    /// Sweeps an engine from now on.
+    fn start(&self, _: Python<'_>, hub: &Arc<Hub>, engine: &Arc<EngineHandle>) -> Result<(), Error> {
+        let mut state = self.lock();
+        state.engines.retain(|engine| !Arc::ptr_eq(&engine.hub, hub));
+        state.engines.push(Started { hub: Arc::clone(hub), handle: Arc::clone(engine) });
+        Ok(())
+    }
+
+    /// No longer sweeps an engine. What is due in it and was not handled is sent where it runs.
+    fn stop(&self, hub: &Arc<Hub>) {
+        let mut state = self.lock();
+        state.engines.retain(|engine| !Arc::ptr_eq(&engine.hub, hub));
+        let (own, rest) = state.pending.drain(..).partition(|(other, _)| Arc::ptr_eq(other, hub));
+        state.pending = rest;
+        drop(state);
+        let own: VecDeque<(Arc<Hub>, Item)> = own;
+        hub.deliver(&mut own.into_iter().map(|(_, item)| item).collect());
+    }
+
+    fn drives(&self, hub: &Arc<Hub>, _: &EngineHandle) -> bool {
+        self.is_started(hub)
+    }
+
+    fn adopt(&self, store: &Store, _: &EngineHandle) {
+        let seed = self.next_seed();
+        store.change(|s| s.set_seed(seed));
+        // It is swept step by step: there is nobody to wake.
+        store.set_waker(None);
+    }
+
+    fn send(&self, hub: &Arc<Hub>, firing: Firing) {
+        let item = Item::Run(firing);
+        match self.is_started(hub) {
+            true => self.put_first(hub, item),
+            false => hub.deliver(&mut vec![item]),
+        }
+    }
+
+    /// Has the clock answer in this thread.
+    fn on_behalf(&self) -> Option<OnBehalf> {
+        Some(OnBehalf::begin(self.clock.now(), self.next_seed()))
+    }
+}
+
 /// What is handled one after the other for an item: that a job has ended before its last run, where the hub
 /// starts that itself, as it does where nobody drives by hand.
 fn in_order(hub: &Hub, mut item: Item) -> (Item, Option<Item>) {
@@ -297,25 +328,23 @@ fn in_order(hub: &Hub, mut item: Item) -> (Item, Option<Item>) {
 }
 
 /// The drive as lent to a worker of one pool.
-pub struct Segment {
+pub struct Lent {
     drive: Arc<Drive>,
     epoch: u64,
     until: UtcMicros,
     /// What is called when the drive has been given back.
-    pub done: Py<PyAny>,
+    done: Py<PyAny>,
 }
 
-impl Segment {
-    /// The next run for the pool; `None` at the end of the segment.
-    pub fn next(&self, pool: &Place) -> Option<(Arc<Hub>, Firing)> {
+impl Segment for Lent {
+    fn next(&self, pool: &Place) -> Option<(Arc<Hub>, Firing)> {
         match self.drive.next(Some(self.epoch), Some(pool), self.until) {
             Next::Item(hub, Item::Run(firing)) => Some((hub, firing)),
             _ => None,
         }
     }
 
-    /// Gives the drive back, or takes note that it has been taken back.
-    pub fn end(&self, pool: &Place) {
+    fn end(&self, py: Python<'_>, pool: &Place) -> PyResult<()> {
         let was_stuck = {
             let mut state = self.drive.lock();
             if state.epoch == self.epoch {
@@ -327,5 +356,6 @@ impl Segment {
         if let (true, Place::Pool(pool)) = (was_stuck, pool) {
             pool.stuck.fetch_sub(1, Ordering::SeqCst);
         }
+        self.done.bind(py).call0().map(drop)
     }
 }
