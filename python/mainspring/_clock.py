@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class SystemClock:
-    """The clock that everybody goes by: it passes by itself, and needs to know of nothing."""
+    """The machine's clock: it passes by itself, and needs to know of nothing."""
 
     #: What everything else of Python is told of the time is true of the scheduler, too.
     _is_the_systems = True

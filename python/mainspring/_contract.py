@@ -82,7 +82,7 @@ class Clock(Protocol):
         """Take note, in a worker thread, that its run waits for a future of a loop meanwhile."""
 
     def _stands(self) -> bool:
-        """Tell whether runs that sleep would do so for ever, since nobody moves the clock just now."""
+        """Tell whether runs that sleep would do so for ever, since no test moves the clock just now."""
 
     async def _let_runs_end(self, scheduler: Any, deadline: float | None) -> None:
         """Let time pass for the runs of a scheduler that has stopped."""

@@ -15,7 +15,7 @@ __all__ = ["asyncio"]
 class _Asyncio:
     def __getattr__(self, name: str) -> Any:
         module = import_module("asyncio")
-        # From now on its attributes are found without a call; also those that somebody replaces.
+        # From now on its attributes are found without a call; also those that a program replaces.
         self.__dict__ = module.__dict__
         return getattr(module, name)
 

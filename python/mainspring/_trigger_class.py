@@ -63,10 +63,10 @@ class TriggerClass(ABCMeta):
 
 
 def make_functions(cls: type) -> None:
-    """Put a function into the place of each method in Rust that ``cls`` has under an ordinary name.
+    """Put a function into the place of each method in Rust that ``cls`` has, but for ``__special__`` ones.
 
-    For those that ask whether it is one: a mock with ``autospec`` gets no ``self`` in the place of
-    a method that is not, and takes any arguments.
+    For code that asks whether a method is a function: a mock with ``autospec`` gets no ``self`` in the place
+    of a method that is not, and takes any arguments.
     """
 
     def function(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +116,7 @@ class FieldList(FixedList):
 
 
 class CronPartClass(type):
-    """The class of the fields and expressions: refuses methods put into ours, which nobody would call."""
+    """The class of the fields and expressions: refuses methods put into ours, which would not be called."""
 
     def __setattr__(cls, name: str, value: object) -> None:
         cls._refuse(name)
@@ -167,7 +167,7 @@ class CronPart(metaclass=CronPartClass):
 
 
 def check_classes(classes: Iterable[type]) -> None:
-    """Refuse classes of fields or expressions that are not ours: nobody would call their methods.
+    """Refuse classes of fields or expressions that are not ours: their methods would not be called.
 
     :raises TypeError: if there is one
     """

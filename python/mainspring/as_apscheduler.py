@@ -140,7 +140,7 @@ class _RootLoader(Loader):
 
 
 def _import_submodule(name: str) -> ModuleType:
-    """Return a module of the alias that nobody has imported by this name.
+    """Import and return a module of the alias, of which the program has taken the import for granted.
 
     Programs take what APScheduler's modules import of each other for granted, as
     ``apscheduler.jobstores.memory`` after an import of a scheduler.

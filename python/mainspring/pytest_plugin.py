@@ -31,8 +31,8 @@ def mainspring_clock(request: pytest.FixtureRequest) -> Iterator[ManualClock]:
     """A clock that the test moves, for any scheduler: ``AsyncIOScheduler(clock=mainspring_clock)``.
 
     ``@pytest.mark.mainspring(start="2026-03-29T00:00", timezone="Europe/Berlin", seed=1)`` says what it
-    shows first. The test fails if a job has raised an exception that was not expected, a run has not
-    ended, or a coroutine was never awaited.
+    shows first; it takes the arguments of :class:`~mainspring.testing.ManualClock`. The test fails if a job
+    has raised an exception that was not expected, a run has not ended, or a coroutine was never awaited.
     """
     from mainspring.testing import ManualClock
     from mainspring.testing._guard import Guard

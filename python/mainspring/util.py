@@ -72,6 +72,7 @@ def asint(text: str | int) -> int: ...
 def asint(text: str | int | None) -> int | None:
     """Return ``int(text)``, and ``None`` for ``None``.
 
+    :param text: a whole number, or its digits
     :raises ValueError: if the text is not a whole number
 
     >>> asint("7")
@@ -89,6 +90,8 @@ _BOOLEANS: Final = {
 def asbool(obj: object) -> bool:
     """Read ``obj`` as a boolean; a string by the words people write in configuration files.
 
+    :param obj: the string, in any case, or another object, of which the truth counts
+    :return: the boolean
     :raises ValueError: if a string is none of true/yes/on/y/t/1 and false/no/off/n/f/0
 
     >>> asbool(" Off "), asbool(3)
@@ -166,6 +169,7 @@ def asdate(obj: date | str) -> date: ...
 def asdate(obj: date | str | None) -> date | None:
     """Return the date that an ISO 8601 string (``YYYY-MM-DD``) gives; anything else unchanged.
 
+    :param obj: the string, a date or ``None``
     :raises ValueError: if the string is not such a date
     """
     return date.fromisoformat(obj) if isinstance(obj, str) else obj
@@ -175,6 +179,10 @@ def with_note(exc: E, note: str) -> E:
     """Say beneath an exception's message what was given and what is allowed.
 
     The message stays APScheduler's, which programs compare. Notes (PEP 678) need CPython 3.11.
+
+    :param exc: the exception
+    :param note: what to say, in a line of its own
+    :return: the exception
     """
     if sys.version_info >= (3, 11):
         exc.add_note(note)
@@ -264,7 +272,9 @@ def datetime_to_utc_timestamp(timeval: None) -> None: ...
 @overload
 def datetime_to_utc_timestamp(timeval: datetime) -> float: ...
 def datetime_to_utc_timestamp(timeval: datetime | None) -> float | None:
-    """Return the seconds since the Unix epoch; a naive datetime counts as UTC.
+    """Return the seconds since the Unix epoch; ``None`` for ``None``.
+
+    :param timeval: the datetime; a naive one counts as UTC
 
     >>> datetime_to_utc_timestamp(datetime(1970, 1, 1, 0, 0, 1, 500_000))
     1.5
@@ -282,7 +292,7 @@ def utc_timestamp_to_datetime(timestamp: None) -> None: ...
 @overload
 def utc_timestamp_to_datetime(timestamp: float) -> datetime: ...
 def utc_timestamp_to_datetime(timestamp: float | None) -> datetime | None:
-    """Return the datetime in UTC at ``timestamp`` seconds since the Unix epoch."""
+    """Return the datetime in UTC at ``timestamp`` seconds since the Unix epoch; ``None`` for ``None``."""
     return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
 
 
@@ -390,7 +400,12 @@ def ref_to_obj(ref: str) -> Any:
 
 
 def maybe_ref(ref: Any) -> Any:
-    """Return what a string refers to (see :func:`ref_to_obj`), and anything else unchanged."""
+    """Return what a string refers to (see :func:`ref_to_obj`), and anything else unchanged.
+
+    :param ref: the string, or the object itself
+    :raises LookupError: if there is nothing under that reference
+    :raises ValueError: if the string is no reference
+    """
     return ref_to_obj(ref) if isinstance(ref, str) else ref
 
 
@@ -448,6 +463,9 @@ def check_callable_args(
     What a function takes is looked up once and remembered as long as the function lives. A callable
     that does not tell its signature passes.
 
+    :param func: the callable
+    :param args: positional arguments
+    :param kwargs: keyword arguments
     :raises ValueError: naming the arguments that are missing, too many, given twice or unknown
     :raises TypeError: if ``func`` cannot be called
 
@@ -552,7 +570,7 @@ def isasyncgenfunction_partial(f: Any) -> bool:
 
 
 def normalize(dt: datetime) -> datetime:
-    """Return the same instant as the zone's clocks really show it.
+    """Return the instant of ``dt`` as the clocks of its zone show it; a naive one counts as local time.
 
     A civil time in a gap moves forward by the length of the gap (PEP 495).
 

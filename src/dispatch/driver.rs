@@ -1,4 +1,4 @@
-//! What drives an engine: by the system's clock its timer thread, by another one whoever moves that.
+//! What drives an engine: by the system's clock its timer thread, by another clock the code that moves that clock.
 
 use std::sync::Arc;
 

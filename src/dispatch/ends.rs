@@ -31,7 +31,7 @@ impl Ends {
             Ended::Executed => self.executed(),
             Ended::Error | Ended::Cancelled | Ended::Interrupted => self.failed(),
             Ended::Missed => self.missed(),
-            // Whoever has it counts it, or nobody knows how it ended.
+            // Counted by the executor that it was handed to, or its end is not known.
             Ended::HandedOver | Ended::Lost => (),
         }
     }

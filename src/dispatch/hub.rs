@@ -137,7 +137,7 @@ impl Hub {
     }
 
     /// Gives `store` a number of this hub, the one it had if it was here before: what was queued for it while
-    /// nobody could run it still finds it.
+    /// no engine could run it still finds it.
     pub fn add_store(&self, store: Arc<Store>, alias: Py<PyString>) -> StoreId {
         let attached = Arc::new(Attached { store, alias });
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
@@ -199,7 +199,7 @@ impl Hub {
         coroutines.as_ref().map_or_else(|| Arc::clone(&self.control), Arc::clone)
     }
 
-    /// The event codes that somebody listens to.
+    /// The event codes that listeners want.
     pub fn mask(&self) -> u32 {
         self.listener_mask.load(Ordering::Relaxed)
     }
@@ -215,7 +215,7 @@ impl Hub {
         }
     }
 
-    /// The same with the store at hand.
+    /// Gives back the instance slot of a firing of a job in `store`, whose last fire ended so.
     pub fn finish_in(&self, store: &Store, firing: &Firing, ended: Ended) {
         if !self.origin.is_here() {
             return;

@@ -113,7 +113,7 @@ impl Queue {
 
 /// The job that the loop's drain is at.
 ///
-/// Two atomics rather than a lock, since they are set for every run; whoever reads them in the midst of a
+/// Two atomics rather than a lock, since they are set for every run; a thread that reads them in the midst of a
 /// change is told of a job that is not there.
 #[derive(Default)]
 struct InHand {
@@ -133,7 +133,7 @@ pub struct Inbox {
     has_loop: AtomicBool,
     /// Whether that loop has run since it was bound, and watches the inbox.
     watched: AtomicBool,
-    /// Whether somebody has been asked to look for a loop that runs, since this one does not.
+    /// Whether the scheduler has been asked to look for a loop that runs, since this one does not.
     searched: AtomicBool,
     in_hand: InHand,
     /// How often the loop has taken work.
@@ -147,7 +147,7 @@ pub struct Suspended {
     pub task: Py<PyAny>,
     /// Whether the task was made for the run; else the job's function returned it.
     pub task_is_ours: bool,
-    /// Taken by whoever ends it.
+    /// Taken by what ends it: the callback of its task, or the end of its loop.
     pub run: Arc<Mutex<Option<Run>>>,
 }
 
@@ -186,7 +186,7 @@ impl Inbox {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues work and wakes the loop if nobody has.
+    /// Queues work and wakes the loop unless it has been woken already.
     pub fn push(&self, work: Vec<Work>) {
         let mut queue = self.lock();
         queue.extend(work);
@@ -290,7 +290,7 @@ impl Inbox {
         self.lock().notices_dropped
     }
 
-    /// Whether there is work for a loop that has never run, which nobody has been asked to look into.
+    /// Whether there is work for a loop that has never run, of which the scheduler has not been told before.
     pub fn begin_search(&self) -> bool {
         let waits = self.has_loop() && !self.is_watched() && self.lock().armed;
         waits && !self.searched.swap(true, Ordering::SeqCst)

@@ -1,4 +1,4 @@
-//! What is due, on its way to the place where it runs.
+//! What is due, on its way to the place where it runs: queues, wake-ups and counts. No Python code runs here.
 
 pub mod aside;
 pub mod driver;

@@ -20,9 +20,9 @@ pub struct Run {
     pub seen: Seen,
     /// How far it has come.
     pub steps: Steps,
-    /// That of the current run time, see [`Run::context`].
+    /// The context of the current run time, see [`Run::context`].
     pub context: Option<Py<PyAny>>,
-    /// Set where somebody wants to know how the current run time ends.
+    /// Set where the engine's [`Watch`](crate::dispatch::watch::Watch) wants to know how the current run time ends.
     pub watched: Option<Watched>,
 }
 

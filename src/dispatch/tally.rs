@@ -13,7 +13,7 @@ use crate::dispatch::hub::Hub;
 pub struct Runs {
     count: Mutex<Count>,
     fewer: Condvar,
-    /// The most runs that anybody awaits with [`wait_none`], since telling them is not free.
+    /// The most runs at which a call of [`wait_none`] goes on, since telling it is not free.
     awaited: AtomicUsize,
     few_enough: Arc<tokio::sync::Notify>,
 }
@@ -21,7 +21,7 @@ pub struct Runs {
 #[derive(Default)]
 struct Count {
     runs: usize,
-    /// How many threads wait for fewer: to tell nobody costs a system call, too.
+    /// How many threads wait for fewer: to tell none costs a system call, too.
     waiting: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Whose turn it is, of the workers of a pool, to wait for Python.
+//! Whose turn it is, among the workers of a pool, to wait for Python: only one of them does at a time.
 //!
 //! Only one thread runs Python code at a time, and who waits for it is served in no order of ours: an event loop among ten
 //! workers would wait for ten of them. So workers that are between two runs wait here, and one of those at a time competes
@@ -18,7 +18,7 @@ pub struct Turn {
 #[derive(Default)]
 struct State {
     taken: bool,
-    /// How many threads wait for it: to tell nobody costs a system call, too.
+    /// How many threads wait for it: to tell none costs a system call, too.
     waiting: usize,
 }
 

@@ -5,7 +5,7 @@
 //! `add_reader` (Windows' Proactor loop) a helper thread attaches and calls `loop.call_soon_threadsafe`.
 //!
 //! Ground rules: a descriptor is opened when a loop begins to watch it, and closed only when that loop does so no
-//! longer. Before and afterwards its number is somebody else's.
+//! longer. Before and afterwards its number may be that of another file of the process.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 

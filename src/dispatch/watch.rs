@@ -1,5 +1,5 @@
-//! Who is told of the runs of an engine as they are made, beside its listeners: in tests whoever looks at them, else
-//! nobody.
+//! `Watch`: what is told of the runs of an engine as they are made, beside its listeners: in virtual time the log of
+//! runs that a test reads, else nothing.
 
 use mainspring_core::UtcMicros;
 use mainspring_core::job::JobId;
@@ -16,14 +16,14 @@ pub struct Watched(pub usize);
 /// what it returned or raised.
 pub type Logbook<'py> = Vec<(usize, Bound<'py, PyString>, i64, i64, &'static str, Option<Bound<'py, PyAny>>)>;
 
-/// Is told of runs. What is not written here is that of somebody who does not look.
+/// Is told of runs. A method that an implementation does not write takes note of nothing.
 pub trait Watch: Send + Sync {
-    /// A run begins. Whoever wants to know how it ends gives it a number.
+    /// A run begins. The number that is returned is given to `ended`; `None`: its end is not wanted.
     fn started(&self, _id: &JobId, _scheduled: UtcMicros, _now: UtcMicros) -> Option<Watched> {
         None
     }
 
-    /// It ends.
+    /// A run ends, to which `started` has given this number.
     fn ended(&self, _py: Python<'_>, _run: Watched, _outcome: &Outcome<'_>) {}
 
     /// A run came too late to begin.
@@ -46,7 +46,7 @@ pub trait Watch: Send + Sync {
     }
 }
 
-/// Nobody looks.
+/// Takes note of no run: for engines outside virtual time.
 pub struct Unwatched;
 
 impl Watch for Unwatched {}

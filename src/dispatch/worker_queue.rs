@@ -1,7 +1,7 @@
-//! The queue of a pool of worker threads, and who of them waits for it.
+//! The queue of a pool of worker threads, and which of them wait for it.
 //!
 //! Ground rules: `state` is locked for one step and never while Python code runs; nothing of Python is dropped under it.
-//! Whoever feeds the queue may be the timer thread, which is detached from Python. A worker waits here detached.
+//! What feeds the queue may be the timer thread, which is detached from Python. A worker waits here detached.
 
 use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
@@ -66,7 +66,7 @@ pub struct Pool {
     has_begun: AtomicBool,
     /// Who starts the first worker where the timer thread wants one.
     beginning: Aside,
-    /// How many workers are kept by runs for which whoever drives the engines does not wait.
+    /// How many workers are kept by runs for which the drive of a manual clock does not wait.
     pub stuck: AtomicUsize,
 }
 
@@ -197,7 +197,7 @@ impl Pool {
     /// Counts the calling thread as a worker, in the midst of its beginning.
     pub fn begin_worker(&self, number: usize) {
         WORKS_FOR.set(self);
-        // Counted already, unless whoever started it was interrupted in that.
+        // Counted already, unless the thread that started it was interrupted in that.
         self.lock().workers.insert(number);
         self.has_begun.store(true, Ordering::Relaxed);
     }

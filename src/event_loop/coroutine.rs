@@ -1,9 +1,9 @@
 //! `JobCoroutine`: what a job's task steps through, around the coroutine that the job's function returned.
 //!
-//! What the coroutine raises is the run's to tell of and does not leave the task, as in APScheduler: whoever watches
-//! the tasks of the loop would report it once more, and an exit would stop the loop. A cancellation does leave it. It
-//! tells the run that waits for it when the coroutine is at its end. All else it leaves to the coroutine, its
-//! attributes too, so that whoever looks at the task sees the job.
+//! What the coroutine raises is the run's to tell of and does not leave the task, as in APScheduler: a library that
+//! watches the tasks of the loop would report it once more, and an exit would stop the loop. A cancellation does leave
+//! the task. `JobCoroutine` tells the run that waits for it when the coroutine is at its end. All else it leaves to the
+//! coroutine, its attributes too, so that a debugger that looks at the task sees the job.
 //!
 //! Ground rules: stepped by its loop's thread. While the coroutine runs, Python code runs that Rust has called, so
 //! the thread is *inside* (`exit.rs`) for as long; in the first step of an eagerly started task it is so already.
@@ -27,7 +27,7 @@ use crate::py::once::intern;
 pub struct JobCoroutine {
     coroutine: Py<PyAny>,
     state: AtomicU8,
-    /// What it has raised, until somebody takes that.
+    /// What it has raised, until the run takes that.
     raised: Mutex<Option<PyErr>>,
     /// The run that waits for the end.
     waiting: OnceLock<Py<Resume>>,

@@ -82,7 +82,7 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
         return Ok(());
     }
     let Some(env) = Env::at_loop(py, hub, inbox) else {
-        // The scheduler is gone, and with it whoever could run this.
+        // The scheduler is gone, and with it the engine whose runs these are.
         for work in inbox.take_all() {
             if let Work::Await(_, awaitable) = work {
                 awaitables::close(awaitable.bind(py))?;

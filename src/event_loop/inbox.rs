@@ -302,7 +302,7 @@ impl LoopInbox {
         Self::_drain_now(slf)
     }
 
-    /// Does that.
+    /// Runs what is queued, while the inbox has a loop; at most for as long as one turn of the loop may take.
     fn _drain_now(slf: &Bound<'_, Self>) -> PyResult<()> {
         let inbox = &slf.get().inbox;
         let Some(_inside) = Inside::enter().filter(|_| inbox.has_loop()) else { return Ok(()) };

@@ -306,7 +306,7 @@ impl Resume {
         let task = task.bind(py);
         let unheard = returned
             && this.nobody_asks(task).unwrap_or_else(|error| {
-                // Whatever it is, the run is told of in the ordinary way; a Ctrl-C goes on after that.
+                // Whatever it is, the run goes on when its task calls back; a Ctrl-C goes on after that.
                 if env::is_exit(py, &error) {
                     this.keep(error);
                 }

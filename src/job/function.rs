@@ -76,7 +76,8 @@ impl<'py> Function<'py> {
         }))
     }
 
-    /// The same of a function written in Python that takes so many arguments, read from it directly.
+    /// What a function written in Python is that takes `given` positional arguments, read from its code object; `None`
+    /// where that alone does not show that the call is possible, and Python must be asked.
     fn plain(func: &Bound<'py, PyAny>, given: usize) -> PyResult<Option<Self>> {
         let py = func.py();
         if !is_bare(func)? {

@@ -25,11 +25,11 @@ pub struct Record {
     pub func: Py<PyAny>,
     pub func_ref: FuncRef,
     pub args: Py<PyAny>,
-    /// `None`: there are none, and nobody has asked for the dictionary yet.
+    /// `None`: there are none, and Python code has not asked for the dictionary yet.
     pub kwargs: Option<Py<PyAny>>,
     pub name: Py<PyString>,
     pub executor: Py<PyString>,
-    /// `None`: it can be made from the core's trigger and `zone`, and nobody has asked for it yet.
+    /// `None`: it can be made from the core's trigger and `zone`, and Python code has not asked for it yet.
     pub trigger: Option<Py<PyAny>>,
     /// The context that runs see a copy of; `None`: that in which the scheduler was bound to its loop.
     pub context: Option<Py<PyAny>>,
@@ -73,7 +73,7 @@ impl Record {
         self.kwargs.is_some() && self.trigger.is_some()
     }
 
-    /// The same with all of these objects, for a job with this trigger.
+    /// A copy of the record that has all the objects that users may ask for, for a job with this trigger.
     pub fn completed(&self, py: Python<'_>, trigger: &Arc<Trigger>) -> PyResult<Self> {
         let mut record = self.clone_ref(py);
         if record.kwargs.is_none() {

@@ -53,7 +53,7 @@ impl Seen {
         store.read(|s| Self::get(s, key))
     }
 
-    /// The same of a store that is locked.
+    /// Reads the entry under `key` of a store that the caller has locked; `None` when it has left the store.
     pub fn get(store: &MemoryStore<Arc<Record>>, key: JobKey) -> Option<Self> {
         store.get_retired(key).map(Self::from)
     }

@@ -1,4 +1,4 @@
-//! What the interpreter's exit waits for.
+//! The interpreter's exit: which threads it waits for, and that none of them begins to run Python code after it.
 //!
 //! A daemon thread ends with the interpreter, and with it the run that it was in (`thread_end.rs`). The threads of
 //! worker pools are joined at exit. Threads that are not ours to join - a user's own that runs an event loop, one of the runtime
@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 
 use crate::process::fork::Origin;
 
-/// How often the exit looks whether everybody is out.
+/// How often the exit looks whether all threads are out.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
@@ -34,19 +34,19 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        // In a child forked meanwhile nobody has been counted.
+        // In a child forked meanwhile no thread has been counted.
         if self.0.is_here() {
             INSIDE.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
 
-/// In a forked child nobody is inside.
+/// In a forked child no thread is inside.
 pub fn forget_others() {
     INSIDE.store(0, Ordering::SeqCst);
 }
 
-/// Lets nobody inside any more, and, with `wait`, waits until those who are have left. Called when the interpreter is
+/// Lets no thread inside any more, and, with `wait`, waits until those who are have left. Called when the interpreter is
 /// about to exit; without `wait` where an interrupt has ended the waiting: to attach to an interpreter that is being
 /// taken down may crash. Fails when a signal handler raises meanwhile.
 #[pyfunction]

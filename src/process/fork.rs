@@ -1,4 +1,4 @@
-//! What a forked child must not touch.
+//! A process that forks: what its child must leave alone, since it belongs to the parent.
 //!
 //! A child has a copy of everything and only the thread that forked. What its parent's other threads had
 //! locked without holding the GIL stays locked in it, and what it shares with its parent - the wake
@@ -10,8 +10,8 @@
 //! Python is done there by `python/mainspring/_process/fork.py`, at the latest when a scheduler is next used.
 //!
 //! Ground rules: [`Origin`] is how an object knows whether it is the parent's. The thread that forked may be
-//! in the midst of a drain, a run or a worker's life: whoever has called Python code asks before it goes on. What
-//! is called while the process forks touches atomics alone.
+//! in the midst of a drain, a run or a worker's life: Rust code that has called Python code asks before it goes on.
+//! What is called while the process forks touches atomics alone.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

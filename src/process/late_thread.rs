@@ -12,7 +12,7 @@ use pyo3::types::PyString;
 use crate::process::exit::Inside;
 
 /// Calls `call` in a thread that Python does not know of before. Fails in the words of CPython once the interpreter is
-/// about to exit, when nobody waits for threads any more.
+/// about to exit, when it waits for threads no longer.
 #[pyfunction]
 pub fn start_late_thread(name: &Bound<'_, PyString>, call: Py<PyAny>) -> PyResult<()> {
     let Some(inside) = Inside::enter() else {

@@ -42,7 +42,7 @@ impl Runtime {
             .thread_name("mainspring-awaitables")
             .build()?;
         let runtime = Box::leak(Box::new(Self { origin: Origin::here(), tokio }));
-        // Attached, and without a call of Python code since the look: nobody has made another one.
+        // Attached, and without a call of Python code since the look: no thread has made another one.
         *RUNTIME.lock().unwrap_or_else(PoisonError::into_inner) = Some(runtime);
         Ok(runtime)
     }
@@ -62,7 +62,7 @@ where
     Runtime::get_or_start()?.tokio.spawn(async move {
         future.await;
         if let Some(_inside) = Inside::enter() {
-            // An error says that the loop is closed: nobody waits any more.
+            // An error says that the loop is closed: no coroutine waits any more.
             let _ = Python::attach(|py| tell.call1(py, (resolve, promise)).map(drop));
         }
     });

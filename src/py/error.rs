@@ -45,7 +45,7 @@ pub fn with_note(py: Python<'_>, exception: PyErr, note: &str) -> PyErr {
     exception
 }
 
-/// The exception with the traceback that Python shows of it. Before CPython 3.12 the two are apart until somebody
+/// The exception with the traceback that Python shows of it. Before CPython 3.12 the two are apart until Python code
 /// catches the exception, and of its own accord it lacks the frames that it was raised through last.
 pub fn raised<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBaseException> {
     error.clone_ref(py).into_value(py).into_bound(py)

@@ -1,8 +1,8 @@
-//! What is made once, by whichever thread comes first, and never waited for.
+//! `Once`: a value that is made when a thread first needs it, and that no thread ever waits for.
 //!
 //! pyo3's own `PyOnceLock` and `intern!` mark a cell as being filled while the thread is detached from Python,
-//! so another thread can fork the process in that moment; the child then has a cell that nobody fills, and
-//! whoever needs it waits for ever. `clippy.toml` keeps both out.
+//! so another thread can fork the process in that moment; the child then has a cell that no thread fills, and
+//! a thread that needs it waits for ever. `clippy.toml` keeps both out.
 //!
 //! Ground rules: a cell is filled by an attached thread and has no lock. Threads that come at once all make the
 //! value, one of them is kept. What pyo3 itself keeps in such cells is made by `fill_cells_of_pyo3` in `lib.rs` while the
@@ -27,7 +27,7 @@ impl<T> Once<T> {
         self.0.get()
     }
 
-    /// The value; of several made at once the first, the same for everybody.
+    /// The value; of several made at once the first, which all callers are given.
     pub fn get_or_try_init<E>(&self, _py: Python<'_>, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         self.0.get_or_try_init(|| make().map(Box::new))
     }

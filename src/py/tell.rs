@@ -68,7 +68,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// That of a run, of a coroutine function or another.
+    /// The caller that log records of a run name: one for coroutine functions, one for others.
     pub fn of_run(is_coroutine: bool) -> Self {
         if is_coroutine { Self::RunCoroutineJob } else { Self::RunJob }
     }

@@ -1,4 +1,4 @@
-//! Arguments that may be anything that is true or false.
+//! `Truth`: an argument of any type that counts as true or false, as in Python's `if`.
 
 use pyo3::prelude::*;
 

@@ -79,7 +79,7 @@ pub fn note_unawaited(name: Py<PyString>) {
     });
 }
 
-/// How many runs are under way in the calling thread: whoever waits for all others must leave them out.
+/// How many runs are under way in the calling thread: a function that waits for all other runs must leave them out.
 #[pyfunction]
 pub fn runs_in_this_thread() -> usize {
     HERE.with_borrow(|here| here.iter().filter(|current| current.counted).count())

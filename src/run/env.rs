@@ -79,7 +79,7 @@ impl<'py> Logger<'py> {
 }
 
 impl<'py> Env<'py> {
-    /// `None` when the scheduler is gone.
+    /// What runs share in a thread where listeners may be called; `None` when the scheduler is gone.
     pub fn new(py: Python<'py>, hub: &Arc<Hub>) -> Option<Self> {
         Some(Self {
             py,
@@ -101,8 +101,8 @@ impl<'py> Env<'py> {
         })
     }
 
-    /// The same on the loop of `inbox`; elsewhere than on the control loop a scheduler may not want its
-    /// listeners called.
+    /// What runs on the loop of `inbox` share; `None` when the scheduler is gone. Elsewhere than on the control loop a
+    /// scheduler may not want its listeners called.
     pub fn at_loop(py: Python<'py>, hub: &Arc<Hub>, inbox: &Arc<Inbox>) -> Option<Self> {
         if Arc::ptr_eq(inbox, &hub.control) {
             return Self::new(py, hub);
@@ -112,7 +112,8 @@ impl<'py> Env<'py> {
         Some(env)
     }
 
-    /// The same in a worker thread, where a scheduler may not want its listeners called either.
+    /// What runs in a worker thread share, where a scheduler may not want its listeners called; `None` when the
+    /// scheduler is gone.
     pub fn in_worker(py: Python<'py>, hub: &Arc<Hub>) -> Option<Self> {
         let defers_events = hub.events_on_loop.load(Ordering::Relaxed);
         let mut env = Self::new(py, hub)?;
@@ -120,26 +121,26 @@ impl<'py> Env<'py> {
         Some(env)
     }
 
-    /// The same for runs that are cancelled because their loop has come to its end.
+    /// Makes it serve runs that are cancelled because their loop has come to its end.
     pub fn after_its_loop(mut self) -> Self {
         self.after_its_loop = true;
         self
     }
 
-    /// The same for one run whose context the thread has entered.
+    /// Makes it serve one run whose context the thread has entered.
     pub fn in_run(mut self) -> Self {
         self.in_run = true;
         self
     }
 
-    /// The same for many runs, one after the other.
+    /// Makes it serve many runs, one after the other.
     pub fn for_many(mut self) -> Self {
         self.batch = Batch::of_many();
         self
     }
 
     /// A context for one run: a copy of the job's own, where it has one, or of that which the loop was bound with.
-    /// Its own context follows another clock than the system's, too.
+    /// A job's own context is made to follow the scheduler's clock too, where that is not the system's.
     pub fn run_context(&self, own: Option<&Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         if self.in_run {
             return imports::copy_context(self.py)?.call0();

@@ -1,4 +1,4 @@
-//! One run, whoever calls its function: its steps, what is told of it, and what the runs of one go share.
+//! One run, wherever its function is called: its steps, what is told of it, and what the runs of one go share.
 
 pub mod awaitables;
 mod batch;

@@ -43,7 +43,7 @@ impl Run {
         steps::settle(&mut Going::with(self, env), outcome).unwrap_or(Ended::Lost)
     }
 
-    /// Gives the instance slot of a run back that has ended well, where nobody wants to be told.
+    /// Gives the instance slot of a run back that has ended well, where neither a listener nor the log is to be told.
     pub fn end_untold(&self, hub: &Hub) {
         hub.finish_in(&self.store.store, &self.firing, Ended::Executed);
     }

@@ -32,7 +32,7 @@ pub struct RunSteps {
     /// What log records name.
     caller: Caller,
     steps: Mutex<Steps>,
-    /// Those of the run times that have ended.
+    /// The events of the run times that have ended.
     #[pyo3(get)]
     events: Py<PyList>,
 }
@@ -71,7 +71,7 @@ impl RunSteps {
         self.settle(value.py(), Outcome::Returned(value))
     }
 
-    /// It has raised.
+    /// The function has raised this, or what it returned has when it was awaited.
     fn raised(&self, exception: Bound<'_, PyAny>) -> PyResult<()> {
         self.settle(exception.py(), Outcome::Raised(PyErr::from_value(exception)))
     }
@@ -106,7 +106,7 @@ impl<'py> Submission<'py> for Going<'_, 'py> {
         &mut self.steps
     }
 
-    /// Whoever makes a run in a child process wants it made there.
+    /// An executor that makes a run in a child process wants it made there.
     fn is_here(&self) -> bool {
         true
     }
@@ -121,7 +121,7 @@ impl<'py> Submission<'py> for Going<'_, 'py> {
         Ok(missed_by(instant(&self.run_time(index)?)?, instant(&now)?, Some(grace)))
     }
 
-    /// Whoever watches the runs is told of such by their events.
+    /// The engine's `Watch` is told of the runs of executors written in Python when their events are.
     fn begins(&mut self, _index: usize) {}
 
     /// The executor gives its own slot back.

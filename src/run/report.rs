@@ -1,4 +1,4 @@
-//! Telling of a run: its log records and its events, in the words of APScheduler 3.x, whoever makes the run.
+//! Telling of a run, wherever it is made: its log records and its events, in the words of APScheduler 3.x.
 
 use mainspring_core::job::Ended;
 use pyo3::exceptions::PyRuntimeError;
@@ -61,7 +61,8 @@ pub trait Teller<'py> {
     /// Hands over an event of the run.
     fn send(&mut self, event: Bound<'py, PyAny>) -> PyResult<()>;
 
-    /// Whether the loop only runs to end what is left on it: what ends with its loop is no news to whoever ends that.
+    /// Whether the loop only runs to end what is left on it: what ends with its loop is no news to the code that ends
+    /// the loop.
     fn loop_is_ending(&self) -> PyResult<bool>;
 
     /// The run time has been told of: the next one has a context of its own.

@@ -1,7 +1,7 @@
 //! The run machine: the one place that says what a run does next, when a misfire is judged, and what is told when.
 //!
-//! Whoever calls a job's function - an event loop, a worker thread, an executor written in Python, a child process - asks
-//! [`next`] and says with [`settle`] what came of the call:
+//! The code that calls a job's function - on an event loop, in a worker thread, for an executor written in Python, in a
+//! child process - asks [`next`] and says with [`settle`] what came of the call:
 //!
 //! ```text
 //! next ─> too late? told as missed, and on to the next run time
@@ -33,8 +33,8 @@ pub trait Submission<'py>: Teller<'py> {
     /// Takes note that a run time begins.
     fn begins(&mut self, index: usize);
 
-    /// Takes note that a run time has come to its end, and gives the instance slot back with the last. Before anybody is
-    /// told.
+    /// Takes note that a run time has come to its end, and gives the instance slot back with the last. Before the log
+    /// and the listeners are told.
     fn ends(&mut self, settled: Settled, ended: Ended, outcome: &Outcome<'py>);
 
     /// What goes wrong in telling: whether that stops the run.

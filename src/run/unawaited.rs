@@ -5,7 +5,7 @@
 //! function, it has no frame, and the warning names the line that it would without it.
 //!
 //! Ground rules: what is noted is told when the job's function has returned; where the coroutine is dropped,
-//! somebody may hold any lock.
+//! the program or a library may hold any lock.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;

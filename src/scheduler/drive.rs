@@ -2,18 +2,18 @@
 //!
 //! [`Drive`] sweeps the engines that are started on its clock, in the order of their starts, and keeps what
 //! is due at the present instant. From there it goes item by item, in order, to the *place* where it is
-//! handled: an event loop, or a worker pool. Whoever drives takes the items of its own place and handles them
+//! handled: an event loop, or a worker pool. The thread that drives takes the items of its own place and handles them
 //! then and there, moves the clock to the next deadline when nothing is left, and so goes on for as long as
 //! everything comes to its end at once; it stops at the first item of another place, or when a run goes on.
 //! So a year of sync jobs takes one change of thread, not one a run.
 //!
-//! One party drives at a time: the testing kit on its event loop (`python/mainspring/testing/_conductor.py`),
+//! One thread drives at a time: that of the testing kit on its event loop (`python/mainspring/testing/_conductor.py`),
 //! or the worker thread to which it has lent the drive as a [`Lent`]. A run that blocks its worker blocks
 //! the segment; the kit then takes the drive back by [`Drive::reclaim`], which moves the `epoch` on, and the
 //! worker, when it is free at last, finds that it is not its turn any more.
 //!
 //! Ground rules: `state` is locked for one step, and the engines' and stores' locks are taken under it; no
-//! Python code runs meanwhile, and nothing of Python is in it to be dropped. Whoever drives is attached.
+//! Python code runs meanwhile, and nothing of Python is in it to be dropped. The thread that drives is attached.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,7 +40,7 @@ pub struct Drive {
     /// How many items have been handled.
     progress: AtomicU64,
     seed: u64,
-    /// When it was made, in real time, whoever has stopped Python's clocks.
+    /// When it was made, by the machine's clock, which goes on where a test has stopped Python's clocks.
     made: Instant,
 }
 
@@ -63,14 +63,14 @@ struct Started {
     handle: Arc<EngineHandle>,
 }
 
-/// What whoever drives is to do.
+/// What the thread that drives is to do.
 enum Next {
     /// Handle this.
     Item(Arc<Hub>, Item),
     /// Let this place go on.
     Elsewhere(Arc<Hub>, Place),
-    /// Nothing: the time has come to which the clock was to be moved, or somebody is to look, or the drive has
-    /// been taken back.
+    /// Nothing: the time has come to which the clock was to be moved, or the kit is to look at what only Python knows
+    /// of, or the drive has been taken back.
     Done,
 }
 
@@ -118,8 +118,8 @@ impl Drive {
         }
     }
 
-    /// The place where the next item up to the time `until` is handled; `None` when there is none or somebody is to
-    /// look.
+    /// The place where the next item up to the time `until` is handled; `None` when there is none or the kit is to look
+    /// at what only Python knows of.
     pub fn next_place(&self, until: UtcMicros) -> Option<(Arc<Hub>, Place)> {
         match self.next(None, None, until) {
             Next::Elsewhere(hub, place) => Some((hub, place)),
@@ -176,7 +176,7 @@ impl Drive {
         state.engines.iter().any(|engine| engine.hub.runs.count() > 0 || engine.hub.has_work_for_loops())
     }
 
-    /// Whether time is not to move on before somebody has looked at what only Python knows of.
+    /// Whether time is not to move on before the kit has looked at what only Python knows of.
     pub fn wants_attention(&self) -> bool {
         self.attention.load(Ordering::SeqCst)
     }
@@ -185,12 +185,12 @@ impl Drive {
         self.attention.store(value, Ordering::SeqCst);
     }
 
-    /// How much real time has passed since it was made.
+    /// How much time has passed by the machine's clock since it was made.
     pub fn real(&self) -> Duration {
         self.made.elapsed()
     }
 
-    /// Takes the next step, up to the time `until`, for whoever drives at `here`. `epoch` is that of a segment.
+    /// Takes the next step, up to the time `until`, for the thread that drives at `here`. `epoch` is that of a segment.
     fn next(&self, epoch: Option<u64>, here: Option<&Place>, until: UtcMicros) -> Next {
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -295,7 +295,7 @@ impl Driver for Drive {
     fn adopt(&self, store: &Store, _: &EngineHandle) {
         let seed = self.next_seed();
         store.change(|s| s.set_seed(seed));
-        // It is swept step by step: there is nobody to wake.
+        // It is swept step by step: there is no timer thread to wake.
         store.set_waker(None);
     }
 
@@ -314,7 +314,7 @@ impl Driver for Drive {
 }
 
 /// What is handled one after the other for an item: that a job has ended before its last run, where the hub
-/// starts that itself, as it does where nobody drives by hand.
+/// starts that itself, as it does where no clock is moved by hand.
 fn in_order(hub: &Hub, mut item: Item) -> (Item, Option<Item>) {
     if let Item::Run(Firing { last: true, route, .. }) = &item {
         let executor = hub.executor(Route::unpack(*route).executor);

@@ -230,7 +230,7 @@ impl Engine {
         self.hub.watch.read(py, job_id.as_ref().map(Text::as_str), first)
     }
 
-    /// Tells whoever watches the runs of one that an executor written in Python has made.
+    /// Tells the engine's `Watch` of a run that an executor written in Python has made.
     fn note_run(
         &self,
         job_id: Text<'_>,

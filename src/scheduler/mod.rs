@@ -1,4 +1,4 @@
-//! What a Python scheduler holds.
+//! What a scheduler in Python holds of Rust: its engine, what its methods do with jobs, and its time in tests.
 
 pub mod drive;
 pub mod engine;

@@ -1,4 +1,4 @@
-//! What there is to see of a scheduler, as plain values: for whoever shows it, and changes nothing.
+//! What there is to see of a scheduler, as plain values: for a program that shows it, and changes nothing.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};

@@ -52,7 +52,7 @@ impl VirtualTime {
         i64::try_from(self.drive.clock.monotonic().as_micros()).unwrap_or(i64::MAX)
     }
 
-    /// How much real time has passed, in seconds.
+    /// How much time has passed by the machine's clock, in seconds.
     #[getter]
     fn real(&self) -> f64 {
         self.drive.real().as_secs_f64()
@@ -69,7 +69,7 @@ impl VirtualTime {
     }
 
     /// Goes to the next item, up to the wall-clock time `until`, and returns the place where it is handled, or
-    /// `None` when there is none or somebody is to look.
+    /// `None` when there is none or the kit is to look at what only Python knows of.
     fn next<'py>(&self, py: Python<'py>, until: i64) -> PyResult<Option<Bound<'py, PyAny>>> {
         Ok(match self.drive.next_place(UtcMicros::clamped(until)) {
             Some((hub, Place::Inbox(inbox))) => Some(Bound::new(py, LoopInbox { inbox, hub })?.into_any()),
@@ -122,7 +122,7 @@ impl VirtualTime {
         self.drive.is_busy()
     }
 
-    /// Whether time is not to move on before somebody has looked at what only Python knows of.
+    /// Whether time is not to move on before the kit has looked at what only Python knows of.
     #[getter]
     fn attention(&self) -> bool {
         self.drive.wants_attention()

@@ -9,7 +9,7 @@ use crate::job::seen::Seen;
 
 use std::sync::Arc;
 
-/// How many jobs are put in order at once: they stay in the processor's cache for whoever takes them.
+/// How many jobs are put in order at once: they stay in the processor's cache until handles are made on them.
 const AT_ONCE: usize = 256;
 
 /// Jobs of a store as they were at one moment.
@@ -25,7 +25,7 @@ impl Listing {
         Self::of(store.read(|s| s.jobs().map(seen).collect()))
     }
 
-    /// Those that are due.
+    /// The jobs that are due at `now`.
     pub fn of_due(store: &Store, now: UtcMicros) -> Self {
         Self::of(store.read(|s| s.due(now).filter_map(|key| s.get(key)).map(seen).collect()))
     }

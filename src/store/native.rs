@@ -81,7 +81,7 @@ impl NativeStore {
         }
     }
 
-    /// The same where it has just been seen.
+    /// A handle on the job under `key`, which the caller has just read as `seen`.
     pub fn handle_on(&self, py: Python<'_>, key: JobKey, seen: Seen, owner: &Owner) -> PyResult<Py<Job>> {
         let Owner { scheduler, alias } = owner.clone_ref(py);
         Py::new(py, Job::linked(Arc::clone(&self.store), key, seen, scheduler, alias))
@@ -195,13 +195,13 @@ impl NativeStore {
         }
     }
 
-    /// The same; false where there is no such job.
+    /// Takes over the fields of `job` under the same id; false where there is no such job.
     fn replace(&self, job: &Bound<'_, Job>) -> PyResult<bool> {
         Ok(self.take_over(job, Origin::Asked)?.is_some())
     }
 
-    /// The same with a fire time that was worked out when the entry had this revision; false also where it has
-    /// another one now.
+    /// Takes over the fields of `job`, whose fire time was worked out when the entry had this revision; false where
+    /// there is no such job, or it has another revision now.
     fn replace_since(&self, job: &Bound<'_, Job>, revision: u32) -> PyResult<bool> {
         Ok(self.take_over(job, Origin::Planned(revision))?.unwrap_or(false))
     }

@@ -1,4 +1,4 @@
-//! Times of Python as the core's, and back.
+//! Python's datetimes and time zones as the core's types, and back; the time that a thread is told.
 
 pub mod datetime;
 pub mod on_behalf;

@@ -1,4 +1,4 @@
-//! Arguments and state that several triggers take.
+//! The arguments and the pickled state that several trigger classes take, and the clock that they read.
 
 use std::convert::Infallible;
 
@@ -33,7 +33,7 @@ impl Home {
         self.0.datetime(py)?.call_method1(intern!(py, "now"), (tzinfo,))
     }
 
-    /// Whether somebody has put another clock in the place of Python's.
+    /// Whether a test has put another clock in the place of Python's.
     pub fn clock_is_replaced(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(!self.0.datetime(py)?.is(&Std::get(py)?.datetime))
     }

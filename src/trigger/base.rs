@@ -1,4 +1,4 @@
-//! `BaseTrigger`: what a trigger is to Python.
+//! `BaseTrigger`: the class that all triggers are derived from, those that users write in Python too.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -48,8 +48,8 @@ impl BaseTrigger {
 
     /// Return when to fire next.
     ///
-    /// :param previous_fire_time: the fire time before, ``None`` for the first one
-    /// :param now: the current time
+    /// :param previous_fire_time: the fire time before, an aware datetime; ``None`` for the first one
+    /// :param now: the time now, an aware datetime
     /// :return: an aware datetime, or ``None`` to fire no more
     #[pyo3(signature = (previous_fire_time, now))]
     fn get_next_fire_time(&self, previous_fire_time: &Bound<'_, PyAny>, now: &Bound<'_, PyAny>) {
@@ -60,9 +60,10 @@ impl BaseTrigger {
     ///
     /// The delay is elapsed time, so it is never longer than asked for, whatever the clocks do meanwhile.
     ///
-    /// :param next_fire_time: the fire time; ``None`` stays ``None``
-    /// :param jitter: the longest delay in seconds; ``None`` or 0 for none
-    /// :param now: the current time
+    /// :param next_fire_time: the fire time, an aware datetime; ``None`` stays ``None``
+    /// :param jitter: the longest delay in seconds, a number; ``None`` or 0 for none
+    /// :param now: the time now, which is not used
+    /// :return: a datetime, or ``None``
     #[pyo3(signature = (next_fire_time, jitter, now))]
     fn _apply_jitter<'py>(
         &self,

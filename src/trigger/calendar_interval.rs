@@ -1,4 +1,5 @@
-//! `CalendarIntervalTrigger`.
+//! `CalendarIntervalTrigger`: the class of the trigger that fires every so many years, months, weeks and days, for
+//! Python.
 
 use std::sync::Arc;
 
@@ -40,16 +41,16 @@ const ARGUMENTS: [&str; 11] = [
 /// are given by keyword.
 ///
 /// :param years: years between two fire times, a whole number
-/// :param months: and months
-/// :param weeks: and weeks
-/// :param days: and days; a fraction of a day that weeks and days come to is dropped
+/// :param months: and months, a whole number
+/// :param weeks: and weeks, a number
+/// :param days: and days, a number; a fraction of a day that weeks and days come to is dropped
 /// :param hour: hour of the day, 0 to 23
 /// :param minute: minute, 0 to 59
 /// :param second: second, 0 to 59
 /// :param start_date: the first date, default today: a date or a string ``YYYY-MM-DD``
-/// :param end_date: nothing fires after this date
-/// :param timezone: the zone of the clock; default the machine's
-/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :param end_date: nothing fires after this date; of the types of ``start_date``, default none
+/// :param timezone: the zone of the clock, a tzinfo or an IANA key; default the machine's
+/// :param jitter: up to how many seconds late each fire time comes, by chance, a number; default none
 /// :raises ValueError: if the interval is nothing, a part negative, or the end before the start
 ///
 /// >>> CalendarIntervalTrigger(months=1, start_date="2026-01-31", timezone="Asia/Tokyo")

@@ -1,4 +1,4 @@
-//! `AndTrigger` and `OrTrigger`.
+//! `AndTrigger` and `OrTrigger`: the classes of triggers that are made of triggers, for Python.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::time::zone::TimeZone;
 /// Base class of the triggers that are made of others.
 ///
 /// :param triggers: the triggers to combine, a list
-/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :param jitter: up to how many seconds late each fire time comes, by chance, a number; default none
 /// :raises TypeError: if one of them has no ``get_next_fire_time``
 #[pyclass(extends = BaseTrigger, subclass, module = "mainspring.triggers.combining")]
 pub struct BaseCombiningTrigger {
@@ -54,7 +54,7 @@ impl BaseCombiningTrigger {
 
     fn fill(slf: &Bound<'_, Self>, triggers: Bound<'_, PyAny>, jitter: Bound<'_, PyAny>) -> PyResult<()> {
         args::jitter_micros(&jitter)?;
-        // Whoever changes the list changes the trigger.
+        // A program that changes the list changes the trigger.
         let triggers = match triggers.is_instance_of::<PyTuple>() {
             true => triggers,
             false => host::trigger_list(slf.py())?.call1((triggers,))?,
@@ -249,7 +249,7 @@ pub fn combine(
 /// never agree: the search gives up after a bounded number of steps and returns ``None``.
 ///
 /// :param triggers: the triggers to combine, a list
-/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :param jitter: up to how many seconds late each fire time comes, by chance, a number; default none
 /// :raises TypeError: if one of them has no ``get_next_fire_time``
 ///
 /// >>> str(AndTrigger([CronTrigger(day="1st fri", timezone="UTC"), CronTrigger(hour=8, timezone="UTC")]))
@@ -263,7 +263,8 @@ pub struct AndTrigger;
 /// Python is asked for the time after its own fire time before, and not asked again until that has come.
 ///
 /// :param triggers: the triggers to combine, a list
-/// :param jitter: each fire time comes up to so many seconds late, by chance, but before the next one
+/// :param jitter: up to how many seconds late each fire time comes, by chance, but before the next one; a number,
+///     default none
 /// :raises TypeError: if one of them has no ``get_next_fire_time``
 ///
 /// >>> str(OrTrigger([CronTrigger(hour=8, timezone="UTC"), CronTrigger(hour=20, timezone="UTC")]))

@@ -1,4 +1,4 @@
-//! `CronTrigger`.
+//! `CronTrigger`: the class of the trigger that fires when the clock on the wall matches its fields, for Python.
 
 use std::sync::Arc;
 
@@ -48,11 +48,11 @@ const ARGUMENTS: [&str; 12] = [
 /// :param hour: hour, 0 to 23
 /// :param minute: minute, 0 to 59
 /// :param second: second, 0 to 59
-/// :param start_date: nothing fires before this
-/// :param end_date: nothing fires after this
-/// :param timezone: the zone of the clock, and of dates without one; default that of ``start_date`` or
-///     ``end_date``, else the machine's
-/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :param start_date: nothing fires before this: a datetime, a date or a string, default none
+/// :param end_date: nothing fires after this: of the same types, default none
+/// :param timezone: the zone of the clock, and of dates without one, a tzinfo or an IANA key; default that of
+///     ``start_date`` or ``end_date``, else the machine's
+/// :param jitter: up to how many seconds late each fire time comes, by chance, a number; default none
 /// :raises ValueError: if an expression is unknown or outside its field's range, or a string no date
 ///
 /// >>> CronTrigger(day_of_week="mon-fri", hour=8, timezone="Europe/Berlin")
@@ -235,7 +235,7 @@ impl CronTrigger {
     /// Numbers of weekdays count from Monday = 0, unlike in a crontab, where Sunday is 0.
     ///
     /// :param expr: minute, hour, day of month, month and day of week, separated by spaces
-    /// :param timezone: the zone of the clock; default the machine's
+    /// :param timezone: the zone of the clock, a tzinfo or an IANA key; default the machine's
     /// :raises ValueError: if there are not five fields, or one is wrong
     ///
     /// >>> CronTrigger.from_crontab("0 8 * * mon-fri", "UTC").fields[4]
@@ -268,7 +268,7 @@ impl CronTrigger {
     ///
     /// :param expr: second, minute, hour, day of month, month, day of week and optionally year, separated
     ///     by spaces
-    /// :param timezone: the zone of the clock; default the machine's
+    /// :param timezone: the zone of the clock, a tzinfo or an IANA key; default the machine's
     /// :raises ValueError: if the expression is wrong or uses what is not supported
     ///
     /// >>> str(CronTrigger.from_quartz("0 30 8 ? * MON-FRI", "UTC"))

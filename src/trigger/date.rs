@@ -1,4 +1,4 @@
-//! `DateTrigger`.
+//! `DateTrigger`: the class of the trigger that fires once, for Python.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ const ARGUMENTS: [&str; 2] = ["run_date", "timezone"];
 /// Fires once, at a given time.
 ///
 /// :param run_date: when to fire: a datetime, a date or a string; the current time if left out
-/// :param timezone: the zone of a ``run_date`` that has none of its own; default the machine's
+/// :param timezone: the zone of a ``run_date`` that has none of its own, a tzinfo or an IANA key; default the
+///     machine's
 /// :raises ValueError: if a string is no date
 ///
 /// >>> str(DateTrigger("2026-07-01 12:00:00", "Europe/Berlin"))

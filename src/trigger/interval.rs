@@ -1,4 +1,4 @@
-//! `IntervalTrigger`.
+//! `IntervalTrigger`: the class of the trigger that fires at fixed distances of elapsed time, for Python.
 
 use std::sync::Arc;
 
@@ -34,11 +34,11 @@ const UNITS: [i64; 5] = [7 * 86_400 * SECOND, 86_400 * SECOND, 3_600 * SECOND, 6
 /// :param hours: and hours, a number
 /// :param minutes: and minutes, a number
 /// :param seconds: and seconds, a number
-/// :param start_date: the first fire time; default one interval from now
-/// :param end_date: nothing fires after this
-/// :param timezone: the zone of dates without one, and of the fire times; default that of ``start_date`` or
-///     ``end_date``, else the machine's
-/// :param jitter: each fire time comes up to so many seconds late, by chance
+/// :param start_date: the first fire time: a datetime, a date or a string; default one interval from now
+/// :param end_date: nothing fires after this: of the same types, default none
+/// :param timezone: the zone of dates without one, and of the fire times, a tzinfo or an IANA key; default that
+///     of ``start_date`` or ``end_date``, else the machine's
+/// :param jitter: up to how many seconds late each fire time comes, by chance, a number; default none
 /// :raises ValueError: if the interval or the jitter is negative, or a string no date
 ///
 /// >>> str(IntervalTrigger(hours=1, minutes=30))
@@ -120,7 +120,7 @@ pub struct WallClock<'a> {
 }
 
 impl<'a> WallClock<'a> {
-    /// `None` where somebody has put another clock in the place of Python's.
+    /// `None` where a test has put another clock in the place of Python's.
     pub fn of(py: Python<'_>, zone: &'a TimeZone, now: UtcMicros) -> PyResult<Option<Self>> {
         if HOME.clock_is_replaced(py)? { Ok(None) } else { Self::at(zone, now).map(Some) }
     }

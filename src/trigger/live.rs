@@ -1,8 +1,8 @@
 //! Triggers that are changed while jobs in memory have them: an attribute is set, or a method is put into a class or
 //! an object.
 //!
-//! The engine reads a trigger once, so whoever changes one tells of it, and it is read anew for the jobs that have it
-//! (`store/triggers.rs`).
+//! The engine reads a trigger once, so the code that changes one tells of it, and it is read anew for the jobs that
+//! have it (`store/triggers.rs`).
 //!
 //! Ground rules: everything here runs attached to Python.
 
@@ -82,7 +82,7 @@ pub fn with_mark<R>(trigger: &Bound<'_, PyAny>, answer: impl FnOnce(&Mark) -> R)
 type Original = (Py<PyType>, [Py<PyAny>; 2]);
 
 static ORIGINALS: Once<Vec<Original>> = Once::new();
-/// Whether somebody has put other methods into one of those classes.
+/// Whether a program has put other methods into one of those classes.
 static PATCHED: AtomicBool = AtomicBool::new(false);
 
 /// The built-in classes, the two abstract ones first.
@@ -113,7 +113,7 @@ fn originals(py: Python<'_>) -> PyResult<&Vec<Original>> {
 /// the module is made.
 pub fn watch_classes(py: Python<'_>, read_again: ReadAgain) -> PyResult<()> {
     let Ok(_) = READ_AGAIN.get_or_try_init(py, || Ok::<_, Infallible>(read_again));
-    // Noted before anybody can put others into their place.
+    // Noted before a program can put others into their place.
     originals(py)?;
     let metaclass = host::trigger_class(py)?.cast::<PyType>()?;
     for class in classes(py) {
@@ -129,7 +129,7 @@ pub fn watch_classes(py: Python<'_>, read_again: ReadAgain) -> PyResult<()> {
     Ok(())
 }
 
-/// Whether somebody has put other methods into a built-in class.
+/// Whether a program has put other methods into a built-in class.
 pub fn classes_are_patched() -> bool {
     PATCHED.load(Ordering::Relaxed)
 }

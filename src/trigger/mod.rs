@@ -73,9 +73,9 @@ impl JitterSource for PythonJitter<'_> {
 
 /// The zones in which triggers written in Python are given their times.
 struct HostZones {
-    /// That of `now`: the scheduler's.
+    /// The zone of `now`: the scheduler's.
     now: Arc<TimeZone>,
-    /// That of `previous_fire_time`, as long as the trigger has not given a fire time itself.
+    /// The zone of `previous_fire_time`, as long as the trigger has not given a fire time itself.
     previous: Arc<TimeZone>,
 }
 

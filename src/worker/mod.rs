@@ -1,4 +1,4 @@
-//! The threads that run plain functions.
+//! Worker threads as a place where jobs run: those whose function is no coroutine function.
 
 pub mod carried;
 pub mod pool;

@@ -253,8 +253,9 @@ impl WorkerPool {
     }
 }
 
-/// Lets others have Python, which a moment without it does not: whoever waits is woken when it is released, finds it
-/// taken again, and waits for the switch interval anew (5 ms) before asking for it. To be called detached.
+/// Lets other threads have Python, which a moment without it does not: a thread that waits for it is woken when it is
+/// released, finds it taken again, and waits for the switch interval anew (5 ms) before asking for it. To be called
+/// detached.
 fn give_way() {
     std::thread::sleep(Duration::from_micros(1));
 }
@@ -290,7 +291,7 @@ fn remember(pool: &Arc<Pool>) {
 }
 
 /// Shuts down all pools and waits for their work to end. Called when the interpreter is about to exit, which
-/// itself does not wait for the workers: until then it cannot be known that nobody has work for them any more.
+/// itself does not wait for the workers: until then it cannot be known that no scheduler has work for them any more.
 #[pyfunction]
 pub fn join_pools(py: Python<'_>) -> PyResult<()> {
     let pools: Vec<Arc<Pool>> = {

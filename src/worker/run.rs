@@ -1,4 +1,4 @@
-//! A run in a worker thread.
+//! A run in a worker thread: calls the job's function there, and sends what it returns to a loop if that is awaitable.
 
 use mainspring_core::engine::Firing;
 
@@ -43,7 +43,7 @@ pub fn go_through(env: &Env<'_>, mut run: Run, thread_loop: &mut ThreadLoop) {
                 let coroutines = hub.coroutines();
                 coroutines.push(vec![Work::Await(Box::new(run), value.unbind())]);
                 if !coroutines.has_loop() {
-                    // Asked only now: whoever takes the loop away looks into the queue after that.
+                    // Asked only now: a thread that takes the loop away looks into the queue after that.
                     awaitables::abandon_queued(env, &coroutines, awaitables::SHUT_DOWN);
                 }
                 return;

@@ -21,8 +21,8 @@ T = TypeVar("T")
 class JobExitError(Exception):
     """A ``SystemExit`` or ``KeyboardInterrupt`` on its way out of a task that a job has started.
 
-    A task that raises one of them itself stops the loop that it runs on. It is to be the error of whoever
-    waits for the task first.
+    A task that raises one of them itself stops the loop that it runs on. This error is raised instead in the
+    code that is the first to wait for the task.
     """
 
     def __init__(self, exit: SystemExit | KeyboardInterrupt) -> None:
@@ -61,7 +61,7 @@ async def _outcome_of(future: asyncio.Future[T]) -> T:
 
 
 def explain(exc: BaseException, traceback: TracebackType | None) -> None:
-    """Say what to do to whoever asked a worker thread for its running loop, as `create_task` does.
+    """Add a note to the error of code that asked a worker thread for its running loop, as `create_task` does.
 
     The coroutine that it was given is closed, or its author would be told that it was never awaited.
     """

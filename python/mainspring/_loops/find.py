@@ -17,7 +17,7 @@ from mainspring._mainspring import keep_for_ever
 
 T = TypeVar("T")
 
-#: The loops made here that nobody has closed.
+#: The loops made here that have not been closed.
 _made: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 #: Set when the interpreter exits.
 _are_kept = Event()
@@ -74,7 +74,7 @@ def hidden_loop(
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """Make a loop of which the exit of the interpreter tells nothing, if nobody has closed it by then."""
+    """Make a loop of which the exit of the interpreter tells nothing, if it has not been closed by then."""
     loop = asyncio.new_event_loop()
     _note_made(loop)
     return loop
@@ -148,7 +148,7 @@ def _note_made(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def keep_made_loops() -> None:
-    """Keep the loops made here that nobody has closed as they are, from now on; when the interpreter exits.
+    """Keep the loops made here that have not been closed as they are from now on: the interpreter exits.
 
     A loop that is let go of says that it has not been closed, and so do what waits on it and its sockets. To
     close it here is no better: a daemon thread may run it, finish it or be about to run it.

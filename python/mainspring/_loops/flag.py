@@ -9,10 +9,10 @@ from contextlib import suppress
 class Flag:
     """An event that no signal leaves locked.
 
-    :class:`threading.Event` takes a lock in Python code: what a handler raises there leaves it taken, and who
-    asks for it next waits for ever. Here the lock is held while the flag is not set, and by nobody else for
-    longer than it takes to let go of it; what counts is a plain attribute. One thread may clear it while
-    others set it.
+    :class:`threading.Event` takes a lock in Python code: what a handler raises there leaves it taken, and the
+    thread that asks for it next waits for ever. Here the lock is held while the flag is not set, and a thread
+    that gets it lets go of it at once; what counts is a plain attribute. One
+    thread may clear it while others set it.
     """
 
     def __init__(self) -> None:

@@ -47,7 +47,7 @@ class LoopGuess:
                     loop.call_soon_threadsafe(self._take, loop, found)
 
     def drop(self) -> None:
-        """Close the loop, for whose place another one has been found, if nobody else can have it.
+        """Close the loop, for whose place another one has been found, if no other code can have it.
 
         Where the other one runs in another thread, this one is still the current loop here.
         """

@@ -1,4 +1,4 @@
-"""The signals that end a program."""
+"""The signals that end a program: handling them while a scheduler runs its loop, then as before."""
 
 from __future__ import annotations
 

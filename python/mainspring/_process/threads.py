@@ -62,8 +62,8 @@ def is_too_late(error: RuntimeError) -> bool:
 class OwnThread(threading.Thread):
     """A thread that the interpreter's exit does not wait for, since :mod:`mainspring._process.exit` does.
 
-    CPython itself waits for a thread that is no daemon before it lets anybody know that the program ends,
-    and a thread that waits for work must be told so to end.
+    CPython itself waits for a thread that is no daemon before it tells any code that the program ends, and a
+    thread that waits for work must be told so to end.
 
     :param target: what it calls
     :param args: with these arguments

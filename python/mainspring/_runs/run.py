@@ -1,4 +1,4 @@
-"""The runs of one submission, whoever calls the job's function and awaits what it returns.
+"""The runs of one submission, wherever the job's function is called and what it returns is awaited.
 
 What comes next, and what misfires, results and exceptions become, is the binding's to say
 (``src/run/steps.rs``).

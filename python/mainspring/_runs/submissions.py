@@ -1,4 +1,4 @@
-"""What an executor has been given to run and has not told the end of.
+"""The submissions of an executor: the jobs it has been given to run and has not told the end of.
 
 3.x's executors count the runs of a job; what is told of a run that fails as a whole, its store and run times,
 has to be known besides.

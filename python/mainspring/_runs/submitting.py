@@ -2,9 +2,9 @@
 
 Libraries that follow a program from thread to thread (Sentry's, Datadog's, OpenTelemetry's) replace
 :meth:`concurrent.futures.ThreadPoolExecutor.submit`, or the code of it, and put something around what is
-submitted: a scope of its own, the span of whoever submitted it. The threads of jobs are fed from Rust. So
-where that method is not CPython's any more, a run is submitted by it to a pool that has no threads, in the
-run's own context, and what comes out of that is called: it has what it would have in a pool of CPython's.
+submitted: a scope of its own, the span of the code that submitted it. The threads of jobs are fed from Rust.
+So where that method is not CPython's any more, a run is submitted by it to a pool that has no threads, in
+the run's own context, and what comes out of that is called: it has what it would have in a pool of CPython's.
 """
 
 from __future__ import annotations

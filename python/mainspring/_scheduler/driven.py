@@ -66,7 +66,7 @@ class DrivenScheduler(BaseScheduler):
     _clocked_loop: asyncio.AbstractEventLoop | None = None
     #: Whether the loop of coroutine jobs may show them another time than its own.
     _loop_may_follow_clock = True
-    #: Set while the loop is one that nobody named and that has not run yet.
+    #: Set while the loop is one that the program has not named and that has not run yet.
     _guess: LoopGuess | None = None
     #: Whether the timer thread has been started and is to be alive.
     _timer_is_due = False
@@ -315,8 +315,8 @@ class DrivenScheduler(BaseScheduler):
         self._choose_pools(at_start=True)
 
     def _stop_if_forgotten(self) -> None:
-        """Stop if a loop has been closed, unless somebody else looks after that at the moment."""
-        # Who may be waiting for this thread to end.
+        """Stop if a loop has been closed, unless another thread looks after that at the moment."""
+        # That thread may be waiting for this one to end.
         if self._check_lock.acquire(blocking=False):
             try:
                 self._stop_if_loop_is_closed()
@@ -326,7 +326,7 @@ class DrivenScheduler(BaseScheduler):
     def _stop_if_loop_is_closed(self) -> None:
         """Stop if a loop has been closed, since nothing can run on it; the jobs stay."""
         if self._guess is not None and not self._engine.control.watched:
-            return  # another one is found yet; whoever shares this guess may have closed it
+            return  # another one is found yet; another scheduler with this guess may have closed it
         loops = (self._engine.control.loop, self._coroutine_loop())
         if self._state == STATE_STOPPED or not any(
             loop is not None and loop.is_closed() for loop in loops

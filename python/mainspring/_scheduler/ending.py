@@ -73,7 +73,7 @@ class RunsAtEnd:
             if busy <= waiting and (busy or not queued):
                 return
             if time.monotonic() > end and getattr(loop, "_ready", None):
-                return  # somebody may wait for it in a way of their own
+                return  # a job may wait for the loop in a way that is not counted here
             self._wait_idle(WORKER_CHECK_INTERVAL)
 
     def work_in_threads(self) -> Callable[[], bool]:

@@ -1,4 +1,4 @@
-"""Noticing that somebody has stopped the clock for Python, but not for the threads of a scheduler."""
+"""Noticing that a test has stopped the clock for Python code, but not for the threads of a scheduler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The listeners of a scheduler."""
+"""The listeners of a scheduler: functions that are called with the events that they want."""
 
 from __future__ import annotations
 

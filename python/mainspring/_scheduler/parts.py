@@ -275,11 +275,11 @@ class SchedulerParts(metaclass=ABCMeta):
         return _NOTHING
 
     def _is_replaced(self, hook: str) -> bool:
-        """Tell whether somebody has put a method of their own in the place of one of this class."""
+        """Tell whether a program has put a method of its own in the place of one of this class."""
         return hook in vars(self) or getattr(type(self), hook) is not getattr(SchedulerParts, hook)
 
     def _listener_mask(self) -> int:
-        """Return the codes of the events that anybody wants to have."""
+        """Return the codes of the events that are to be made."""
         if self._is_replaced("_dispatch_event"):
             return EVENT_ALL
         return self._listeners.mask()
@@ -349,7 +349,7 @@ class SchedulerParts(metaclass=ABCMeta):
     def _store_lock(self, alias: str) -> AbstractContextManager[Any]:
         """Return what keeps two threads from calling one store at once.
 
-        It is not the lock of the stores' dictionary, so that a slow store holds up nobody who
+        It is not the lock of the stores' dictionary, so that a slow store holds up no call that
         deals with another one. A native store needs none.
         """
         store = self._jobstores.get(alias)

@@ -130,7 +130,7 @@ def first_fire_time(
 class HandedOver:
     """The last run times that were handed over of the jobs of a store written in Python.
 
-    Whoever changes it holds the store's lock.
+    It is changed under the store's lock.
     """
 
     def __init__(self) -> None:

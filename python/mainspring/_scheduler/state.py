@@ -1,4 +1,4 @@
-"""The states of a scheduler."""
+"""The states of a scheduler, as numbers: stopped, running, paused."""
 
 from __future__ import annotations
 

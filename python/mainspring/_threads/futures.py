@@ -2,9 +2,9 @@
 
 Ground rules:
 
-- A future's state is changed by whoever ends it, in any thread; CPython's own methods do that in
-  one piece. Callbacks are added and removed on the loop's thread alone, and called there.
-- A :class:`ThreadTask` mirrors a task of the real loop, which only the loop's thread touches.
+- A future's state is changed by the thread that ends it, which may be any; CPython's own methods do
+  that in one piece. Callbacks are added and removed on the loop's thread alone, and called there.
+- A :class:`ThreadTask` mirrors a task of the scheduler's loop, which only the loop's thread touches.
   Whether it starts at all is decided once, under ``_starting``; no other code runs under that lock.
 """
 
@@ -38,8 +38,8 @@ _HOLD_INTERVAL = 0.001
 
 _numbers = count(1)
 
-#: The tasks that have not ended. A loop's own references to what it runs are weak, and nobody else
-#: may have one; and what a loop drops when it is closed must be brought to an end in good order.
+#: The tasks that have not ended. A loop's own references to what it runs are weak, and there may be no
+#: other; and what a loop drops when it is closed must be brought to an end in good order.
 open_tasks: set[ThreadTask[Any]] = set()
 
 
@@ -50,7 +50,7 @@ def job_id_here() -> str | None:
 
 
 def log_unretrieved(future: asyncio.Future[Any], job_id: str | None) -> None:
-    """Log the exception of a future that has been dropped before anybody asked for it."""
+    """Log the exception of a future that has been dropped before any code asked for it."""
     exc = future._exception
     started = "outside any job" if job_id is None else f'by job "{job_id}"'
     get_logger("executors").log(
@@ -68,8 +68,8 @@ def log_unretrieved(future: asyncio.Future[Any], job_id: str | None) -> None:
 class ThreadFuture(asyncio.Future[T]):
     """A future that a worker thread and the loop's thread may use at the same time.
 
-    Every callback is called on the loop's thread. On that thread the future belongs to the real
-    loop, so that it can be awaited there, and in every other to the proxy.
+    Every callback is called on the loop's thread. On that thread the future belongs to the
+    scheduler's loop, so that it can be awaited there, and in every other to the proxy.
     """
 
     def __init__(self, proxy: ThreadLoop) -> None:
@@ -79,7 +79,7 @@ class ThreadFuture(asyncio.Future[T]):
         self._job_id = job_id_here()
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the real loop on its own thread, else the proxy."""
+        """Return the scheduler's loop on its own thread, else the proxy."""
         return self._proxy.loop_here()
 
     def add_done_callback(
@@ -111,13 +111,13 @@ class ThreadFuture(asyncio.Future[T]):
 
 
 class ThreadTask(ThreadFuture[T]):
-    """A coroutine handed over to the real loop, where it runs in a task of that loop.
+    """A coroutine handed over to the scheduler's loop, where it runs in a task of that loop.
 
     :param proxy: the proxy it was handed to
     :param coroutine: the coroutine, which is closed if it is never run
     :param name: the name of the task
     :param context: the context to run in; by default a copy of the current one
-    :param options: further arguments of the real loop's ``create_task``
+    :param options: further arguments of ``create_task`` of the scheduler's loop
 
     With a loop that is closed the task has failed from the beginning.
     """
@@ -148,7 +148,7 @@ class ThreadTask(ThreadFuture[T]):
             super().set_exception(RuntimeError(f"The event loop is closed: {proxy.loop()!r}"))
 
     def _start(self) -> None:
-        """Start the real task. On the loop's thread."""
+        """Start the task of the loop. On the loop's thread."""
         with self._starting:
             if not self._may_start:
                 return
@@ -177,7 +177,7 @@ class ThreadTask(ThreadFuture[T]):
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[T]) -> None:
-        """Take over how the real task has ended. On the loop's thread."""
+        """Take over how the task of the loop has ended. On the loop's thread."""
         open_tasks.discard(self)
         # A task that is cancelled before its first step leaves the coroutine as it is.
         self._coroutine.close()
@@ -301,10 +301,10 @@ do_last(leave_tasks)
 def _at_home(
     inner: Coroutine[Any, Any, T] | Generator[Any, None, T], proxy: ThreadLoop
 ) -> Generator[Any, Any, T]:
-    """Run a coroutine, in which futures of the proxy may be awaited as if they were the real loop's.
+    """Run a coroutine in which futures of the proxy may be awaited as if they were the loop's.
 
     A plain ``asyncio.Future()`` that was made in the worker thread says that it belongs to the proxy,
-    on every thread, and a task of the real loop would refuse it.
+    on every thread, and a task of the scheduler's loop would refuse it.
     """
     step: Callable[[Any], Any] = inner.send
     value: Any = None

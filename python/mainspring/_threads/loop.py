@@ -1,11 +1,11 @@
 """The event loop of a worker thread: a proxy of the loop on which the scheduler's coroutines run.
 
 A plain function that a scheduler calls in a worker thread finds this as the thread's current event
-loop. Whatever it asks of the loop is handed over to the real one, thread-safely, and whatever it is
+loop. Whatever it asks of the proxy is handed over to the scheduler's loop, thread-safely, and whatever it is
 given in return may be used in both threads.
 
 Ground rules: a proxy belongs to one worker thread and one scheduler, and has no state that both its
-threads write. On the loop's own thread it is nothing but another name of the real loop.
+threads write. On the loop's own thread it is nothing but another name of the scheduler's loop.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ThreadLoop(TornadosLoop):
     # Between the threads
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """Return the real loop: the scheduler's, or the last it had if it has been shut down."""
+        """Return the scheduler's loop, or the last it had if it has been shut down."""
         scheduler = self._scheduler
         if scheduler._guess is not None and running_loop() is None:
             scheduler._wait_for_running_loop()
@@ -85,7 +85,7 @@ class ThreadLoop(TornadosLoop):
         return loop
 
     def is_here(self) -> bool:
-        """Tell whether this is the thread in which the real loop is running."""
+        """Tell whether this is the thread in which the scheduler's loop is running."""
         return running_loop() is self.loop()
 
     def loop_here(self) -> asyncio.AbstractEventLoop:
@@ -144,10 +144,10 @@ class ThreadLoop(TornadosLoop):
     # Waiting
 
     def run_until_complete(self, future: Awaitable[T]) -> T:  # type: ignore[override]
-        """Wait in this thread while the real loop runs a coroutine, or for a future.
+        """Wait in this thread while the scheduler's loop runs a coroutine, or for a future.
 
         :return: what it returns; what it raises is raised
-        :raises RuntimeError: if an event loop is running in this thread; if the real loop is closed
+        :raises RuntimeError: if an event loop is running in this thread; if the scheduler's loop is closed
             or does not respond for the scheduler's ``loop_response_timeout``
         """
         running = running_loop()
@@ -289,7 +289,7 @@ class ThreadLoop(TornadosLoop):
 
         return self.create_task(run())
 
-    # What is asked of the real loop
+    # What is asked of the scheduler's loop
 
     def time(self) -> float:
         return self.loop().time()
@@ -297,7 +297,7 @@ class ThreadLoop(TornadosLoop):
     def is_running(self) -> bool:
         """Tell whether the loop runs in the calling thread: whether to await here, or to wait.
 
-        Who asks this wants to know whether ``run_until_complete`` may be called.
+        Code that asks this wants to know whether it may call ``run_until_complete``.
         """
         running = asyncio._get_running_loop()
         return running is not None and running is self.loop()
@@ -310,11 +310,11 @@ class ThreadLoop(TornadosLoop):
         return self.loop().get_debug()
 
     def _adopt_caller(self, frame: FrameType) -> None:
-        """Let a future that is being made belong to the real loop on its thread.
+        """Let a future that is being made belong to the scheduler's loop on its thread.
 
         ``asyncio.gather`` makes a future of a class of its own with the loop of the futures that it
-        was given. Awaited on the real loop, it must say that it belongs there. The one thing that a
-        future asks of its loop when it is made is the debug flag; who asks is then in the midst of
+        was given. Awaited on the scheduler's loop, it must say that it belongs there. The one thing that a
+        future asks of its loop when it is made is the debug flag; the caller is then in the midst of
         its ``__init__``. (A plain ``asyncio.Future`` is not found so: its ``__init__`` is C code.)
         """
         code = frame.f_code
@@ -335,7 +335,7 @@ class ThreadLoop(TornadosLoop):
 
     @property
     def slow_callback_duration(self) -> float:
-        """From how many seconds on a callback is slow, to the real loop in debug mode."""
+        """From how many seconds on a callback is slow, to the scheduler's loop in debug mode."""
         duration: float = self.loop().slow_callback_duration
         return duration
 
@@ -359,7 +359,7 @@ class ThreadLoop(TornadosLoop):
 
 
 def _on_loops_thread(name: str) -> Callable[..., Any]:
-    """Make a method that calls the real loop's of this name there and waits for its result."""
+    """Make a method that has the scheduler's loop call its own of this name, and waits for the result."""
 
     def method(self: ThreadLoop, *args: Any) -> Any:
         return self.call_there(getattr(self.loop(), name), *args)
@@ -368,7 +368,7 @@ def _on_loops_thread(name: str) -> Callable[..., Any]:
 
 
 def _when_awaited(name: str) -> Callable[..., Any]:
-    """Make a coroutine method that calls the real loop's where it is awaited."""
+    """Make a coroutine method that calls that of the scheduler's loop where it is awaited."""
 
     async def method(self: ThreadLoop, *args: Any, **kwargs: Any) -> Any:
         return await getattr(self.loop(), name)(*args, **kwargs)

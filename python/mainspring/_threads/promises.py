@@ -1,8 +1,8 @@
 """What ``asyncio.run_coroutine_threadsafe`` has given out in worker threads, for a loop that is left.
 
-Whoever waits for the result of such a future waits until the loop has run the coroutine: for ever, where
-nobody runs it again. That is known when the program ends. So the future then gets an error, and later calls
-raise it.
+A thread that waits for the result of such a future waits until the loop has run the coroutine: for ever,
+where the loop is not run again. That is known when the program ends. So the future then gets an error, and
+later calls raise it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _open: dict[Future[Any], tuple[LoopHolder, asyncio.AbstractEventLoop]] = {}
 def note_promise(
     callback: Callable[..., object], scheduler: LoopHolder, loop: asyncio.AbstractEventLoop
 ) -> None:
-    """Note the future that somebody waits for who has a loop call this function.
+    """Note the future whose result this function sets when a loop calls it.
 
     :raises RuntimeError: if the program ends, and the loop does not run any more
     """

@@ -53,8 +53,8 @@ RUN_METHODS = frozenset(("_do_submit_job", "_run_job_error", "_run_job_success",
 class Tells:
     """Calls of loggers, each in a function named as that of APScheduler which logs the same.
 
-    A log record names the function that has called the logger, which code in Rust and in a generator
-    is not, or not by a name that anybody knows.
+    A log record names the function that has called the logger, which code in Rust is not, and code in a
+    generator is under a name that no user knows.
     """
 
     @staticmethod
@@ -91,7 +91,7 @@ class BaseExecutor(metaclass=ABCMeta):
     _lock: AbstractContextManager[Any] | None = None
     _logger: logging.Logger = get_logger("executors")
     #: The methods in whose place the engine may run the jobs; ``None`` where it may not. It does not where
-    #: somebody has put others there since, in a subclass or in the class itself.
+    #: a program has put others there since, in a subclass or in the class itself.
     _native_methods: ClassVar[Mapping[str, object] | None] = None
     #: Whether a sync function is called at once, where and when it is submitted.
     _calls_here: ClassVar[bool] = False
@@ -275,7 +275,7 @@ class BaseExecutor(metaclass=ABCMeta):
     def _loop_for(self, job: Job) -> AbstractEventLoop | None:
         """Return the loop for a job that is known to be a coroutine job, where there is one."""
         assert self._scheduler is not None
-        # Whoever writes an executor may submit what is not quite a job, with no function.
+        # An executor of a program's own may submit what is not quite a job, with no function.
         if returns_awaitable(getattr(job, "func", None)):
             return self._scheduler._coroutine_loop()
         return None
@@ -368,7 +368,14 @@ def run_job(
 async def run_coroutine_job(
     job: Job, jobstore_alias: str | None, run_times: Sequence[datetime], logger_name: str
 ) -> list[JobExecutionEvent]:
-    """Do what :func:`run_job` does, and await what the function returns in the calling task."""
+    """Do what :func:`run_job` does, and await what the function returns in the calling task.
+
+    :param job: the job
+    :param jobstore_alias: alias of the job's store, for the events
+    :param run_times: the times at which it was to run, aware, earliest first
+    :param logger_name: name of the logger that is told
+    :return: one event for each time: executed, error or missed
+    """
     logger = logging.getLogger(logger_name)
     runs = _runs(job, call_function, jobstore_alias, run_times, logger, is_coroutine=True)
     try:
@@ -405,7 +412,12 @@ def _now(job: Job) -> datetime:
 
 
 def run_job_at(now: datetime, *args: Any) -> list[JobExecutionEvent]:
-    """Do what :func:`run_job` does in another process, which does not know the scheduler's clock."""
+    """Do what :func:`run_job` does in another process, which does not know the scheduler's clock.
+
+    :param now: the time by that clock, aware
+    :param args: the arguments of :func:`run_job`
+    :return: one event for each time: executed, error or missed
+    """
     told = _told_time.set(now)
     try:
         return run_job(*args)

@@ -108,7 +108,7 @@ class RestartablePoolExecutor(BasePoolExecutor):
 class Threads(WorkerPool):
     """A pool of threads that can also be used as a :class:`concurrent.futures.Executor` is.
 
-    Those who write subclasses of :class:`ThreadPoolExecutor` do so.
+    Programs whose executors are derived from :class:`ThreadPoolExecutor` use it so.
     """
 
     #: Call a function without a future; what it raises is logged.
@@ -117,7 +117,13 @@ class Threads(WorkerPool):
     def submit(  # type: ignore[override]
         self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
     ) -> concurrent.futures.Future[T]:
-        """Call a function in one of the threads, and return a future of its result."""
+        """Call a function in one of the threads.
+
+        :param fn: the function
+        :param args: its positional arguments
+        :param kwargs: its keyword arguments
+        :return: a future of its result, or of what it raises
+        """
         if submit_is_replaced():
             carried, call = submitted(fn, *args, **kwargs)
             self.call(call)

@@ -106,7 +106,12 @@ class TwistedExecutor(BaseExecutor):
 
 
 class ReactorRun(CoroutineRun[T]):
-    """A coroutine on a reactor that is not asyncio's, as a Deferred."""
+    """A coroutine on a reactor that is not asyncio's, as a Deferred.
+
+    :param coroutine: the coroutine
+    :param reactor: the reactor on whose thread it runs
+    :param context: the context to run in; by default that of the reactor's thread
+    """
 
     def __init__(
         self, coroutine: Coroutine[Any, Any, T], reactor: Any, context: Context | None = None

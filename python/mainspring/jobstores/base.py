@@ -84,13 +84,16 @@ class BaseJobStore(metaclass=ABCMeta):
 
     @abstractmethod
     def lookup_job(self, job_id: str) -> Job | None:
-        """Return the job under this id, or ``None``."""
+        """Return a job, or ``None`` if the store has none under this id.
+
+        :param job_id: the job's id
+        """
 
     @abstractmethod
     def get_due_jobs(self, now: datetime) -> list[Job]:
         """Return the jobs whose next run time is not after ``now``, earliest first.
 
-        :param now: the current time, aware
+        :param now: the time now, aware
         """
 
     @abstractmethod
@@ -105,20 +108,23 @@ class BaseJobStore(metaclass=ABCMeta):
     def add_job(self, job: Job) -> None:
         """Add a job.
 
+        :param job: the job, which has its id and its next run time
         :raises ConflictingIdError: if the store has a job under the same id
         """
 
     @abstractmethod
     def update_job(self, job: Job) -> None:
-        """Replace the stored job that has the same id.
+        """Replace the stored job that has the id of ``job``.
 
+        :param job: the job as it is from now on
         :raises JobLookupError: if there is none
         """
 
     @abstractmethod
     def remove_job(self, job_id: str) -> None:
-        """Remove the job under this id.
+        """Remove a job.
 
+        :param job_id: the job's id
         :raises JobLookupError: if there is none
         """
 

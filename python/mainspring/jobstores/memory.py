@@ -24,8 +24,8 @@ SWEEP_METHODS = frozenset(
 class MemoryJobStore(BaseJobStore):
     """Keeps jobs in memory, for as long as the scheduler is up. Plugin alias: ``memory``.
 
-    The timer thread serves this store by itself, without Python. A store that has a method of
-    somebody's own which the timer thread would bypass, in a subclass or put into the store itself, is
+    The timer thread serves this store by itself, without Python. A store that has a method of a
+    program's own which the timer thread would bypass, in a subclass or put into the store itself, is
     served like any other store written in Python.
 
     >>> store = MemoryJobStore()
@@ -36,7 +36,7 @@ class MemoryJobStore(BaseJobStore):
     def __init__(self) -> None:
         super().__init__()
         self._native = NativeStore()
-        #: Whether the class has none but the methods of this one, which nobody has replaced either.
+        #: Whether the class has the methods of this one alone, and a program has replaced none of these.
         self._is_native = all(
             getattr(type(self), name) is method for name, method in _METHODS.items()
         )

@@ -48,7 +48,7 @@ class PersistentJobStore(BaseJobStore):
     Jobs that APScheduler 3.x has pickled are read too. A subclass stores what :meth:`_dump` returns, and
     makes jobs of that with :meth:`_load_all`, which leaves out the ones that cannot be loaded. Those
     are *parked*: they stay in the store as they are and are not run. Once in a while, and whenever
-    somebody asks for them, another attempt is made.
+    a program asks for them, another attempt is made.
 
     :param pickle_protocol: the pickle protocol to write with
     :param write_format: ``"mainspring"``, or ``"apscheduler"`` to write what APScheduler 3.11 can read;

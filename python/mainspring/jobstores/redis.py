@@ -32,7 +32,7 @@ class RedisJobStore(PersistentJobStore):
 
     The keys are APScheduler 3.x's, and so are the jobs in them: existing ones are used as they are. The
     first is a hash of the jobs by id, the second a sorted set of the ids of those that will run, by
-    their run times. Both change in one transaction, and it is made anew when somebody else has touched
+    their run times. Both change in one transaction, and it is made anew when another client has changed
     the jobs meanwhile. A job that cannot be loaded is parked, see :meth:`get_parked_jobs`.
 
     :param db: the database's number

@@ -42,7 +42,11 @@ LOOP_HAS_ENDED_AFTER = 1.0
 
 
 def run_in_event_loop(func: Callable[..., Any]) -> Callable[..., None]:
-    """Decorate a method of a scheduler so that each call of it is made on the scheduler's loop."""
+    """Decorate a method of a scheduler so that each call of it is made on the scheduler's loop.
+
+    :param func: the method
+    :return: a method for any thread, which returns ``None`` at once; what ``func`` returns is dropped
+    """
 
     @wraps(func)
     def wrapper(self: AsyncIOScheduler, *args: Any, **kwargs: Any) -> None:
@@ -221,7 +225,7 @@ class AsyncIOScheduler(DrivenScheduler):
 
         Returns after :meth:`stop` or :meth:`shutdown`, and in the main thread also after the
         signals SIGINT (Ctrl-C) and SIGTERM, which end the program with status 0 then. While the
-        scheduler is being closed the signals have their usual effect again.
+        scheduler is being closed the signals have the effect again that they had before the call.
 
         Starts the scheduler if it is not running.
 

@@ -48,8 +48,8 @@ class BlockingScheduler(DrivenScheduler):
     _is_settling = False
     #: Whether an interrupt has kept the main loop from running the own loop, or has ended it.
     _interrupted = False
-    #: The own loop while nobody runs it, for the first who takes it, to run it or to close it: the main loop,
-    #: and others only after an interrupt.
+    #: The own loop while no thread runs it, for the first that takes it, to run it or to close it: the thread
+    #: of the main loop, and others only after an interrupt.
     _left_loop: list[asyncio.AbstractEventLoop]
     _drains = False
     #: The thread that is in the main loop, or about to be.
@@ -106,11 +106,11 @@ class BlockingScheduler(DrivenScheduler):
         except SchedulerNotRunningError:
             raise
         except BaseException:
-            self._stop_main_loop()  # nobody else does, since the scheduler does not run any more
+            self._stop_main_loop()  # no later call does, since the scheduler does not run any more
             raise
 
     def _may_block(self) -> bool:
-        # This loop is nobody else's: only what waits for it in a worker thread would wait for ever.
+        # No code but the scheduler uses this loop: only what waits for it in a worker thread would hang.
         return super()._may_block() or self._engine.load == (0, 0)
 
     def _wait_for_runs(self) -> None:
@@ -138,7 +138,7 @@ class BlockingScheduler(DrivenScheduler):
         return self._interrupted or self._main_loop_thread == get_ident()
 
     def _take_left_loop(self) -> bool:
-        """Take the loop that nobody runs; tell whether it is the caller who has it now."""
+        """Take the own loop, which no thread runs; tell whether it is the caller that has it now."""
         try:
             self._left_loop.pop()
         except IndexError:
@@ -213,7 +213,7 @@ class BlockingScheduler(DrivenScheduler):
         if coroutines is not None and coroutines.is_closed():
             raise RuntimeError(f"The loop for the coroutine jobs, {coroutines!r}, is closed")
         if coroutines is not None and belongs_to_parent(coroutines):
-            coroutines = running_loop()  # since nobody runs that one in this process
+            coroutines = running_loop()  # since no thread of this process runs that one
         self._event = Flag()
         self._interrupted = self._drains = False
         self._left_loop = []
@@ -311,7 +311,7 @@ class BlockingScheduler(DrivenScheduler):
             self._own_loop = None
 
     def _close_own_loop(self) -> None:
-        """Close the own loop, which nobody has run."""
+        """Close the own loop, which has never run."""
         loop, self._own_loop = self._own_loop, None
         self._left_loop.clear()
         self._unbind_loops()

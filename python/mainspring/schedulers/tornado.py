@@ -23,7 +23,11 @@ __all__ = ("TornadoScheduler", "run_in_ioloop")
 
 
 def run_in_ioloop(func: Callable[..., Any]) -> Callable[..., None]:
-    """Decorate a method of a scheduler so that each call of it is made on the scheduler's IOLoop."""
+    """Decorate a method of a scheduler so that each call of it is made on the scheduler's IOLoop.
+
+    :param func: the method
+    :return: a method for any thread, which returns ``None`` at once; what ``func`` returns is dropped
+    """
 
     @wraps(func)
     def wrapper(self: TornadoScheduler, *args: Any, **kwargs: Any) -> None:

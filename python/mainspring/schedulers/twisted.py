@@ -27,7 +27,11 @@ __all__ = ("TwistedScheduler", "run_in_reactor")
 
 
 def run_in_reactor(func: Callable[..., Any]) -> Callable[..., None]:
-    """Decorate a method of a scheduler so that each call of it is made on the reactor's thread."""
+    """Decorate a method of a scheduler so that each call of it is made on the reactor's thread.
+
+    :param func: the method
+    :return: a method for any thread, which returns ``None`` at once; what ``func`` returns is dropped
+    """
 
     @wraps(func)
     def wrapper(self: TwistedScheduler, *args: Any, **kwargs: Any) -> None:
@@ -54,7 +58,7 @@ class TwistedScheduler(HostedScheduler):
     """
 
     _options = ("reactor",)
-    # A reactor on an asyncio loop has one timer there for all of its own, whoever they are for.
+    # A reactor on an asyncio loop has one timer there for all of its own, those of other code too.
     _loop_may_follow_clock = False
     _reactor: Any = None
 

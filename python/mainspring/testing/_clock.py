@@ -157,7 +157,7 @@ class ManualClock:
     def step(self, duration: float | timedelta | str) -> None:
         """Step the wall clock, forward or (negative) backward, while no time passes.
 
-        As when NTP or somebody sets a clock. What a step forward makes due runs at once, where it can be
+        As when NTP or a user sets a clock. What a step forward makes due runs at once, where it can be
         waited for here; on an event loop of a scheduler with the next ``await clock.aadvance(...)``.
 
         :param duration: as for :meth:`advance`
@@ -274,7 +274,7 @@ class ManualClock:
         self._attend()
 
     def _attend(self) -> None:
-        """Have whoever moves the clock look at what only Python knows of, before time goes on."""
+        """Have the code that moves the clock look at what only Python knows of, before time goes on."""
         self._time.attention = True
 
     def _noting_waiting(self, future: asyncio.Future[Any]) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ What the conductor does, again and again:
    clock's patience, in real time; from then on it is not waited for until it goes on by itself.
 2. *Look* at what only Python knows of: timers of loops, job stores and schedulers written in Python. What
    is due there is done.
-3. *Go on*: have the engines' drive (``src/dispatch/drive.rs``) take the next item, or move the clock to the
+3. *Go on*: have the engines' drive (``src/scheduler/drive.rs``) take the next item, or move the clock to the
    next deadline. Where an item belongs to the conductor's own loop or to a worker pool, that place drives
    on by itself for as long as everything ends at once.
 

@@ -199,7 +199,7 @@ class LoopTime:
 def call_later_in_real_time(
     loop: AbstractEventLoop, delay: float, callback: Callable[[], object]
 ) -> asyncio.TimerHandle | Timer:
-    """Do what ``loop.call_later`` does where nothing is overlaid, and nobody has stopped its clock."""
+    """Do what ``loop.call_later`` does where nothing is overlaid, and a test has not stopped its clock."""
     if frozen_by() == "freezegun":  # asyncio's loops would wait for ever
 
         def tell() -> None:

@@ -1,4 +1,4 @@
-"""What a task waits for.
+"""What a task on an event loop waits for: the time of the clock, or something outside of it.
 
 A task that is not about to go on waits for a future. Where that is another task, or a gathering of them,
 it is their futures that count; so it is for a task that waits in asyncio's own code for tasks that it has
@@ -126,7 +126,7 @@ def _frames(task: asyncio.Task[Any]) -> list[Any]:
 
 
 def _words(owner: asyncio.Future[Any], future: asyncio.Future[Any]) -> str:
-    """Say what somebody waits for, and where."""
+    """Say what the task ``owner`` waits for, and where."""
     frames = _frames(owner) if isinstance(owner, asyncio.Task) else []
     inner = [f for f in frames if f.f_code.co_filename.startswith(_ASYNCIO)]
     outer = [f for f in frames if not f.f_code.co_filename.startswith(_ASYNCIO)]

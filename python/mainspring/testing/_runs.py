@@ -124,5 +124,5 @@ class Advance:
 
 
 def unexpected(runs: list[Run], seen: AbstractSet[tuple[int, int]]) -> list[Run]:
-    """Return the runs that raised an exception at which nobody has looked."""
+    """Return the runs that raised an exception at which the test has not looked."""
     return [run for run in runs if run._outcome == "error" and run._key not in seen]

@@ -1,7 +1,7 @@
 """The sweep of Python-written job stores on a manual clock: made when the clock says so.
 
 Ground rules: the sweeping thread is the same as without a manual clock, and makes one sweep for each that is
-asked of it. ``wake`` may be called from any thread and only notes that somebody has to look.
+asked of it. ``wake`` may be called from any thread and only notes that the conductor has to look.
 """
 
 from __future__ import annotations

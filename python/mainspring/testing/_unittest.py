@@ -1,4 +1,4 @@
-"""A test case for unittest."""
+"""A test case for unittest, with schedulers whose clock the test moves."""
 
 from __future__ import annotations
 

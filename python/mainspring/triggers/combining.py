@@ -1,4 +1,4 @@
-"""The triggers that are made of others."""
+"""The triggers that are made of others: fire when all of them agree on a time, or when any of them does."""
 
 from mainspring._mainspring import AndTrigger, BaseCombiningTrigger, OrTrigger
 

@@ -1,4 +1,4 @@
-//! Puts changes to a job in force.
+//! Puts checked changes to a job in force: in its store's entry, where the job has one, else in the object alone.
 //!
 //! What a change does not say is read from the entry before Python makes the new objects, and the store is not
 //! locked meanwhile. So an entry that others have changed until then is read anew, and the work done once more.
@@ -56,7 +56,8 @@ impl Job {
         self.apply_from(py, changes, Origin::Asked).map(drop)
     }
 
-    /// The same with a fire time that comes from there; says whether it still holds, or else nothing is changed.
+    /// Puts validated changes in force, whose fire time is of this origin; says whether it still holds, or else nothing
+    /// is changed.
     pub fn apply_from(&self, py: Python<'_>, changes: &Fields, origin: Origin) -> PyResult<bool> {
         let entry = self.lock().link.as_ref().map(|link| (Arc::clone(&link.store), link.key));
         if let Some((store, key)) = entry {

@@ -1,4 +1,4 @@
-//! The attributes of a job that are more than a value each: those, `table.rs` makes.
+//! The attributes of a job that do more than show or take one value; `table.rs` makes those that do no more.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;

@@ -106,7 +106,7 @@ impl Job {
         Some(seen)
     }
 
-    /// The same with all the objects that users may ask for, which the entry has from then on.
+    /// What a linked job sees now, with all the objects that users may ask for, which the entry has from then on.
     fn seen_complete(&self, py: Python<'_>) -> PyResult<Option<Seen>> {
         let Some(seen) = self.seen().filter(|seen| !seen.record.is_complete()) else {
             return Ok(self.seen());
@@ -120,7 +120,7 @@ impl Job {
         drop(old);
         let replaces = |record: &Arc<Record>| Arc::ptr_eq(record, &seen.record);
         drop(store.change(|s| s.replace_payload(key, complete, replaces)));
-        // Somebody else may have been quicker.
+        // Another thread may have completed the entry, or changed it, before this one.
         Ok(self.seen())
     }
 
@@ -366,8 +366,8 @@ impl Job {
         slf.get().apply(slf.py(), &approved)
     }
 
-    /// The same with a fire time that was worked out when the job's entry had this revision; says whether the
-    /// changes are made, which they are not where it has another one now.
+    /// Validates and makes changes whose fire time was worked out when the job's entry had this revision; says whether
+    /// they are made, which they are not where it has another one now.
     fn _modify_since(slf: &Bound<'_, Self>, revision: u32, changes: &Bound<'_, PyDict>) -> PyResult<bool> {
         let approved = Fields::of_changes(slf, changes)?;
         slf.get().apply_from(slf.py(), &approved, Origin::Planned(revision))

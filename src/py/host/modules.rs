@@ -1,4 +1,4 @@
-//! What the package's modules have for the binding.
+//! The functions and classes of the package's modules that the binding calls.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyModule};

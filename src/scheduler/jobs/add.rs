@@ -1,4 +1,4 @@
-//! Adding jobs.
+//! Adding jobs to a scheduler: one, many at once, and those that were added before its start.
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ fn add_until_refused<P>(store: &mut MemoryStore<P>, jobs: Vec<NewJob<P>>) -> (Ve
 type Row<'py> = Option<(Vec<Py<Job>>, Bound<'py, PyString>)>;
 
 impl NativeJobs {
-    /// Adds the first of the `count` jobs from `start` on that go to one store and are not out of the ordinary;
-    /// returns them and the alias of the store.
+    /// Adds jobs, at most `count`, from `start` on, up to the first that goes to another store or that Python must add
+    /// (see [`Spec::new`]); returns them and the alias of the store.
     fn add_row<'py>(
         &self,
         call: &mut Call<'_, 'py>,
@@ -92,7 +92,7 @@ impl NativeJobs {
         Ok((!jobs.is_empty()).then_some((jobs, alias)))
     }
 
-    /// Adds jobs of which somebody wants to know: one by one, since each is told of before the next is there.
+    /// Adds jobs of which listeners or the log are told: one by one, since each is told of before the next is there.
     fn add_each<'py>(&self, jobs: &Bound<'py, PyList>, added: &Bound<'py, PyList>) -> PyResult<()> {
         let py = jobs.py();
         loop {
@@ -304,7 +304,7 @@ impl NativeJobs {
     }
 
     /// Does what `add_job` does with the dictionaries of its arguments in `jobs`, but for as many as there are
-    /// jobs in `added`, where it puts the new ones; up to a dictionary that is out of the ordinary.
+    /// jobs in `added`, where it puts the new ones; up to a job that Python must add (see [`Spec::new`]).
     fn add_many(&self, jobs: &Bound<'_, PyList>, added: &Bound<'_, PyList>) -> PyResult<()> {
         let py = jobs.py();
         let Some((open, engine)) = self.opened(py)? else { return Ok(()) };

@@ -67,7 +67,7 @@ impl<'a, 'py> Call<'a, 'py> {
         }
     }
 
-    /// The time now; `None` where somebody has replaced the clock that Python reads.
+    /// The time now; `None` where a test has replaced the clock that Python reads.
     pub fn now(&self) -> PyResult<Option<UtcMicros>> {
         if let Some(now) = self.now.get() {
             return Ok(*now);
@@ -78,7 +78,8 @@ impl<'a, 'py> Call<'a, 'py> {
         Ok(*self.now.get_or_init(|| now))
     }
 
-    /// The same on the clock on the wall, for interval triggers; `None` where one of their clocks is replaced.
+    /// The time now on the clock on the wall, for interval triggers; `None` where a test has replaced one of their
+    /// clocks.
     pub fn wall_clock(&self) -> PyResult<Option<WallClock<'a>>> {
         if let Some(clock) = self.wall_clock.get() {
             return Ok(*clock);

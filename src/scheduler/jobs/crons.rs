@@ -12,7 +12,7 @@ use super::call::Call;
 use super::spec::Argument;
 use crate::py::text;
 
-/// How many there are before those that nobody uses any more are first looked for.
+/// How many there are before those that no job has any more are first looked for.
 const LEAST_LOOKED_AT: usize = 64;
 
 /// What stands before a number of eight bytes in a key, before a text, and after it.
@@ -29,7 +29,7 @@ pub struct Crons {
 #[derive(Default)]
 struct Known {
     triggers: HashMap<Vec<u8>, Cron>,
-    /// How many there may be before those that nobody uses any more are removed.
+    /// How many there may be before those that no job has any more are removed.
     limit: usize,
 }
 

@@ -45,7 +45,7 @@ pub struct NativeJobs {
 /// What is known of the scheduler.
 #[derive(Default)]
 enum Known {
-    /// It is to be asked by the next call.
+    /// Nothing: the next call is to ask the scheduler.
     #[default]
     Unknown,
     /// All steps are the business of its methods.
@@ -55,17 +55,17 @@ enum Known {
 
 /// The steps that go through a method which a program has replaced.
 struct Hooks {
-    /// That makes triggers.
+    /// The step that makes triggers.
     trigger: bool,
-    /// That puts a job into its store.
+    /// The step that puts a job into its store.
     put: bool,
-    /// That this one calls.
+    /// A step that the one of `put` calls.
     within_put: bool,
-    /// That finds, changes or removes jobs, or adds one of many.
+    /// A step that finds, changes or removes jobs, or adds one of many.
     others: bool,
-    /// That hands an event to the listeners, or one that it calls.
+    /// The step that hands an event to the listeners, or one that it calls.
     tell: bool,
-    /// The same where a loop runs in this thread.
+    /// The step that hands an event to the listeners where a loop runs in the calling thread, or one that it calls.
     tell_on_loop: bool,
 }
 
@@ -240,8 +240,8 @@ impl NativeJobs {
     }
 
     /// Serves a scheduler, which says which steps go through methods that a program has replaced, whether jobs
-    /// pend (`None`: it is just being started), and whether its loop is a guess. Not where something of it is so
-    /// odd that its own methods must say so.
+    /// pend (`None`: it is just being started), and whether its loop is a guess. Where an attribute of it cannot be
+    /// read here, all steps are left to its own methods, which raise what is to be said of that.
     #[pyo3(signature = (scheduler, replaced, pends, guesses))]
     fn open(
         &self,

@@ -35,7 +35,7 @@ struct Known {
 }
 
 impl Records {
-    /// The record of a job, and where its runs go; `None` where an argument is out of the ordinary.
+    /// The record of a job, and where its runs go; `None` where Python must add the job (see `Spec::new`).
     pub fn get(
         &self,
         call: &Call<'_, '_>,

@@ -27,7 +27,7 @@ use crate::trigger::{BaseTrigger, CronTrigger, IntervalTrigger};
 pub struct Given<'a, 'py> {
     fields: [Option<Borrowed<'a, 'py, PyAny>>; Field::COUNT],
     jobstore: Option<Borrowed<'a, 'py, PyAny>>,
-    /// Those of the trigger.
+    /// The keyword arguments of the trigger.
     arguments: Vec<Argument<'py>>,
 }
 
@@ -122,7 +122,7 @@ impl<'a, 'py> Given<'a, 'py> {
     }
 }
 
-/// Calls `with` with the arguments that are in a dictionary; `None` where one is out of the ordinary.
+/// Calls `with` with the arguments that are in a dictionary; `None` where Python must add the job (see [`Spec::new`]).
 pub fn with_given<'py, R>(
     call: &mut Call<'_, 'py>,
     arguments: &Bound<'py, PyDict>,
@@ -153,7 +153,8 @@ pub fn with_given<'py, R>(
 }
 
 impl<'py> Spec<'py> {
-    /// What is to be added; `None` where an argument is out of the ordinary.
+    /// What is to be added; `None` where Python must add the job: an argument has another type than those read here, or
+    /// is one that Python alone checks, or is not valid, which Python then says.
     pub fn new(
         call: &mut Call<'_, 'py>,
         given: &Given<'_, 'py>,
@@ -204,7 +205,8 @@ impl<'py> Spec<'py> {
         }))
     }
 
-    /// The fields of a job that has only what is given; `None` where an argument is out of the ordinary.
+    /// The fields of a job that has only what is given; `None` where Python must add it, since it is given a first fire
+    /// time.
     pub fn pending(
         &self,
         py: Python<'py>,
@@ -335,7 +337,7 @@ impl NewTrigger {
         Ok(Self { core: None, zone: None, object: Some(object.unbind()), first: None })
     }
 
-    /// Its object.
+    /// The trigger as a Python object.
     pub fn to_object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match (&self.object, &self.core, &self.zone) {
             (None, Some(core), Some(zone)) => Ok(trigger::to_object(py, core, zone)?.into_bound(py)),
@@ -374,7 +376,8 @@ pub fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bo
     }
 }
 
-/// The first fire time, which `None` leaves out; the outer `None` where it is out of the ordinary.
+/// The first fire time; `Some(None)`: there is none. `None` where Python must add the job: what is given is no
+/// datetime, or the trigger is one that only Python can ask, or the clock that Python reads is replaced.
 fn next(
     call: &Call<'_, '_>,
     trigger: &NewTrigger,

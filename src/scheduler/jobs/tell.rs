@@ -1,4 +1,4 @@
-//! The last step: listeners and the log are told what has become of a job.
+//! The last step of adding, changing or removing a job: listeners and the log are told of it.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -20,7 +20,7 @@ pub fn tell_pending(logger: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 impl Open {
-    /// Whether anybody listens to events of this kind.
+    /// Whether a listener wants events of this kind.
     pub fn has_listeners(&self, engine: &Engine, code: u32) -> bool {
         engine.hub().mask() & code != 0
     }

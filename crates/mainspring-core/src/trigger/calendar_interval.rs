@@ -1,4 +1,4 @@
-//! Fires every so many years, months, weeks and days, always at the same time of day.
+//! The calendar interval trigger: fires every so many years, months, weeks and days, always at the same time of day.
 
 use super::combining::Rounds;
 use super::jitter::{self, JitterSource, NoJitter};

@@ -1,4 +1,4 @@
-//! Fires once, at a given instant.
+//! The date trigger: fires once, at a given instant.
 
 use crate::time::UtcMicros;
 

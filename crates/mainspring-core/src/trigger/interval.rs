@@ -1,4 +1,4 @@
-//! Fires at fixed distances on the time line, whatever the clocks on the walls do.
+//! The interval trigger: fires at fixed distances on the time line, whatever the clocks on the walls do.
 
 use super::jitter::{self, JitterSource};
 use crate::error::Error;

@@ -81,6 +81,7 @@ class AllExpression(CronPart):
     def validate_range(self, field_name: str) -> None:
         """Check this expression against the limits of the named field.
 
+        :param field_name: the field's name, such as ``"hour"``
         :raises ValueError: if the step is larger than the field's range
         """
         self._check_step(MAX_VALUES[field_name] - MIN_VALUES[field_name])
@@ -93,7 +94,11 @@ class AllExpression(CronPart):
             )
 
     def get_next_value(self, date: date, field: BaseField) -> int | None:
-        """Return the least value not below that in ``date``; ``None``: there is none."""
+        """Return the least value not below that in ``date``; ``None``: there is none.
+
+        :param date: a date or datetime
+        :param field: the field that has this expression
+        """
         return self._next_between(field.get_min(date), field.get_max(date), field.get_value(date))
 
     def _next_between(self, least: int, greatest: int, start: int) -> int | None:

@@ -74,7 +74,7 @@ class BaseField(CronPart):
         self.compile_expressions(exprs)
 
     def get_min(self, dateval: date) -> int:
-        """Return the field's least value."""
+        """Return the field's least value, whatever ``dateval`` is."""
         return MIN_VALUES[self.name]
 
     def get_max(self, dateval: date) -> int:
@@ -92,7 +92,10 @@ class BaseField(CronPart):
         return min((value for value in values if value is not None), default=None)
 
     def compile_expressions(self, exprs: str | int) -> None:
-        """Replace the field's expressions by those in ``exprs``."""
+        """Replace the field's expressions by those in ``exprs``, separated by commas.
+
+        :raises ValueError: if one is unknown to this field or outside its range
+        """
         self.expressions = []
         for expr in SEPARATOR.split(str(exprs).strip()):
             self.compile_expression(expr)
@@ -100,6 +103,7 @@ class BaseField(CronPart):
     def compile_expression(self, expr: str) -> None:
         """Add one expression.
 
+        :param expr: its text, such as ``"8-17/3"``
         :raises ValueError: if it is unknown to this field or outside its range
         """
         for compiler in self.COMPILERS:

@@ -1,4 +1,4 @@
-//! Fires when the clock on the wall matches eight fields, as the UNIX cron does.
+//! The cron trigger: fires when the clock on the wall matches eight fields, as the UNIX cron does.
 
 mod digits;
 pub mod expr;
