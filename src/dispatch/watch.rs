@@ -1,4 +1,4 @@
-//! `Watch`: what is told of the runs of an engine as they are made, beside its listeners: in virtual time the log of
+//! `Watch`: what is told of the runs of an engine as they are made, beside its listeners: by a clock that is not the system's the log of
 //! runs that a test reads, else nothing.
 
 use mainspring_core::UtcMicros;
@@ -46,7 +46,7 @@ pub trait Watch: Send + Sync {
     }
 }
 
-/// Takes note of no run: for engines outside virtual time.
+/// Takes note of no run: for engines by the system's clock.
 pub struct Unwatched;
 
 impl Watch for Unwatched {}

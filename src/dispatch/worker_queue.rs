@@ -66,7 +66,7 @@ pub struct Pool {
     has_begun: AtomicBool,
     /// Who starts the first worker where the timer thread wants one.
     beginning: Aside,
-    /// How many workers are kept by runs for which the drive of a manual clock does not wait.
+    /// How many workers are kept by runs for which the thread that drives the engines does not wait.
     pub stuck: AtomicUsize,
 }
 
