@@ -1,5 +1,5 @@
-//! `Watch`: what is told of the runs of an engine as they are made, beside its listeners: by a clock that is not the system's the log of
-//! runs that a test reads, else nothing.
+//! `Watch`: what is told of the runs of an engine as they are made, beside its listeners: the log of runs that a test
+//! reads, where the clock is not the system's; else nothing.
 
 use mainspring_core::UtcMicros;
 use mainspring_core::job::JobId;
