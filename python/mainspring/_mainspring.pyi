@@ -1,3 +1,5 @@
+# What the binding, the Rust code in src/, has for Python: its classes and functions, for type checkers.
+
 from abc import abstractmethod
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
@@ -111,6 +113,7 @@ class NativeJobs:
     def close(self) -> None: ...
     def forget(self) -> None: ...
     arguments: ClassVar[tuple[str, ...]]
+    defaults: ClassVar[dict[str, Any]]
     def add(
         self,
         scheduler: object,

@@ -1,5 +1,5 @@
-//! `Watch`: what is told of the runs of an engine as they are made, beside its listeners: in tests a log of runs that
-//! the test reads, else nothing.
+//! `Watch`: what is told of the runs of an engine as they are made, beside its listeners: the log of runs that a test
+//! reads, where the clock is not the system's; else nothing.
 
 use mainspring_core::UtcMicros;
 use mainspring_core::job::JobId;
@@ -46,7 +46,7 @@ pub trait Watch: Send + Sync {
     }
 }
 
-/// Takes note of no run: for engines that no test watches.
+/// Takes note of no run: for engines by the system's clock.
 pub struct Unwatched;
 
 impl Watch for Unwatched {}

@@ -14,7 +14,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
 use pyo3::types::iterator::PySendResult;
-use pyo3::types::{PyIterator, PyTuple};
+use pyo3::types::{PyIterator, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::event_loop::task::Resume;
@@ -186,7 +186,7 @@ impl JobCoroutine {
     }
 
     /// What is asked of a coroutine that is not said here: its name, its frame, its code.
-    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
         self.coroutine.bind(py).getattr(name)
     }
 }

@@ -24,7 +24,7 @@ impl Fields {
             let text = name.cast::<PyString>().ok().and_then(|name| name.to_str().ok());
             match text.and_then(Field::named).filter(|field| *field != Field::func_ref) {
                 Some(field) => given[field as usize] = Some(value),
-                None => unknown.push(name.to_string()),
+                None => unknown.push(name.str()?),
             }
         }
         let mut approved = Self::default();
@@ -45,10 +45,10 @@ impl Fields {
             }
         }
         if !unknown.is_empty() {
-            return Err(PyAttributeError::new_err(format!(
-                "The following are not modifiable attributes of Job: {}",
-                unknown.join(", ")
-            )));
+            let names = text::joined(py, unknown)?;
+            let message =
+                text::format(py, "The following are not modifiable attributes of Job: %s", (names,))?;
+            return Err(PyAttributeError::new_err(message.unbind()));
         }
         Ok(approved)
     }

@@ -15,6 +15,7 @@ use crate::job::kinds::{
     Alias, Context, Count, Flag, Id, Kind, Name, Object, OptionalCount, Reference, Time, Trigger,
 };
 use crate::job::record::Record;
+use crate::py::text;
 use crate::time::zone::TimeZone;
 
 /// Where an entry of a native store keeps a field.
@@ -69,5 +70,11 @@ pub fn unset(field: Field) -> PyErr {
 
 /// The error of an attribute that a job does not have.
 pub fn no_attribute(name: &str) -> PyErr {
-    PyAttributeError::new_err(format!("'Job' object has no attribute '{name}'"))
+    Python::attach(|py| {
+        let name = text::string(py, name);
+        match text::format(py, "'Job' object has no attribute '%s'", (name,)) {
+            Ok(message) => PyAttributeError::new_err(message.unbind()),
+            Err(error) => error,
+        }
+    })
 }

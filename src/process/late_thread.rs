@@ -7,13 +7,14 @@ use std::thread::Builder;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use crate::process::exit::Inside;
 
 /// Calls `call` in a thread that Python does not know of before. Fails in the words of CPython once the interpreter is
 /// about to exit, when it waits for threads no longer.
 #[pyfunction]
-pub fn start_late_thread(name: String, call: Py<PyAny>) -> PyResult<()> {
+pub fn start_late_thread(name: &Bound<'_, PyString>, call: Py<PyAny>) -> PyResult<()> {
     let Some(inside) = Inside::enter() else {
         return Err(PyRuntimeError::new_err("can't create new thread at interpreter shutdown"));
     };
@@ -26,6 +27,8 @@ pub fn start_late_thread(name: String, call: Py<PyAny>) -> PyResult<()> {
             }
         });
     };
+    // The system's names end at a NUL.
+    let name = name.to_string_lossy().replace('\0', "");
     Builder::new().name(name).spawn(work)?;
     Ok(())
 }

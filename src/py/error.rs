@@ -8,6 +8,8 @@ use pyo3::exceptions::{
 };
 use pyo3::prelude::*;
 
+use crate::py::text;
+
 thread_local! {
     /// What Python raised while the core called it; the core's error only carries the text.
     static RAISED: RefCell<Option<PyErr>> = const { RefCell::new(None) };
@@ -22,7 +24,7 @@ pub fn host_error(err: PyErr) -> Error {
 
 /// The exception that stands for `error`; for one that Python raised in this thread, that very one.
 pub fn to_py(error: Error) -> PyErr {
-    let message = error.message().to_owned();
+    let message = Python::attach(|py| text::message(py, error.message()).unbind());
     let exception = match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::ConflictingId => PyValueError::new_err(message),
         ErrorKind::OutOfRange => PyOverflowError::new_err(message),

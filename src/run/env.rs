@@ -11,12 +11,13 @@ use std::sync::atomic::Ordering;
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyList, PyTuple};
 
 use crate::dispatch::hub::Hub;
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::py::host::{self, Scheduler};
 use crate::py::imports;
+use crate::py::listeners::tell_listeners;
 use crate::py::once::intern;
 use crate::py::tell::{self, Arguments, Caller};
 use crate::run::batch::Batch;
@@ -34,6 +35,8 @@ pub struct Env<'py> {
     /// Makes those copies.
     copy_context: OnceCell<Bound<'py, PyAny>>,
     mask: u32,
+    /// The listeners, where they are called from here and not by a method of the scheduler.
+    listeners: OnceCell<Option<Bound<'py, PyList>>>,
     /// Whether events are sent to the control loop instead of being handed to listeners here.
     defers_events: bool,
     /// Whether this is in the midst of a run, in whose context the thread is already.
@@ -85,6 +88,7 @@ impl<'py> Env<'py> {
             inbox: Arc::clone(&hub.control),
             copy_context: OnceCell::new(),
             mask: hub.mask(),
+            listeners: OnceCell::new(),
             defers_events: false,
             in_run: false,
             after_its_loop: false,
@@ -233,10 +237,31 @@ impl<'py> Env<'py> {
             self.hub.control.push(vec![Work::Event(event.clone().unbind(), context)]);
             return Ok(());
         }
-        let dispatch = self.scheduler.dispatch_event()?;
-        let told = tell::tell_in(context, &dispatch, &PyTuple::new(self.py, [event])?, None);
+        let told = match self.listeners()? {
+            Some(listeners) => {
+                // In a copy, as in `tell_in`.
+                let copy = |context: &Bound<'py, PyAny>| context.call_method0(intern!(self.py, "copy"));
+                let context = context.map(copy).transpose()?;
+                let failed = || self.scheduler.note_failed_listener();
+                tell_listeners(listeners, event, context.as_ref(), failed)
+            }
+            None => {
+                let dispatch = self.scheduler.dispatch_event()?;
+                tell::tell_in(context, &dispatch, &PyTuple::new(self.py, [event])?, None)
+            }
+        };
         self.batch.forget_clock();
         told
+    }
+
+    /// The listeners, where they may be called from here. Asked once for the runs of one go, for it is a question about
+    /// the methods of a class.
+    fn listeners(&self) -> PyResult<Option<&Bound<'py, PyList>>> {
+        if let Some(known) = self.listeners.get() {
+            return Ok(known.as_ref());
+        }
+        let listeners = self.scheduler.direct_listeners()?;
+        Ok(self.listeners.get_or_init(|| listeners).as_ref())
     }
 
     /// Takes note of what went wrong in telling of a run: a listener's or a log handler's fault never stops

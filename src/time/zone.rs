@@ -4,7 +4,7 @@
 //! `tzinfo` that is neither that nor a fixed offset stays Python's: the core asks it through [`HostZone`].
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mainspring_core::UtcMicros;
@@ -19,6 +19,7 @@ use super::datetime::{
 };
 use crate::py::error::{host_error, to_py};
 use crate::py::once::intern;
+use crate::py::text;
 
 /// More than there are keys: Python keeps one object a key, more only come from `ZoneInfo.no_cache()` and
 /// `ZoneInfo.clear_cache()`.
@@ -190,7 +191,7 @@ fn is_fixed(tzinfo: &Bound<'_, PyAny>) -> PyResult<bool> {
     let name = class.qualname()?;
     let module = class.module()?;
     Ok(matches!(
-        (module.to_str()?, name.to_str()?),
+        (&*text::of(&module)?, &*text::of(&name)?),
         ("dateutil.tz.tz", "tzutc" | "tzoffset") | ("pytz", "UTC" | "_FixedOffset")
     ))
 }
@@ -213,7 +214,7 @@ fn iana_zone(zone: &Bound<'_, PyAny>) -> PyResult<Option<Zone>> {
     if key.is_none() || zone.call_method0(intern!(zone.py(), "__reduce__")).is_err() {
         return Ok(None);
     }
-    let key: String = key.extract()?;
+    let Ok(key) = key.extract::<String>() else { return Ok(None) };
     let Some(data) = tzif(zone.py(), &key)? else { return Ok(None) };
     Ok(jiff::tz::TimeZone::tzif(&key, &data).ok().map(Zone::Iana))
 }
@@ -222,7 +223,7 @@ fn iana_zone(zone: &Bound<'_, PyAny>) -> PyResult<Option<Zone>> {
 /// from the package tzdata (PEP 615).
 fn tzif(py: Python<'_>, key: &str) -> PyResult<Option<Vec<u8>>> {
     for root in py.import("zoneinfo")?.getattr("TZPATH")?.try_iter()? {
-        if let Ok(data) = std::fs::read(Path::new(root?.extract::<&str>()?).join(key)) {
+        if let Ok(data) = std::fs::read(root?.extract::<PathBuf>()?.join(key)) {
             return Ok(Some(data));
         }
     }

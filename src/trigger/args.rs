@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::py::error::with_note;
 use crate::py::host::{self, TimeNames};
 use crate::py::once::intern;
+use crate::py::text;
 use crate::time::datetime::{Std, is_datetime, tzinfo_of, wrong_type};
 use crate::time::on_behalf;
 use crate::time::zone::TimeZone;
@@ -176,11 +177,12 @@ impl<'py> FromPyObject<'_, 'py> for Arg<'py> {
 pub fn refuse_unknown(class: &str, unknown: Option<&Bound<'_, PyDict>>, allowed: &[&str]) -> PyResult<()> {
     match unknown.and_then(|unknown| unknown.iter().next()) {
         None => Ok(()),
-        Some((name, _)) => Err(with_note(
-            name.py(),
-            PyTypeError::new_err(format!("{class}.__init__() got an unexpected keyword argument '{name}'")),
-            &format!("it takes {}", allowed.join(", ")),
-        )),
+        Some((name, _)) => {
+            let template = "%s.__init__() got an unexpected keyword argument '%s'";
+            let message = text::format(name.py(), template, (class, &name))?;
+            let error = PyTypeError::new_err(message.unbind());
+            Err(with_note(name.py(), error, &format!("it takes {}", allowed.join(", "))))
+        }
     }
 }
 

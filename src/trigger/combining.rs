@@ -7,7 +7,7 @@ use mainspring_core::trigger::{Combination, Place, Trigger};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple, PyType};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 use super::args::{self, not_initialized};
 use super::base::{self, BaseTrigger};
@@ -16,6 +16,7 @@ use super::{HostZones, PythonJitter, core_trigger_in, trigger_zone};
 use crate::py::error::to_py;
 use crate::py::host;
 use crate::py::once::intern;
+use crate::py::text;
 use crate::time::datetime::in_range;
 use crate::time::zone::TimeZone;
 
@@ -200,14 +201,11 @@ impl BaseCombiningTrigger {
         args::reduce(slf)
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyString>> {
         let py = slf.py();
         let (triggers, jitter) = (slf.borrow().triggers(py)?, slf.borrow().jitter(py)?);
-        let mut options = vec![triggers.bind(py).str()?.to_string()];
-        if jitter.bind(py).is_truthy()? {
-            options.push(format!("jitter={jitter}"));
-        }
-        Ok(format!("<{}({})>", slf.get_type().name()?, options.join(", ")))
+        let jitter = if jitter.bind(py).is_truthy()? { format!(", jitter={jitter}") } else { String::new() };
+        text::format(py, "<%s(%s%s)>", (slf.get_type().name()?, triggers, jitter))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -298,7 +296,7 @@ impl AndTrigger {
         next_fire_time(slf.as_super(), Trigger::And, previous_fire_time, now)
     }
 
-    fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __str__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyString>> {
         describe("and", slf.as_super())
     }
 }
@@ -327,15 +325,14 @@ impl OrTrigger {
         next_fire_time(slf.as_super(), Trigger::Or, previous_fire_time, now)
     }
 
-    fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __str__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyString>> {
         describe("or", slf.as_super())
     }
 }
 
-fn describe(kind: &str, combining: &Bound<'_, BaseCombiningTrigger>) -> PyResult<String> {
-    let members =
-        members_of(combining)?.iter().map(|m| Ok(m.str()?.to_string())).collect::<PyResult<Vec<_>>>()?;
-    Ok(format!("{kind}[{}]", members.join(", ")))
+fn describe<'py>(kind: &str, combining: &Bound<'py, BaseCombiningTrigger>) -> PyResult<Bound<'py, PyString>> {
+    let members = members_of(combining)?.iter().map(|m| m.str()).collect::<PyResult<Vec<_>>>()?;
+    text::format(combining.py(), "%s[%s]", (kind, text::joined(combining.py(), members)?))
 }
 
 fn next_fire_time<'py>(

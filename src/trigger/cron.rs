@@ -13,6 +13,8 @@ use super::base::BaseTrigger;
 use super::live::{self, Mark};
 use crate::py::error::to_py;
 use crate::py::host;
+use crate::py::once::intern;
+use crate::py::text;
 use crate::time::zone::TimeZone;
 
 static HOME: Home = Home(&host::CRON);
@@ -208,7 +210,7 @@ impl CronTrigger {
         let py = slf.py();
         check_classes_of(&slf.get_type())?;
         let texts = [year, month, day, week, day_of_week, hour, minute, second]
-            .map(|field| field.map(|field| field.str()?.extract::<String>()).transpose());
+            .map(|field| field.map(|field| text_of(&field.str()?)).transpose());
         let mut given: [Option<String>; 8] = Default::default();
         for (slot, text) in given.iter_mut().zip(texts) {
             *slot = text?;
@@ -242,10 +244,10 @@ impl CronTrigger {
     #[pyo3(signature = (expr, timezone=None))]
     fn from_crontab<'py>(
         cls: &Bound<'py, PyType>,
-        expr: &str,
+        expr: &Bound<'py, PyAny>,
         timezone: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let values: Vec<&str> = expr.split_whitespace().collect();
+        let values: Vec<Bound<'py, PyAny>> = expr.call_method0(intern!(cls.py(), "split"))?.extract()?;
         if values.len() != 5 {
             return Err(PyValueError::new_err(format!(
                 "Wrong number of fields; got {}, expected 5",
@@ -275,11 +277,11 @@ impl CronTrigger {
     #[pyo3(signature = (expr, timezone=None))]
     fn from_quartz<'py>(
         cls: &Bound<'py, PyType>,
-        expr: &str,
+        expr: &Bound<'py, PyString>,
         timezone: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let kwargs = PyDict::new(cls.py());
-        for field in CronFields::from_quartz(expr).map_err(to_py)?.as_slice() {
+        for field in CronFields::from_quartz(&text::quotable(expr)?).map_err(to_py)?.as_slice() {
             if !field.is_default() {
                 kwargs.set_item(field.name().as_str(), field.to_string())?;
             }
@@ -424,12 +426,12 @@ impl CronTrigger {
         Ok(format!("cron[{}]", self.given_fields()?.join(", ")))
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyString>> {
         let parts = slf.borrow().parts(slf.py())?;
         let mut options = slf.borrow().given_fields()?;
         args::push_common_options(&mut options, Some(&parts.start_date), &parts.end_date, &parts.jitter)?;
         let name = slf.get_type().name()?;
-        Ok(format!("<{name} ({}, timezone='{}')>", options.join(", "), parts.timezone))
+        text::format(slf.py(), "<%s (%s, timezone='%s')>", (name, options.join(", "), parts.timezone))
     }
 }
 
@@ -452,6 +454,10 @@ impl CronTrigger {
     }
 }
 
+fn text_of(string: &Bound<'_, PyString>) -> PyResult<String> {
+    Ok(text::quotable(string)?.into_owned())
+}
+
 /// Refuses a subclass of `CronTrigger` with classes of fields that are not ours, whose text is all that is read.
 fn check_classes_of(class: &Bound<'_, PyType>) -> PyResult<()> {
     let py = class.py();
@@ -469,24 +475,20 @@ fn read_fields(fields: &Bound<'_, PyAny>) -> PyResult<CronFields> {
     let mut read = Vec::with_capacity(8);
     for field in fields.try_iter()? {
         let field = field?;
-        let (name, text, is_default) = match field.cast::<PyTuple>() {
-            Ok(given) => given.extract::<(Bound<'_, PyString>, String, bool)>()?,
+        let (name, given, is_default) = match field.cast::<PyTuple>() {
+            Ok(given) => given.extract::<(Bound<'_, PyString>, Bound<'_, PyString>, bool)>()?,
             Err(_) => {
                 host::check_field(field.py())?.call1((&field,))?;
-                (
-                    field.getattr("name")?.cast_into()?,
-                    field.str()?.extract()?,
-                    field.getattr("is_default")?.is_truthy()?,
-                )
+                (field.getattr("name")?.cast_into()?, field.str()?, field.getattr("is_default")?.is_truthy()?)
             }
         };
         let Some(name) = FieldName::ALL.into_iter().find(|known| name == known.as_str()) else {
-            return Err(PyValueError::new_err(format!(
-                "unknown field {name}; a cron trigger takes {}",
-                ARGUMENTS[..8].join(", ")
-            )));
+            let known = ARGUMENTS[..8].join(", ");
+            let message =
+                text::format(name.py(), "unknown field %s; a cron trigger takes %s", (&name, known))?;
+            return Err(PyValueError::new_err(message.unbind()));
         };
-        let parsed = Field::parse(name, &text).map_err(to_py)?;
+        let parsed = Field::parse(name, &text::quotable(&given)?).map_err(to_py)?;
         read.push(Field::new(name, parsed.exprs().to_vec(), is_default).map_err(to_py)?);
     }
     CronFields::from_fields(read).map_err(to_py)

@@ -13,6 +13,7 @@ use super::base::BaseTrigger;
 use super::live::{self, Mark};
 use crate::py::error::to_py;
 use crate::py::host;
+use crate::py::text;
 use crate::time::datetime::{Std, delta_from_micros, delta_micros};
 use crate::time::zone::TimeZone;
 
@@ -161,8 +162,8 @@ impl IntervalTrigger {
     ) -> PyResult<Option<Arc<Trigger>>> {
         let mut interval = 0i64;
         for (name, count) in arguments {
-            let name = name.to_str()?;
-            let Some(index) = ARGUMENTS[..UNITS.len()].iter().position(|unit| *unit == name) else {
+            let name = text::of(name)?;
+            let Some(index) = ARGUMENTS[..UNITS.len()].iter().position(|unit| **unit == *name) else {
                 return Ok(None);
             };
             match args::whole_micros(count, UNITS[index])? {
@@ -404,7 +405,7 @@ impl IntervalTrigger {
         Ok(format!("interval[{}]", self.interval(py)?))
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyString>> {
         let py = slf.py();
         let parts = slf.borrow().parts(py)?;
         let interval = delta_from_micros(py, parts.interval)?.repr()?;
@@ -412,7 +413,7 @@ impl IntervalTrigger {
         options.push(format!("start_date='{}'", args::datetime_repr(&parts.start_date)?));
         args::push_common_options(&mut options, None, &parts.end_date, &parts.jitter)?;
         let name = slf.get_type().name()?;
-        Ok(format!("<{name} ({}, timezone='{}')>", options.join(", "), parts.timezone))
+        text::format(py, "<%s (%s, timezone='%s')>", (name, options.join(", "), parts.timezone))
     }
 }
 

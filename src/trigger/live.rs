@@ -20,6 +20,7 @@ use super::combining::{BaseCombiningTrigger, members_of};
 use super::{AndTrigger, BaseTrigger, CalendarIntervalTrigger, CronTrigger, DateTrigger, IntervalTrigger};
 use crate::py::host;
 use crate::py::once::{Once, intern};
+use crate::py::text;
 
 /// What the engine does in the place of these methods.
 const METHODS: [&str; 2] = ["get_next_fire_time", "_apply_jitter"];
@@ -224,8 +225,8 @@ pub fn set_attribute(
     if !with_mark(trigger, Mark::is_set).unwrap_or(false) {
         return Ok(());
     }
-    let text = name.cast::<PyString>()?.to_str()?;
-    if !(ATTRIBUTES.contains(&text) || METHODS.contains(&text)) {
+    let text = text::of(name.cast::<PyString>()?)?;
+    if !(ATTRIBUTES.contains(&&*text) || METHODS.contains(&&*text)) {
         return Ok(());
     }
     tell(py, &Changed::Object(trigger))

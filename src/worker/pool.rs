@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use mainspring_core::job::Ended;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 
 use crate::dispatch::driver::Segment;
 use crate::dispatch::hub::Place;
@@ -21,6 +21,7 @@ use crate::dispatch::worker_queue::{Pool, Task};
 use crate::py::error::raised;
 use crate::py::host;
 use crate::py::tell::Caller;
+use crate::py::text;
 use crate::py::truth::Truth;
 use crate::run::env::{self, Env};
 use crate::worker::run;
@@ -100,7 +101,10 @@ impl WorkerPool {
         let options = PyDict::new(slf.py());
         options.set_item("target", slf.getattr("_work")?)?;
         options.set_item("args", (number,))?;
-        options.set_item("name", format!("{}_{number}", slf.get().pool.prefix))?;
+        options.set_item(
+            "name",
+            text::format(slf.py(), "%s_%s", (text::string(slf.py(), &slf.get().pool.prefix), number))?,
+        )?;
         options.set_item("daemon", slf.get().pool.lock().daemon)?;
         let thread = host::new_thread(slf.py())?.call((), Some(&options))?;
         thread.call_method0("start")?;
@@ -111,21 +115,22 @@ impl WorkerPool {
 #[pymethods]
 impl WorkerPool {
     #[new]
-    #[pyo3(signature = (max_workers, thread_name_prefix="", initializer=None, initargs=None))]
+    #[pyo3(signature = (max_workers, thread_name_prefix=None, initializer=None, initargs=None))]
     fn new(
         py: Python<'_>,
-        max_workers: isize,
-        thread_name_prefix: &str,
+        max_workers: &Bound<'_, PyInt>,
+        thread_name_prefix: Option<&Bound<'_, PyAny>>,
         initializer: Option<Py<PyAny>>,
         initargs: Option<Py<PyTuple>>,
     ) -> PyResult<Self> {
-        let max_workers = usize::try_from(max_workers)
-            .ok()
-            .filter(|&number| number > 0)
-            .ok_or_else(|| PyValueError::new_err("max_workers must be greater than 0"))?;
+        if !max_workers.gt(0)? {
+            return Err(PyValueError::new_err("max_workers must be greater than 0"));
+        }
+        let max_workers = max_workers.extract().unwrap_or(usize::MAX);
+        let prefix = thread_name_prefix.map_or(Ok(PyString::new(py, "")), |prefix| prefix.str())?;
         let initargs = initargs.unwrap_or_else(|| PyTuple::empty(py).unbind());
         let initializer = initializer.map(|function| (function, initargs));
-        let pool = Arc::new(Pool::new(max_workers, thread_name_prefix, initializer, Self::begin));
+        let pool = Arc::new(Pool::new(max_workers, &text::of(&prefix)?, initializer, Self::begin));
         remember(&pool);
         Ok(Self { pool })
     }

@@ -5,6 +5,7 @@ import gc
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent import futures
 from typing import Any
 
 import pytest
@@ -209,6 +210,28 @@ class TestJobs:
             await wait_for(events, EVENT_JOB_EXECUTED)
             await wait_for(events, EVENT_JOB_SUBMITTED)
         assert events.threads == [threading.current_thread()] * 2
+
+    async def test_coroutine_that_ends_before_its_submission_does(
+        self, scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is told of on the loop all the same."""
+        loop, here = asyncio.get_running_loop(), threading.current_thread()
+        call_soon_threadsafe = loop.call_soon_threadsafe
+
+        def call_and_wait(callback: Any, *args: Any, **kwargs: Any) -> None:
+            call_soon_threadsafe(callback, *args, **kwargs)
+            if threading.current_thread().name == "APScheduler job stores":
+                monkeypatch.undo()
+                futures.wait([callback.__self__.ended], PATIENCE)
+
+        scheduler.add_jobstore(ListJobStore())
+        events = listen(scheduler, EVENT_JOB_EXECUTED)
+        async with scheduler:
+            monkeypatch.setattr(loop, "call_soon_threadsafe", call_and_wait)
+            # The sweep holds the store's lock meanwhile.
+            await asyncio.to_thread(scheduler.add_job, coroutine_five)
+            await wait_for(events, EVENT_JOB_EXECUTED)
+        assert events.threads == [here]
 
     async def test_default_executor(self, scheduler: AsyncIOScheduler) -> None:
         async with scheduler:

@@ -1,4 +1,4 @@
-"""The current event loop of a thread while a job's function is called there, whatever that does with it.
+"""The current event loop of a thread while a job's function is called there, whatever the function does.
 
 ``asyncio.run`` leaves its thread without a current loop, and so does all that is like it: a runner,
 ``uvloop.run``, ``anyio.run``, asgiref's ``async_to_sync``. All of them say so to the event loop policy. So a

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
-from threading import Lock
 
 
 class Flag:
@@ -11,12 +11,15 @@ class Flag:
 
     :class:`threading.Event` takes a lock in Python code: what a handler raises there leaves it taken, and the
     thread that asks for it next waits for ever. Here the lock is held while the flag is not set, and a thread
-    that gets it lets go of it at once; what counts is a plain attribute.
+    that gets it lets go of it at once; what counts is a plain attribute. One
+    thread may clear it while others set it.
     """
 
     def __init__(self) -> None:
         self._is_set = False
-        self._lock = Lock()
+        self._lock = (
+            threading.Lock()
+        )  # greenlets', where these have been put in the place of threads by now
         self._lock.acquire()
 
     def is_set(self) -> bool:

@@ -1,4 +1,4 @@
-"""The loop of a scheduler that was started before any loop ran.
+"""The loop that a scheduler guesses when it is started before any loop runs, until one does.
 
 The rule. :meth:`AsyncIOScheduler.start <mainspring.schedulers.asyncio.AsyncIOScheduler.start>` with
 neither a given nor a running loop binds the scheduler to the current loop of its thread, or to a new

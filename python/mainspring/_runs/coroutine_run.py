@@ -26,12 +26,14 @@ LOOP_CHECK_INTERVAL = 0.2
 class CoroutineRun(Generic[T]):
     """A coroutine on an event loop, to be waited for and cancelled in any thread.
 
-    :param coroutine: the coroutine, which is closed if it cannot be run
+    It begins with :meth:`begin`. A function that is to be called on the loop at its end is added to
+    :attr:`ended` before.
+
+    :param coroutine: the coroutine
     :param loop: the loop
     :param context: the context to run it in; by default a copy of the current one
     :param not_begun: what gives the result where the task is cancelled before its first step, which
         the coroutine cannot know of; by default there is a ``CancelledError`` instead
-    :raises RuntimeError: if the loop is closed
     """
 
     _task: asyncio.Task[T] | None = None
@@ -52,11 +54,18 @@ class CoroutineRun(Generic[T]):
         self.ended: Future[T] = Future()
         self._coroutine = coroutine
         self._loop = loop
+        self._context = context
         self._not_begun = not_begun
+
+    def begin(self) -> None:
+        """Have the loop run the coroutine, which is closed if it cannot be run.
+
+        :raises RuntimeError: if the loop is closed
+        """
         try:
-            loop.call_soon_threadsafe(self._start, context=context)
+            self._loop.call_soon_threadsafe(self._start, context=self._context)
         except RuntimeError:
-            coroutine.close()
+            self._coroutine.close()
             raise
 
     def tell(self, function: Callable[..., object], *args: Any) -> None:
@@ -153,8 +162,9 @@ def wait_for(awaitable: Awaitable[Any], job: Job) -> Any:
     if loop is None:
         value, exception = asyncio.run(value_or_exception(awaitable))
     else:
+        run = CoroutineRun(value_or_exception(awaitable), loop)
         try:
-            run = CoroutineRun(value_or_exception(awaitable), loop)
+            run.begin()
         except RuntimeError:
             if isinstance(awaitable, Coroutine):
                 awaitable.close()

@@ -7,15 +7,15 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
+from mainspring._mainspring import NativeJobs
 from mainspring.util import asbool, asint, maybe_ref
 
 T = TypeVar("T")
 
-#: What jobs get that are added without: the default, and what makes it of what is configured.
+#: What jobs get that are added without: the default, and what makes a value of what is configured.
 JOB_DEFAULTS: Mapping[str, tuple[Any, Callable[[Any], Any]]] = {
-    "misfire_grace_time": (1, asint),
-    "coalesce": (True, asbool),
-    "max_instances": (1, asint),
+    name: (default, asbool if isinstance(default, bool) else asint)
+    for name, default in NativeJobs.defaults.items()
 }
 
 

@@ -325,14 +325,14 @@ class DrivenScheduler(BaseScheduler):
 
     def _stop_if_loop_is_closed(self) -> None:
         """Stop if a loop has been closed, since nothing can run on it; the jobs stay."""
-        if is_exiting(within=0):
-            return  # the loops are closed for that
         if self._guess is not None and not self._engine.control.watched:
             return  # another one is found yet; another scheduler with this guess may have closed it
         loops = (self._engine.control.loop, self._coroutine_loop())
-        if self._state != STATE_STOPPED and any(
+        if self._state == STATE_STOPPED or not any(
             loop is not None and loop.is_closed() for loop in loops
         ):
+            return
+        if not is_exiting(within=0):  # the loops are closed for that, after it is known of
             self._stop_without_loop()
 
     def _stop_without_loop(self) -> None:

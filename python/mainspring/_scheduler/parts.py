@@ -15,7 +15,7 @@ from mainspring._process.fork import note_fork
 from mainspring._scheduler.listeners import Listener, Listeners
 from mainspring._scheduler.plugins import EXECUTORS, JOBSTORES, TRIGGERS, Plugin
 from mainspring._scheduler.registry import Registry
-from mainspring._scheduler.replaced import native_store
+from mainspring._scheduler.replaced import TELLING, native_store
 from mainspring._scheduler.state import STATE_STOPPED
 from mainspring.events import (
     EVENT_ALL,
@@ -259,6 +259,10 @@ class SchedulerParts(metaclass=ABCMeta):
         if self._listeners:
             with self._calling_out():
                 call_listeners(self._listeners, event, self._note_failed_listener)
+
+    def _direct_listeners(self) -> Listeners | None:
+        """Return the listeners, unless what calls them has been replaced, which is to do it then."""
+        return None if any(map(self._is_replaced, (*TELLING, "_calling_out"))) else self._listeners
 
     def _note_failed_listener(
         self, callback: Listener, event: SchedulerEvent, exc: BaseException

@@ -1,4 +1,4 @@
-"""Next run times that the scheduler works out from the time now.
+"""Next run times that a scheduler works out from the time now, and whether they hold when they are set.
 
 A run time may be handed over to an executor between the moment in which the clock is read and the one in
 which a job gets its next run time, and must not be handed over once more then. So a :class:`Plan` has

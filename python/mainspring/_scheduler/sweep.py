@@ -6,8 +6,11 @@ Ground rules:
   and neither the timer thread nor an event loop ever waits for it.
 - A store's lock is held while that store is swept, and no other lock is waited for meanwhile
   except the executors' own.
-- ``_condition`` guards ``_thread`` and ``_woken`` and is never held during a sweep. A thread goes
-  on for as long as it is the ``_thread``.
+- ``_lock`` guards ``_thread`` and ``_context`` and is never held during a sweep. A thread goes on for
+  as long as it is the ``_thread``. Each has a flag of its own that wakes it.
+- What a thread waits for is made with it: eventlet, which may patch the library of a scheduler that there
+  is already, as in a server's worker, puts greenlets' locks in the place of others, but not in a
+  :class:`threading.Condition`.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mainspring._logs import names_caller
+from mainspring._loops.flag import Flag
 from mainspring._mainspring import Job, coalesced_run, plain_datetime
 from mainspring._process.threads import OwnThread
 from mainspring._scheduler.plans import HandedOver
@@ -50,9 +54,9 @@ class StoreSweeper:
 
     def __init__(self, scheduler: SweptScheduler) -> None:
         self._scheduler = scheduler
-        self._condition = threading.Condition()
+        self._lock = threading.RLock()
         self._thread: OwnThread | None = None
-        self._woken = False
+        self._woken = Flag()
         self._context: Context | None = None
         # Last run time handed to an executor, for the jobs whose store could not take that in.
         self._unsaved: dict[tuple[str, str], datetime] = {}
@@ -64,38 +68,38 @@ class StoreSweeper:
 
     def start(self, context: Context) -> None:
         """Sweep in a thread of our own from now on, in a copy of this context."""
-        with self._condition:
+        with self._lock:
             self._context = context.copy()
         self.wake()
 
     def wake(self) -> None:
         """Have the thread sweep now; without effect on a sweeper that is not started."""
-        with self._condition:
+        with self._lock:
             if self._context is None:
                 return
-            self._woken = True
-            self._condition.notify()
+            self._woken.set()
             if self._thread is None and self._scheduler._python_stores():
-                self._thread = self._new_thread(self._context)
+                self._woken = Flag()
+                self._thread = self._new_thread(self._context, self._woken)
                 try:
                     self._thread.start()
                 except BaseException:
                     self._thread = None  # so that it is tried again; one that has begun ends
                     raise
 
-    def _new_thread(self, context: Context) -> OwnThread:
+    def _new_thread(self, context: Context, woken: Flag) -> OwnThread:
         return OwnThread(
             target=context.run,
-            args=(self._run,),
+            args=(self._run, woken),
             name="APScheduler job stores",
             daemon=self._scheduler._starts_daemons,
         )
 
     def stop(self) -> None:
         """End the thread and wait for its end, unless this is that thread."""
-        with self._condition:
+        with self._lock:
             thread, self._thread, self._context = self._thread, None, None
-            self._condition.notify()
+            self._woken.set()
         if thread is not None and not thread.is_current():
             thread.join()
 
@@ -103,17 +107,17 @@ class StoreSweeper:
         """In a forked child: touch nothing; if it is this thread that forked, end it."""
         self._thread = None
 
-    def _run(self) -> None:
-        while self._goes_on_here():
-            with self._condition:
-                self._woken = False
+    def _run(self, woken: Flag) -> None:
+        while True:
+            woken.clear()
+            if not self._goes_on_here():  # it may have been woken for that
+                break
             next_time = self._sweep_safely()
-            with self._condition:
-                while self._goes_on_here() and not self._woken:
-                    wait = self._seconds_until(next_time)
-                    if wait == 0:
-                        break
-                    self._condition.wait(wait)
+            while self._goes_on_here() and not woken.is_set():
+                wait = self._seconds_until(next_time)
+                if wait == 0:
+                    break
+                woken.wait(wait)
 
     def _goes_on_here(self) -> bool:
         thread = self._thread

@@ -321,10 +321,17 @@ class BaseExecutor(metaclass=ABCMeta):
     def _follow_run(
         self, job: Job, run_times: Sequence[datetime], run: CoroutineRun[list[JobExecutionEvent]]
     ) -> None:
-        """Note that a run is going on, and take its outcome when it has ended."""
+        """Begin a run, and take its outcome when it has ended, where it ends."""
+
+        def take_end(ended: Future[list[JobExecutionEvent]]) -> None:
+            self._coroutine_runs.discard(run)
+            run.tell(self._take_outcome, job, run_times, ended)
+
+        run.ended.add_done_callback(take_end)
+        run.begin()
         self._coroutine_runs.add(run)
-        run.ended.add_done_callback(lambda ended: self._coroutine_runs.discard(run))
-        run.ended.add_done_callback(partial(run.tell, self._take_outcome, job, run_times))
+        if run.ended.done():
+            self._coroutine_runs.discard(run)
 
     def _take_outcome(
         self, job: Job, run_times: Sequence[datetime], ended: Future[list[JobExecutionEvent]]

@@ -109,6 +109,7 @@ class GeventExecutor(BaseExecutor):
         run = CoroutineRun(value_or_exception(awaitable), loop)
         is_done = Event()
         run.ended.add_done_callback(lambda ended: self._at_hub(is_done.set))
+        run.begin()
         while not is_done.wait(LOOP_CHECK_INTERVAL):
             if loop.is_closed():
                 raise RuntimeError(f"{loop!r} was closed before the coroutine of the job had ended")

@@ -168,8 +168,11 @@ class ThreadPoolExecutor(RestartablePoolExecutor, runs_natively=True):
     """
 
     def __init__(self, max_workers: int = 10, pool_kwargs: Mapping[str, Any] | None = None) -> None:
-        options: dict[str, Any] = {"thread_name_prefix": f"ThreadPoolExecutor-{next(_numbers)}"}
-        options.update(pool_kwargs or {})
+        options = dict(pool_kwargs or {})
+        # As for CPython's pool, what is false is not given.
+        options["thread_name_prefix"] = (
+            options.get("thread_name_prefix") or f"ThreadPoolExecutor-{next(_numbers)}"
+        )
 
         def make_pool() -> Threads | concurrent.futures.ThreadPoolExecutor:
             # Imported here at the latest: a tracer may wait for that before it replaces `submit`.

@@ -84,7 +84,7 @@ class TwistedExecutor(BaseExecutor):
         context: Context | None = None,
         not_begun: Callable[[], T] | None = None,
     ) -> CoroutineRun[T]:
-        """Have a coroutine run on the reactor; callable in any thread."""
+        """Return a run of a coroutine on the reactor, to be begun in any thread."""
         loop = getattr(self._reactor, "_asyncioEventloop", None)
         if loop is not None:
             return CoroutineRun(_with_deferreds(coroutine, loop), loop, context, not_begun)
@@ -93,6 +93,7 @@ class TwistedExecutor(BaseExecutor):
     def _wait_for(self, awaitable: Awaitable[T]) -> T:
         """Return what an awaitable gives on the reactor; in a thread of its pool."""
         run = self._run_on_reactor(value_or_exception(awaitable))
+        run.begin()
         while not wait((run.ended,), LOOP_CHECK_INTERVAL).done:
             if not (self._reactor.running and main_thread().is_alive()):
                 raise RuntimeError(
@@ -119,8 +120,12 @@ class ReactorRun(CoroutineRun[T]):
         self._coroutine = coroutine
         self._reactor = reactor
         self._deferred: Deferred[T] | None = None
+        self._context = context
+
+    def begin(self) -> None:
+        context = self._context
         start = self._start if context is None else partial(context.run, self._start)
-        reactor.callFromThread(start)
+        self._reactor.callFromThread(start)
 
     def cancel(self) -> None:
         self._reactor.callFromThread(self._cancel)

@@ -1,4 +1,4 @@
-"""The clock that a test moves."""
+"""``ManualClock``: the clock of schedulers under test, which the test moves."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ use pyo3::types::PyString;
 use super::Job;
 use crate::job::fields::{Field, Fields, no_attribute, unset};
 use crate::job::seen::Seen;
-use crate::py::text;
+use crate::py::text::{self, Text};
 
 #[pymethods]
 impl Job {
@@ -85,11 +85,11 @@ impl Job {
     }
 
     /// Assigns to an attribute; what APScheduler's own code checks it checks in `_modify`.
-    fn __setattr__(slf: &Bound<'_, Self>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        match name {
+    fn __setattr__(slf: &Bound<'_, Self>, name: Text<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        match name.as_str() {
             "_scheduler" => slf.get().set_scheduler(value.extract()?),
             "_jobstore_alias" => slf.get().set_jobstore_alias(value.extract()?),
-            _ => {
+            name => {
                 let field = Field::named(name).ok_or_else(|| no_attribute(name))?;
                 slf.get().apply(slf.py(), &Fields::of_assignment(slf, field, value)?)?;
             }
@@ -97,9 +97,10 @@ impl Job {
         Ok(())
     }
 
-    fn __delattr__(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
+    fn __delattr__(slf: &Bound<'_, Self>, name: Text<'_>) -> PyResult<()> {
         let this = slf.get();
         this.detach(slf.py())?;
+        let name = name.as_str();
         let field = Field::named(name).ok_or_else(|| no_attribute(name))?;
         let taken = this.lock().fields_mut().take(field);
         if taken.is_set(field) { Ok(()) } else { Err(unset(field)) }

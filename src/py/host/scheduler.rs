@@ -113,6 +113,12 @@ impl<'py> Scheduler<'py> {
         Ok(self.0.getattr(intern!(self.py(), "_listeners"))?.cast_into()?)
     }
 
+    /// The listeners, where nothing of a user's is between an event and them; `None` where something is.
+    pub fn direct_listeners(&self) -> PyResult<Option<Bound<'py, PyList>>> {
+        let listeners = self.0.call_method0(intern!(self.py(), "_direct_listeners"))?;
+        if listeners.is_none() { Ok(None) } else { Ok(Some(listeners.cast_into()?)) }
+    }
+
     /// What logs that a listener has failed.
     pub fn note_failed_listener(&self) -> PyResult<Bound<'py, PyAny>> {
         self.0.getattr(intern!(self.py(), "_note_failed_listener"))

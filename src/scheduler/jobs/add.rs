@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mainspring_core::job::JobKey;
+use mainspring_core::job::{JobKey, RunPolicy};
 use mainspring_core::store::{MemoryStore, NewJob};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -11,6 +11,7 @@ use super::call::Call;
 use super::spec::{self, Given, NewTrigger, Spec};
 use super::tell::tell_pending;
 use super::{Adding, NativeJobs, or_in_python};
+use crate::job::fields::{Field, Fields, Place};
 use crate::job::handle::Job;
 use crate::job::record::Record;
 use crate::job::seen::Seen;
@@ -182,6 +183,17 @@ impl NativeJobs {
     #[classattr]
     fn arguments(py: Python<'_>) -> PyResult<Py<PyTuple>> {
         Ok(PyTuple::new(py, spec::names())?.unbind())
+    }
+
+    /// What jobs have of the options that a scheduler may have other defaults for, by name.
+    #[classattr]
+    fn defaults(py: Python<'_>) -> PyResult<Py<PyDict>> {
+        let (mut fields, defaults) = (Fields::default(), PyDict::new(py));
+        fields.set_policy(RunPolicy::DEFAULT);
+        for field in Field::in_place(Place::Policy) {
+            defaults.set_item(field.name(), fields.show(py, field)?)?;
+        }
+        Ok(defaults.unbind())
     }
 
     /// Does what `add_job` does with these arguments.

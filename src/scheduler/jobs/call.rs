@@ -14,6 +14,7 @@ use pyo3::types::PyString;
 use super::Open;
 use super::spec::Argument;
 use crate::py::host;
+use crate::py::text;
 use crate::scheduler::engine::Engine;
 use crate::time::datetime::Std;
 use crate::trigger::{
@@ -107,7 +108,7 @@ impl<'a, 'py> Call<'a, 'py> {
         let py = self.py;
         let object = match self.open.trigger_classes.bind(py).get_item(alias)? {
             Some(class) => class,
-            None => match alias.to_str()? {
+            None => match &*text::of(alias)? {
                 "interval" => py.get_type::<IntervalTrigger>().into_any(),
                 "cron" => py.get_type::<CronTrigger>().into_any(),
                 "date" => py.get_type::<DateTrigger>().into_any(),

@@ -10,6 +10,7 @@ use pyo3::types::{PyInt, PyString};
 
 use super::call::Call;
 use super::spec::Argument;
+use crate::py::text;
 
 /// How many there are before those that no job has any more are first looked for.
 const LEAST_LOOKED_AT: usize = 64;
@@ -99,13 +100,15 @@ impl Crons {
 fn write_key(key: &mut Vec<u8>, fields: &[Argument<'_>]) -> PyResult<bool> {
     key.clear();
     for (name, value) in fields {
-        let name = name.to_str()?;
-        if !matches!(name, "year" | "month" | "day" | "week" | "day_of_week" | "hour" | "minute" | "second") {
+        let name = text::of(name)?;
+        if !matches!(&*name, "year" | "month" | "day" | "week" | "day_of_week" | "hour" | "minute" | "second")
+        {
             return Ok(false);
         }
         key.extend_from_slice(name.as_bytes());
         if let Ok(text) = value.cast_exact::<PyString>() {
-            let text = text.to_str()?.as_bytes();
+            let text = text::of(text)?;
+            let text = text.as_bytes();
             if text.contains(&END) {
                 return Ok(false);
             }

@@ -133,7 +133,7 @@ pub fn with_given<'py, R>(
     let mut trigger = std::mem::take(&mut call.arguments);
     for (name, value) in arguments {
         let name = name.cast_into::<PyString>()?;
-        match name.to_str()? {
+        match &*text::of(&name)? {
             JOBSTORE => jobstore = Some(value),
             "replace_existing" if value.is_instance_of::<PyBool>() => (),
             "replace_existing" => return Ok(None),

@@ -112,6 +112,6 @@ impl Open {
         if self.hooks.tell || (self.hooks.tell_on_loop && cpython::a_loop_runs_here(py)?) {
             return scheduler.dispatch_event()?.call1((event,)).map(drop);
         }
-        tell_listeners(&scheduler.listeners()?, &event, || scheduler.note_failed_listener())
+        tell_listeners(&scheduler.listeners()?, &event, None, || scheduler.note_failed_listener())
     }
 }

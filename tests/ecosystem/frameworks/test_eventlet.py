@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -85,3 +86,50 @@ def test_a_program_that_is_patched(library: str, when: str, end: str) -> None:
     assert (done.returncode, done.stdout) == (0, "done\n"), done
     if library == "mainspring":
         assert done.stderr == "", done
+
+
+FORKED = """
+import os
+import sys
+import threading
+import warnings
+
+warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)  # from CPython 3.12 on
+from mainspring import BackgroundScheduler
+from tests.support import ListJobStore
+
+def run():
+    ran.set()
+
+ran = threading.Event()
+scheduler = BackgroundScheduler(jobstores={"python": ListJobStore()}, timezone="UTC")
+scheduler.start()
+scheduler.add_job(run)
+assert ran.wait(30)
+if os.fork():
+    status = os.waitstatus_to_exitcode(os.wait()[1])
+    scheduler.shutdown()
+    sys.exit(status)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it warns of itself
+    import eventlet
+
+eventlet.monkey_patch()
+for _ in range(2):
+    scheduler.start()
+    for store in ("default", "python"):
+        ran = threading.Event()
+        scheduler.add_job(run, jobstore=store)
+        assert ran.wait(30)
+    scheduler.shutdown()
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+def test_a_forked_child_that_is_patched() -> None:
+    """As a worker of gunicorn that has loaded its application before the fork."""
+    command = [sys.executable, "-c", FORKED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", ""), done

@@ -1,7 +1,9 @@
 //! One expression of a cron field: `*/5`, `mon-fri`, `2nd fri`, `last` ...
 
+use std::borrow::Cow;
 use std::fmt;
 
+use super::digits;
 use super::field::FieldName;
 use crate::error::Error;
 
@@ -166,20 +168,24 @@ impl<'a> Numbers<'a> {
 /// A decimal number; too great a one is held at the greatest value, its digits are kept for messages.
 struct Number<'a> {
     value: i64,
-    digits: &'a str,
+    digits: Cow<'a, str>,
 }
 
 impl<'a> Number<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        let significant = text.trim_start_matches('0');
-        let digits = if significant.is_empty() { "0" } else { significant };
+        let digits = match digits::to_ascii(text)? {
+            Cow::Borrowed(digits) => Cow::Borrowed(significant(digits)),
+            Cow::Owned(digits) => Cow::Owned(significant(&digits).to_owned()),
+        };
         // Far above every bound and far below overflow in the arithmetic above.
         const TOO_GREAT: i64 = i64::MAX / 4;
         Some(Self { value: digits.parse().unwrap_or(TOO_GREAT).min(TOO_GREAT), digits })
     }
+}
+
+fn significant(digits: &str) -> &str {
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() { "0" } else { significant }
 }
 
 /// The indices of `first` or `first-last` in `names`; `None` when the text has another form.

@@ -100,8 +100,11 @@ impl Field {
     ///
     /// [`crate::ErrorKind::InvalidValue`] with APScheduler's message.
     pub fn parse(name: FieldName, text: &str) -> Result<Self, Error> {
-        let exprs: Result<Box<[Expr]>, Error> =
-            text.trim().split(',').map(|part| Expr::parse(name, part.trim_matches(' '))).collect();
+        let exprs: Result<Box<[Expr]>, Error> = text
+            .trim_matches(is_blank)
+            .split(',')
+            .map(|part| Expr::parse(name, part.trim_matches(' ')))
+            .collect();
         Ok(Self { name, is_default: false, exprs: exprs? })
     }
 
@@ -137,6 +140,11 @@ impl Field {
     pub fn exprs(&self) -> &[Expr] {
         &self.exprs
     }
+}
+
+/// What `str.strip` of Python's takes away.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
 }
 
 impl fmt::Display for Field {

@@ -1,5 +1,6 @@
 //! The cron trigger: fires when the clock on the wall matches eight fields, as the UNIX cron does.
 
+mod digits;
 pub mod expr;
 pub mod field;
 mod quartz;
