@@ -107,8 +107,15 @@ class JobCoroutine:
 class NativeJobs:
     def __new__(cls, engine: Engine) -> NativeJobs: ...
     def open(
-        self, scheduler: Scheduler, replaced: Container[str], pends: bool | None, guesses: bool
+        self,
+        scheduler: Scheduler,
+        replaced: Container[str],
+        pends: bool | None,
+        guesses: bool,
+        version: int | None = None,
     ) -> None: ...
+    @property
+    def version(self) -> int: ...
     def note_executor(self) -> None: ...
     def close(self) -> None: ...
     def forget(self) -> None: ...
@@ -165,7 +172,7 @@ class WorkerPool:
     def __new__(
         cls,
         max_workers: int,
-        thread_name_prefix: str = "",
+        thread_name_prefix: object = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] | None = None,
     ) -> Self: ...

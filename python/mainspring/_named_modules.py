@@ -20,6 +20,7 @@ def _by_rust() -> None:
     import datetime
     import importlib.resources
     import inspect
+    import logging
     import os
     import random
     import sys

@@ -66,16 +66,25 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         let py = self.env.py;
         loop {
             if let Ok(value) = &result {
-                let is_coroutine = is_coroutine(value)?;
+                let is_coroutine = is_coroutine(value).unwrap_or(false);
                 if is_coroutine
                     || self.env.despite_interrupt(|| awaitables::is_awaitable(value)).unwrap_or(false)
                 {
-                    match self.start(value, is_coroutine, &mut run) {
-                        Ok(started) if started.has_ended(py)? => {
-                            self.adopt_context(&mut run, &started.task, started.coroutine.as_ref())?;
-                            result = self.result_of(&started);
+                    let started = self.start(value, is_coroutine, &mut run);
+                    match started.and_then(|started| Ok((started.has_ended(py)?, started))) {
+                        Ok((true, started)) => {
+                            let adopted =
+                                self.adopt_context(&mut run, &started.task, started.coroutine.as_ref());
+                            result = adopted.and_then(|()| self.result_of(&started));
                         }
-                        Ok(started) => return self.suspend(run, &started, value),
+                        Ok((false, started)) => match self.suspend(run, &started, value) {
+                            None => return Ok(()),
+                            Some((given_back, error)) => {
+                                awaitables::leave(self.env, value);
+                                run = given_back;
+                                result = Err(error);
+                            }
+                        },
                         Err(error) => {
                             awaitables::leave(self.env, value);
                             result = Err(error);
@@ -226,14 +235,33 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
         result_of_task(task, coroutine.take_raised())
     }
 
-    /// Lets a run wait for its task.
-    fn suspend(&self, run: Run, started: &Started<'py>, awaitable: &Bound<'py, PyAny>) -> PyResult<()> {
+    /// Lets a run wait for its task; gives it back with the error where that cannot be waited for, as a future of
+    /// another kind may refuse.
+    fn suspend(
+        &self,
+        run: Run,
+        started: &Started<'py>,
+        awaitable: &Bound<'py, PyAny>,
+    ) -> Option<(Run, PyErr)> {
+        let run = Arc::new(Mutex::new(Some(run)));
+        let error = self.wait_for(&run, started, awaitable).err()?;
+        let old = self.inbox.get().inbox.lock_tasks().remove(&(started.task.as_ptr() as usize));
+        drop(old);
+        let run = run.lock().unwrap_or_else(PoisonError::into_inner).take();
+        run.map(|run| (run, error))
+    }
+
+    fn wait_for(
+        &self,
+        run: &Arc<Mutex<Option<Run>>>,
+        started: &Started<'py>,
+        awaitable: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
         let py = self.env.py;
         let inbox = self.inbox.get();
         let Started { task, coroutine, is_direct } = started;
         let address = task.as_ptr() as usize;
         let task_is_ours = !task.is(awaitable);
-        let run = Arc::new(Mutex::new(Some(run)));
         let resume = Resume {
             inbox: self.inbox.clone().unbind(),
             address,
@@ -241,10 +269,10 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
             coroutine: coroutine.as_ref().filter(|_| !is_direct).map(|coroutine| coroutine.clone().unbind()),
             raised: Mutex::default(),
             interrupt: Mutex::default(),
-            run: Arc::clone(&run),
+            run: Arc::clone(run),
         };
         let resume = Bound::new(py, resume)?;
-        let suspended = Suspended { task: task.clone().unbind(), task_is_ours, run };
+        let suspended = Suspended { task: task.clone().unbind(), task_is_ours, run: Arc::clone(run) };
         let old = inbox.inbox.lock_tasks().insert(address, suspended);
         drop(old);
         if let Some(coroutine) = coroutine.as_ref().filter(|_| *is_direct) {

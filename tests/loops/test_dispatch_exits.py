@@ -117,3 +117,29 @@ def test_an_interrupt_while_a_run_is_logged_reaches_the_program(
         await asyncio.wait([task])
 
     loop.run_until_complete(rest())
+
+
+@pytest.mark.parametrize("refused", ["done", "add_done_callback", "get_loop"])
+def test_a_future_that_cannot_be_waited_for_ends_its_run(
+    loop: asyncio.AbstractEventLoop, refused: str
+) -> None:
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        class Refuses(asyncio.Future[None]):
+            pass
+
+        def refuse(self: Any, *args: Any, **options: Any) -> Any:
+            raise ValueError(refused)
+
+        setattr(Refuses, refused, refuse)
+
+        def job() -> Any:
+            return Refuses(loop=loop)
+
+        recorder = Recorder(scheduler, EVENT_JOB_ERROR, loop)
+        scheduler.add_executor("debug", "here")
+        scheduler.add_job(job, "interval", seconds=0.01, executor="here", misfire_grace_time=None)
+        for event in await recorder.wait(3):  # it has one instance, which is given back each time
+            assert isinstance(event.exception, ValueError)
+            assert event.exception.args == (refused,)
+
+    on(loop, scenario)

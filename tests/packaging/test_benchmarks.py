@@ -1,6 +1,7 @@
 """The benchmarks run, in small, for every subject; what they measure is not looked at here."""
 
 import json
+import logging
 import sys
 from xml.etree import ElementTree
 
@@ -9,7 +10,7 @@ import pytest
 from benchmarks import report, run, scaling, table
 from benchmarks.drawing import draw
 from benchmarks.measure import measure
-from benchmarks.subjects import APSCHEDULER, FLOOR_EAGER, MAINSPRING, RIVALS
+from benchmarks.subjects import APSCHEDULER, FLOOR_EAGER, LIBRARIES, MAINSPRING, RIVALS
 from benchmarks.workloads import WORKLOADS
 
 ENVIRONMENT = report.environment(
@@ -35,6 +36,17 @@ CASES = [
     # A saturated machine takes its time, and a hundred thousand jobs do.
     if "10 workers" not in case and "10,000 jobs" not in case
 ]
+
+
+@pytest.fixture(autouse=True)
+def loggers():
+    """Puts the loggers back that a case has changed, which runs in this process here."""
+    known = [logging.getLogger(library) for library in LIBRARIES]
+    before = [(each.level, each.propagate, each.handlers[:]) for each in known]
+    yield
+    for each, (level, propagate, handlers) in zip(known, before, strict=True):
+        each.setLevel(level)
+        each.propagate, each.handlers[:] = propagate, handlers
 
 
 @pytest.mark.parametrize(("workload", "case"), CASES)

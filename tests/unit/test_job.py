@@ -14,6 +14,7 @@ import apscheduler.job
 import apscheduler.triggers.interval
 import pytest
 
+from mainspring import BackgroundScheduler
 from mainspring.job import Job
 from mainspring.jobstores.memory import MemoryJobStore
 from mainspring.schedulers.base import BaseScheduler
@@ -220,6 +221,18 @@ class TestModify:
         # DIFFERENCE: APScheduler sets it, and the store does not find the job any more.
         with pytest.raises(ValueError, match="The job ID may not be changed"):
             linked().id = "new"
+
+    def test_an_attribute_that_there_is_not_cannot_be_deleted(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.start(paused=True)
+        job = scheduler.add_job(print, "interval", hours=1, id="a")
+        with pytest.raises(AttributeError, match="nonsense"):
+            del job.nonsense
+        job.max_instances = 7  # it is still a handle on the job of the scheduler
+        found = scheduler.get_job("a")
+        assert found is not None
+        assert found.max_instances == 7
+        scheduler.shutdown()
 
     def test_other_attributes_cannot_be_set(self, factory: Callable[..., Job]) -> None:
         with pytest.raises(AttributeError, match="'Job' object has no attribute 'colour'"):

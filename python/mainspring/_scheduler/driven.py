@@ -131,6 +131,7 @@ class DrivenScheduler(BaseScheduler):
 
     def _open_native_jobs(self) -> None:
         """Say which steps with jobs are to go through the scheduler's own methods."""
+        version = self._native_jobs.version
         replaced = _ORIGINALS.replaced_in(self)
         if not self._clock._is_the_systems:  # which alone is read there
             replaced |= JOB_HOOKS.keys()
@@ -147,7 +148,7 @@ class DrivenScheduler(BaseScheduler):
             # One that is stopped may be of a class that keeps in mind which loops call it.
             keeps = type(self)._note_running_loop is not DrivenScheduler._note_running_loop
             guesses = self._guess is not None or (pends is not False and keeps)
-            self._native_jobs.open(self, replaced, pends, guesses)
+            self._native_jobs.open(self, replaced, pends, guesses, version)
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)

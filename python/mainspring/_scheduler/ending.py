@@ -200,7 +200,7 @@ async def _submissions_ended(executor: BaseExecutor, but: set[object]) -> None:
 
     executor._at_each_end.append(tell)
     try:
-        own = sum(run._task in but for run in executor._coroutine_runs)
+        own = sum(run._task in but for run in tuple(executor._coroutine_runs))
         while executor._submissions_under_way() > own:
             await changed.wait()
             changed.clear()

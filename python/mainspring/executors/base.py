@@ -328,10 +328,12 @@ class BaseExecutor(metaclass=ABCMeta):
             run.tell(self._take_outcome, job, run_times, ended)
 
         run.ended.add_done_callback(take_end)
-        run.begin()
         self._coroutine_runs.add(run)
-        if run.ended.done():
+        try:
+            run.begin()
+        except BaseException:
             self._coroutine_runs.discard(run)
+            raise
 
     def _take_outcome(
         self, job: Job, run_times: Sequence[datetime], ended: Future[list[JobExecutionEvent]]

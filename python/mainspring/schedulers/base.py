@@ -191,12 +191,13 @@ class BaseScheduler(SchedulerJobs):
                 try:
                     self._native_jobs.put_pending(self, self._pending_jobs)
                     del self._pending_jobs[:]
+                    self._engine.set_paused(paused)
+                    self._engine.set_listener_mask(self._listener_mask())
+                    self._process = os.getpid()
+                    # While it counts as starting: in between, jobs of other threads would pend for ever.
+                    self._state = STATE_PAUSED if paused else STATE_RUNNING
                 finally:
                     self._adds_pending = False
-                self._engine.set_paused(paused)
-                self._engine.set_listener_mask(self._listener_mask())
-                self._state = STATE_PAUSED if paused else STATE_RUNNING
-                self._process = os.getpid()
             undo.pop_all()
         self._logger.info("Scheduler started")
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))

@@ -99,9 +99,9 @@ impl Job {
 
     fn __delattr__(slf: &Bound<'_, Self>, name: Text<'_>) -> PyResult<()> {
         let this = slf.get();
-        this.detach(slf.py())?;
         let name = name.as_str();
         let field = Field::named(name).ok_or_else(|| no_attribute(name))?;
+        this.detach(slf.py())?;
         let taken = this.lock().fields_mut().take(field);
         if taken.is_set(field) { Ok(()) } else { Err(unset(field)) }
     }

@@ -40,6 +40,9 @@ use crate::trigger;
 pub struct NativeJobs {
     engine: Py<Engine>,
     known: Mutex<Known>,
+    /// How often what was known has been forgotten; changed under the lock of `known`. What has been read of the
+    /// scheduler counts only if it is still the number from before.
+    version: AtomicU64,
 }
 
 /// What is known of the scheduler.
@@ -236,19 +239,21 @@ impl NativeJobs {
 impl NativeJobs {
     #[new]
     fn new(engine: Py<Engine>) -> Self {
-        Self { engine, known: Mutex::default() }
+        Self { engine, known: Mutex::default(), version: AtomicU64::new(0) }
     }
 
     /// Serves a scheduler, which says which steps go through methods that a program has replaced, whether jobs
     /// pend (`None`: it is just being started), and whether its loop is a guess. Where an attribute of it cannot be
-    /// read here, all steps are left to its own methods, which raise what is to be said of that.
-    #[pyo3(signature = (scheduler, replaced, pends, guesses))]
+    /// read here, all steps are left to its own methods, which raise what is to be said of that. Where `version` is not
+    /// that of now, something has changed since this was read, and it is to be read again.
+    #[pyo3(signature = (scheduler, replaced, pends, guesses, version=None))]
     fn open(
         &self,
         scheduler: Bound<'_, PyAny>,
         replaced: &Bound<'_, PyAny>,
         pends: Option<bool>,
         guesses: bool,
+        version: Option<u64>,
     ) -> PyResult<()> {
         let adding = match pends {
             Some(true) => Adding::Pends,
@@ -258,7 +263,14 @@ impl NativeJobs {
         let py = scheduler.py();
         let open = Open::of(&Scheduler::of(scheduler), Hooks::of(replaced)?, adding, guesses);
         let open = or_in_python(py, open.map(Some))?;
-        self.replace(open.map_or(Known::Closed, |open| Known::Open(Arc::new(open))));
+        let new = open.map_or(Known::Closed, |open| Known::Open(Arc::new(open)));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = match version {
+            Some(version) if version != self.version.load(Ordering::Relaxed) => new,
+            _ => std::mem::replace(&mut *known, new),
+        };
+        drop(known);
+        drop(old);
         Ok(())
     }
 
@@ -281,9 +293,19 @@ impl NativeJobs {
         self.replace(Known::Closed);
     }
 
+    /// What `open` is to be given, read before what it is told of the scheduler.
+    #[getter]
+    fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
+    }
+
     /// Forgets what is known of the scheduler, of which something has changed.
     fn forget(&self) {
-        self.replace(Known::Unknown);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.version.fetch_add(1, Ordering::Relaxed);
+        let old = std::mem::take(&mut *known);
+        drop(known);
+        drop(old);
     }
 }
 

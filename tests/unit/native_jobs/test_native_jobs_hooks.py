@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import Any
 
@@ -9,12 +10,11 @@ import pytest
 
 from mainspring import BackgroundScheduler
 from mainspring.events import EVENT_JOB_ADDED
+from mainspring.job import Job
 from mainspring.jobstores.base import ConflictingIdError
 from mainspring.triggers.cron import CronTrigger
-from tests.unit.native_jobs.samples import (
-    BERLIN,
-    nothing,
-)
+from tests.support import PATIENCE
+from tests.unit.native_jobs.samples import BERLIN, nothing
 
 
 class TestHooksOfSteps:
@@ -76,6 +76,16 @@ class TestHooksOfSteps:
 class TestStopped:
     """What is read once of a scheduler is read anew when it has changed."""
 
+    def test_changed_while_it_is_read(self) -> None:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        native = scheduler._native_jobs
+        version = native.version
+        scheduler.timezone = BERLIN
+        native.open(scheduler, (), pends=False, guesses=False, version=version)
+        job = scheduler.add_job(nothing)  # what was read is not believed: it would go to no store
+        assert job.pending
+        assert native.version > version
+
     def test_time_zone(self) -> None:
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(nothing, "cron", hour=3)
@@ -105,6 +115,35 @@ class TestStopped:
             jobs.append(scheduler.add_job(nothing, "interval", hours=1))
             assert jobs[-1].pending
             assert scheduler.get_jobs() == [jobs[-1]]
+
+    def test_added_by_another_thread_in_the_midst_of_the_start(self) -> None:
+        # The pending jobs have been taken by then, and the state is not yet that of a running scheduler.
+        scheduler = BackgroundScheduler(timezone="UTC")
+        at = threading.Event()
+        added = threading.Event()
+        jobs: list[Job] = []
+
+        def add() -> None:
+            assert at.wait(PATIENCE)
+            jobs.append(scheduler.add_job(nothing, "interval", hours=1, id="late"))
+            added.set()
+
+        thread = threading.Thread(target=add)
+        thread.start()
+        mask = scheduler._listener_mask
+
+        def listener_mask() -> int:
+            at.set()
+            added.wait(0.1)  # it may have to wait for the start
+            return mask()
+
+        scheduler._listener_mask = listener_mask  # type: ignore[method-assign]
+        scheduler.start(paused=True)
+        thread.join(PATIENCE)
+        assert added.is_set()
+        assert not jobs[0].pending
+        assert [job.id for job in scheduler.get_jobs()] == ["late"]
+        scheduler.shutdown()
 
     def test_added_by_a_listener_of_the_start(self) -> None:
         scheduler = BackgroundScheduler(timezone="UTC")
