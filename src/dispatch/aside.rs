@@ -28,7 +28,7 @@ impl Aside {
             // `None`: the interpreter is gone, and with it whatever there was to do.
             let _done: Option<()> = Python::try_attach(call);
         };
-        // Without a thread now, the caller tries again.
+        // Without a thread now, the engine's next tick tries again.
         *thread = std::thread::Builder::new().name(name.into()).spawn(attached).ok();
     }
 

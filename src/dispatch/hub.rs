@@ -324,13 +324,16 @@ impl Hub {
         });
     }
 
+    /// The pools that the executors have.
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
+        executors.iter().flatten().filter_map(|executor| executor.pool.clone()).collect()
+    }
+
     /// Waits for the threads that the timer thread has left something to.
     pub fn join_asides(&self) {
         self.loop_check.join();
-        let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
-        let pools: Vec<_> = executors.iter().flatten().filter_map(|executor| executor.pool.clone()).collect();
-        drop(executors);
-        pools.iter().for_each(|pool| pool.join_aside());
+        self.pools().iter().for_each(|pool| pool.join_aside());
     }
 }
 
@@ -346,6 +349,10 @@ impl Dispatch for HubDispatch {
     }
 
     fn tick(&self) {
+        // Where the system had no thread for the first worker, the next try.
+        for pool in self.0.pools().iter().filter(|pool| pool.wants_first_worker()) {
+            pool.begin_aside();
+        }
         let is_silent = |inbox: &Inbox| inbox.is_silent(SILENCE);
         if is_silent(&self.0.control) | is_silent(&self.0.coroutines()) {
             self.0.check_loops();

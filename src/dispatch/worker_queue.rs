@@ -106,6 +106,11 @@ impl Pool {
         self.has_begun.load(Ordering::Relaxed)
     }
 
+    /// Whether there is something to do, and has never been a worker.
+    pub fn wants_first_worker(&self) -> bool {
+        !self.has_begun() && !self.lock().queue.is_empty()
+    }
+
     /// Has the first worker started, which starts the others, in a thread that may wait for Python.
     pub fn begin_aside(self: &Arc<Self>) {
         let pool = Arc::clone(self);

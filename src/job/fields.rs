@@ -1,7 +1,7 @@
 //! The fields of a job: the table of them. What follows from it is in `table.rs`.
 //!
 //! A field that the table has in the policy or in the record needs no other line here. Those that it has in the
-//! entry are more than a value each: code that names them is in `changes.rs`, `entry.rs`, `state.rs` and `handle/`.
+//! entry are more than a value each: code that names them is in `changes.rs`, `seen.rs`, `state.rs` and `handle/`.
 
 use std::sync::Arc;
 

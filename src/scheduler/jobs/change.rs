@@ -213,7 +213,8 @@ impl NativeJobs {
             let Some(job) = found.handle(py)? else { return Ok(None) };
             let approved = Fields::of_changes(job.bind(py), changes)?;
             job.get().apply(py, &approved)?;
-            Ok(Some(job))
+            // Another thread has removed it meanwhile: there is no job to be found.
+            Ok(Some(job).filter(|job| job.get().is_linked()))
         };
         open.told_of_change(engine, job_id, or_in_python(py, modified())?)
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from mainspring import BackgroundScheduler
 from mainspring.events import EVENT_JOB_ADDED
 from mainspring.job import Job
-from mainspring.jobstores.base import ConflictingIdError
+from mainspring.jobstores.base import ConflictingIdError, JobLookupError
 from mainspring.triggers.cron import CronTrigger
 from tests.support import PATIENCE
 from tests.unit.native_jobs.samples import BERLIN, nothing
@@ -182,3 +183,23 @@ class TestStopped:
         scheduler.remove_all_jobs()
         job = scheduler.add_job(nothing, "interval", hours=1, jobstore="other")
         assert scheduler._pending_jobs == [(job, "other", False)]
+
+
+def test_a_job_that_is_removed_while_it_is_changed() -> None:
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.start(paused=True)
+    scheduler.add_job(nothing, "interval", hours=1, id="a")
+
+    class Removes:
+        """A function whose signature, which is asked for, takes the job away."""
+
+        @property
+        def __signature__(self) -> Any:
+            scheduler.remove_job("a")
+            return signature(nothing)
+
+        def __call__(self) -> None: ...
+
+    with pytest.raises(JobLookupError):
+        scheduler.modify_job("a", func=Removes())
+    scheduler.shutdown()
