@@ -532,6 +532,7 @@ MODULES: Final[Mapping[str, type]] = {
     "mainspring._runs.submitting": Submitting,
     "mainspring._trigger_class": TriggerClasses,
     "mainspring.events": Events,
+    "mainspring.executors.base": TimeNames,
     "mainspring.executors.base.Tells": RunTells,
     "mainspring.jobstores.base": StoreErrors,
     "mainspring.schedulers.base": TimeNames,

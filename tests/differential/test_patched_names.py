@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
@@ -11,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from mainspring.events import EVENT_ALL, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
 from tests.differential.library import FAR, Library, Scenario, Scenarios, assert_same
-from tests.support import nothing, return_five
+from tests.support import PATIENCE, nothing, return_five
 
 scenario = Scenarios()
 
@@ -79,6 +82,52 @@ def patched_clock_of_executors(library: Library) -> None:
     with mock.patch(f"{library.package}.executors.base.datetime", Frozen):
         events = library.run_job(job, "alias", due, f"{library.package}.executors.x")
     library.see([(event.code, event.retval, event.jobstore) for event in events])
+
+
+@scenario
+def patched_clocks_of_a_scheduler_that_runs(library: Library) -> None:
+    library.setLevel(logging.CRITICAL)  # its threads log when they come to it
+    scheduler = library.BackgroundScheduler(
+        timezone="UTC", executors={"default": library.DebugExecutor()}
+    )
+    told = threading.Event()
+    codes: list[int] = []
+
+    def listener(event: Any) -> None:
+        codes.append(event.code)
+        told.set()
+
+    scheduler.add_listener(listener, EVENT_JOB_EXECUTED | EVENT_JOB_MISSED)
+    package = library.package
+    with (
+        mock.patch(f"{package}.schedulers.base.datetime", Frozen),
+        mock.patch(f"{package}.executors.base.datetime", Frozen),
+    ):
+        scheduler.start()
+        scheduler.add_job(return_five, "date", run_date=Frozen.now(ZoneInfo("UTC")))
+        assert told.wait(PATIENCE)
+        scheduler.shutdown()
+    library.see(codes)
+
+
+@scenario
+def plain_dictionaries_for_what_a_scheduler_has(library: Library) -> None:
+    scheduler = library.manual_scheduler()
+    scheduler._executors = {"default": library.DebugExecutor()}
+    scheduler._jobstores = {"default": library.MemoryJobStore()}
+    scheduler._listeners = [(library.on_event, EVENT_ALL)]
+    scheduler.start()
+    scheduler.add_job(nothing, "interval", hours=1, id="a", next_run_time=FAR)
+    library.see([job.id for job in scheduler.get_jobs()])
+    library.see(scheduler._lookup_executor("default") is scheduler._executors["default"])
+    for call in (
+        lambda: scheduler._lookup_jobstore("another"),
+        lambda: scheduler.add_executor(library.DebugExecutor(), "default"),
+        lambda: scheduler.remove_jobstore("another"),
+        lambda: scheduler.remove_listener(library.on_event),
+    ):
+        library.attempt(call)
+    scheduler.shutdown()
 
 
 def test_names_are_where_they_are_patched() -> None:

@@ -54,6 +54,7 @@ process_threads: _contract.Threads = mainspring._process.threads
 runs_submitting: _contract.Submitting = mainspring._runs.submitting
 trigger_class: _contract.TriggerClasses = mainspring._trigger_class
 events: _contract.Events = mainspring.events
+executors_base: _contract.TimeNames = mainspring.executors.base  # type: ignore[assignment]
 executors_base_tells: _contract.RunTells = mainspring.executors.base.Tells
 jobstores_base: _contract.StoreErrors = mainspring.jobstores.base
 schedulers_base: _contract.TimeNames = mainspring.schedulers.base  # type: ignore[assignment]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from mainspring._logs import message, names_caller
 from mainspring._mainspring import call_listeners
 from mainspring._process.fork import note_fork
-from mainspring._scheduler.listeners import Listener, Listeners
+from mainspring._scheduler.listeners import Listener, Listeners, discard, mask_of
 from mainspring._scheduler.plugins import EXECUTORS, JOBSTORES, TRIGGERS, Plugin
 from mainspring._scheduler.registry import Registry
 from mainspring._scheduler.replaced import TELLING, native_store
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 _NOTHING = nullcontext()
 
 
+EXECUTOR_REGISTRY = Registry[BaseExecutor]("executor", "an", BaseExecutor)  # type: ignore[type-abstract]
+JOBSTORE_REGISTRY = Registry[BaseJobStore]("job store", "a", BaseJobStore)  # type: ignore[type-abstract]
+
+
 class SchedulerParts(metaclass=ABCMeta):
     """What a scheduler consists of, and how its parts are added, removed, started and stopped."""
 
@@ -64,9 +68,9 @@ class SchedulerParts(metaclass=ABCMeta):
     def __init__(self) -> None:
         super().__init__()
         self._state = STATE_STOPPED
-        self._executors = Registry[BaseExecutor]("executor", "an", BaseExecutor)  # type: ignore[type-abstract]
-        self._jobstores = Registry[BaseJobStore]("job store", "a", BaseJobStore)  # type: ignore[type-abstract]
-        self._listeners = Listeners()
+        self._executors: dict[str, BaseExecutor] = {}
+        self._jobstores: dict[str, BaseJobStore] = {}
+        self._listeners: Listeners = []
         self._make_locks()
 
     @abstractmethod
@@ -120,7 +124,8 @@ class SchedulerParts(metaclass=ABCMeta):
         """
         note_fork()
         with self._executors_lock:
-            added = self._executors.add(
+            added = EXECUTOR_REGISTRY.add(
+                self._executors,
                 executor,
                 alias,
                 lambda plugin: self._create_plugin_instance("executor", plugin, executor_opts),
@@ -157,7 +162,8 @@ class SchedulerParts(metaclass=ABCMeta):
         """
         note_fork()
         with self._jobstores_lock:
-            added = self._jobstores.add(
+            added = JOBSTORE_REGISTRY.add(
+                self._jobstores,
                 jobstore,
                 alias,
                 lambda plugin: self._create_plugin_instance("jobstore", plugin, jobstore_opts),
@@ -192,13 +198,13 @@ class SchedulerParts(metaclass=ABCMeta):
         :param mask: the ``EVENT_*`` codes it wants, joined by ``|``
         """
         with self._listeners_lock:
-            self._listeners.add(callback, mask)
+            self._listeners.append((callback, mask))
             self._engine.set_listener_mask(self._listener_mask())
 
     def remove_listener(self, callback: Listener) -> None:
         """Have a function not called any more, under whatever mask it was added."""
         with self._listeners_lock:
-            self._listeners.discard(callback)
+            discard(self._listeners, callback)
             self._engine.set_listener_mask(self._listener_mask())
 
     def _make_locks(self) -> None:
@@ -242,11 +248,11 @@ class SchedulerParts(metaclass=ABCMeta):
 
     def _lookup_executor(self, alias: str) -> BaseExecutor:
         """Return the executor under an alias; KeyError if there is none."""
-        return self._executors.lookup(alias)
+        return EXECUTOR_REGISTRY.lookup(self._executors, alias)
 
     def _lookup_jobstore(self, alias: str) -> BaseJobStore:
         """Return the job store under an alias; KeyError if there is none."""
-        return self._jobstores.lookup(alias)
+        return JOBSTORE_REGISTRY.lookup(self._jobstores, alias)
 
     def _dispatch_event(self, event: SchedulerEvent) -> None:
         """Call the listeners that want this event; what they raise is logged.
@@ -282,7 +288,7 @@ class SchedulerParts(metaclass=ABCMeta):
         """Return the codes of the events that are to be made."""
         if self._is_replaced("_dispatch_event"):
             return EVENT_ALL
-        return self._listeners.mask()
+        return mask_of(self._listeners)
 
     def _pool_for(self, executor: BaseExecutor) -> WorkerPool | None:
         """Return the pool with which the engine runs an executor's jobs by itself.

@@ -1,15 +1,18 @@
-"""The executors or the job stores of a scheduler, by their alias."""
+"""The rules by which a scheduler has executors and job stores under aliases.
+
+What a scheduler has is a plain dictionary: programs put one of their own in its place, as with APScheduler.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-class Registry(dict[str, T]):
-    """What is added to a scheduler under an alias.
+class Registry(Generic[T]):
+    """What may be added to a scheduler under an alias.
 
     :param kind: what it is, for messages
     :param article: the article of that
@@ -17,18 +20,17 @@ class Registry(dict[str, T]):
     """
 
     def __init__(self, kind: str, article: str, base: type[T]) -> None:
-        super().__init__()
         self.kind = kind
         self._one = f"{article} {kind}"
         self.base = base
 
-    def add(self, given: T | str, alias: str, create: Callable[[str], T]) -> T:
-        """Add an instance, or what ``create`` makes of the alias of a plugin, and return it.
+    def add(self, known: dict[str, T], given: T | str, alias: str, create: Callable[[str], T]) -> T:
+        """Add an instance, or what ``create`` makes of the alias of a plugin, to ``known``, and return it.
 
         :raises ValueError: if there is one under this alias
         :raises TypeError: if ``given`` is something else
         """
-        if alias in self:
+        if alias in known:
             raise ValueError(f'This scheduler already has {self._one} by the alias of "{alias}"')
         if isinstance(given, self.base):
             added = given
@@ -38,12 +40,12 @@ class Registry(dict[str, T]):
             raise TypeError(
                 f"Expected {self._one} instance or a string, got {type(given).__name__} instead"
             )
-        self[alias] = added
+        known[alias] = added
         return added
 
-    def lookup(self, alias: str) -> T:
+    def lookup(self, known: dict[str, T], alias: str) -> T:
         """Return what is under an alias; KeyError if there is nothing."""
         try:
-            return self[alias]
+            return known[alias]
         except KeyError:
             raise KeyError(f"No such {self.kind}: {alias}") from None

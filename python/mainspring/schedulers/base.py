@@ -22,6 +22,7 @@ from mainspring._runs.submissions import Submission
 from mainspring._scheduler.configuration import JOB_DEFAULTS, configured, nest, warn_of_unknown
 from mainspring._scheduler.frozen import warn_of_frozen_time
 from mainspring._scheduler.jobs import SchedulerJobs
+from mainspring._scheduler.parts import EXECUTOR_REGISTRY, JOBSTORE_REGISTRY
 from mainspring._scheduler.plans import first_fire_time
 from mainspring._scheduler.registry import Registry
 from mainspring._scheduler.replaced import native_store
@@ -329,10 +330,10 @@ class BaseScheduler(SchedulerJobs):
         }
 
         self._executors.clear()
-        for alias, executor in self._configured(self._executors, config, "executor"):
+        for alias, executor in self._configured(EXECUTOR_REGISTRY, config, "executor"):
             self.add_executor(executor, alias)
         self._jobstores.clear()
-        for alias, store in self._configured(self._jobstores, config, "jobstore"):
+        for alias, store in self._configured(JOBSTORE_REGISTRY, config, "jobstore"):
             self.add_jobstore(store, alias)
 
     def _configured(

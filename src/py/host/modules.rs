@@ -60,6 +60,7 @@ pub struct TimeNames {
     found: Once<Py<PyModule>>,
 }
 
+pub static EXECUTORS: TimeNames = TimeNames::of("mainspring.executors.base");
 pub static SCHEDULERS: TimeNames = TimeNames::of("mainspring.schedulers.base");
 pub static CALENDAR_INTERVAL: TimeNames = TimeNames::of("mainspring.triggers.calendarinterval");
 pub static CRON: TimeNames = TimeNames::of("mainspring.triggers.cron");
