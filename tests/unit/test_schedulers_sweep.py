@@ -12,6 +12,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from mainspring._scheduler.replaced import native_pool, native_store
+from mainspring._scheduler.sweep import StoreSweeper
 from mainspring.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -350,6 +351,32 @@ class TestThread:
         assert events.wait_for(EVENT_JOB_EXECUTED)[0].retval == "of start"
         background.add_job(context_jobs.read_in_coroutine, jobstore="slow", id="coroutine")
         assert events.wait_for(EVENT_JOB_EXECUTED, 2)[1].retval == "of start"
+
+    def test_is_waited_for_by_a_start_after_it_has_shut_the_scheduler_down(
+        self, background: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # It holds the lock of its store meanwhile, and the jobs that have been pending are put there.
+        stopped, about_to_wait = threading.Event(), threading.Event()
+
+        def listener(event: Any) -> None:
+            if not stopped.is_set():
+                background.shutdown(wait=False)
+                stopped.set()
+                assert about_to_wait.wait(PATIENCE)
+
+        def wait_for_former() -> None:
+            about_to_wait.set()
+            StoreSweeper.wait_for_former(background._sweeper)
+
+        background.add_listener(listener, EVENT_JOB_REMOVED)
+        for id_ in "ab":
+            background.add_job(nothing, "date", run_date=PAST, jobstore="slow", id=id_)
+        background.start()
+        assert stopped.wait(PATIENCE)
+        background.add_job(nothing, "interval", hours=1, jobstore="slow", id="pending")
+        monkeypatch.setattr(background._sweeper, "wait_for_former", wait_for_former)
+        background.start()
+        assert "pending" in {job.id for job in background.get_jobs()}
 
 
 class TestNative:

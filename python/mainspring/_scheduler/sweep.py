@@ -4,8 +4,9 @@ Ground rules:
 
 - One thread sweeps all of a scheduler's Python stores; it is started when there is such a store,
   and neither the timer thread nor an event loop ever waits for it.
-- A store's lock is held while that store is swept, and no other lock is waited for meanwhile
-  except the executors' own.
+- A store's lock is held while that store is swept. Within it the executors' own locks are waited for, and,
+  where a job is removed, the scheduler's lock of its job stores. A start takes these the other way round, for
+  the jobs that have been pending: it waits for the end of a thread that has swept before.
 - ``_lock`` guards ``_thread`` and ``_context`` and is never held during a sweep. A thread goes on for
   as long as it is the ``_thread``. Each has a flag of its own that wakes it.
 - What a thread waits for is made with it: eventlet, which may patch the library of a scheduler that there
@@ -56,6 +57,8 @@ class StoreSweeper:
         self._scheduler = scheduler
         self._lock = threading.RLock()
         self._thread: OwnThread | None = None
+        #: One that has been told to end by itself, in a listener.
+        self._former: OwnThread | None = None
         self._woken = Flag()
         self._context: Context | None = None
         # Last run time handed to an executor, for the jobs whose store could not take that in.
@@ -100,12 +103,21 @@ class StoreSweeper:
         with self._lock:
             thread, self._thread, self._context = self._thread, None, None
             self._woken.set()
+        if thread is not None and thread.is_current():
+            self._former = thread
+        elif thread is not None:
+            thread.join()
+
+    def wait_for_former(self) -> None:
+        """Wait for the end of a thread that has been stopped by itself, unless this is that thread."""
+        thread = self._former
         if thread is not None and not thread.is_current():
             thread.join()
+            self._former = None
 
     def leave_to_parent(self) -> None:
         """In a forked child: touch nothing; if it is this thread that forked, end it."""
-        self._thread = None
+        self._thread = self._former = None
 
     def _run(self, woken: Flag) -> None:
         while True:

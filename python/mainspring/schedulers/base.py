@@ -175,6 +175,7 @@ class BaseScheduler(SchedulerJobs):
         if self._clock._is_the_systems:
             warn_of_frozen_time()
         self._stopped_by_itself = False
+        self._sweeper.wait_for_former()
         with ExitStack() as undo:
             with self._executors_lock:
                 if "default" not in self._executors:
