@@ -1,8 +1,9 @@
 //! The hub of one scheduler: takes what the engine hands over and sends it where it runs.
 //!
-//! Ground rules: `dispatch` runs on the timer thread, detached from Python, and takes only the read locks
-//! of `stores` and `executors`, which attached threads write to for the length of an assignment, running no
-//! Python code meanwhile. Nothing of Python is dropped under a lock.
+//! Ground rules: `dispatch` and `tick` run on the timer thread, detached from Python. They take the read locks of
+//! `executors` and `coroutines`, and one after the other the locks of queues, each for a few moves. Attached threads
+//! write to `stores`, `executors` and `coroutines` for the length of an assignment, and look into `scheduler` for that of
+//! a look; they run no Python code meanwhile. Nothing of Python is dropped under a lock.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -190,7 +191,10 @@ impl Hub {
     }
 
     pub fn set_coroutines(&self, inbox: Option<Arc<Inbox>>) {
-        *self.coroutines.write().unwrap_or_else(PoisonError::into_inner) = inbox;
+        let mut coroutines = self.coroutines.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *coroutines, inbox);
+        drop(coroutines);
+        drop(old);
     }
 
     /// The inbox of the loop that runs coroutine jobs.

@@ -4,7 +4,7 @@
 //! descriptor stays readable, so the loop comes back after it has run its own callbacks.
 //!
 //! Ground rules: `queue` is locked for the length of a few moves, never while Python code runs. `waker` is locked for
-//! one system call, and `queue` never while it is. `bound` and `tasks` are touched by attached threads only, and
+//! one system call, also by a thread that has `queue`; a thread that has `waker` never waits for `queue`. `bound` and `tasks` are touched by attached threads only, and
 //! nothing of Python is dropped under their locks.
 
 use std::collections::VecDeque;
