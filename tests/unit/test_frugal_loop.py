@@ -106,6 +106,7 @@ def test_signals(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_until_complete(loop.shutdown_default_executor())
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of policies, from CPython 3.14 on
 def test_a_loop_of_another_policy_is_kept() -> None:
     class Loop(asyncio.SelectorEventLoop):
         pass

@@ -42,11 +42,10 @@ def no_current_loop() -> Iterator[None]:
     """Run a test in a thread that has no current loop, and clean up what it leaves."""
     asyncio.set_event_loop(None)
     yield
-    policy = asyncio.get_event_loop_policy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            policy.get_event_loop().close()
+            asyncio.get_event_loop_policy().get_event_loop().close()
         except RuntimeError:
             pass
     asyncio.set_event_loop(None)
