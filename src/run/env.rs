@@ -233,20 +233,21 @@ impl<'py> Env<'py> {
             // The parent tells of its runs, a forked child does not.
             return Ok(());
         }
+        let copy = || {
+            let copy = |context: &Bound<'py, PyAny>| context.call_method0(intern!(self.py, "copy"));
+            context.map(copy).transpose()
+        };
         if self.defers_events && self.hub.control.has_loop() {
             // As it is now: the run goes on meanwhile.
-            let copy = |context: &Bound<'py, PyAny>| context.call_method0(intern!(self.py, "copy"));
-            let context = context.map(copy).transpose()?.map(Bound::unbind);
+            let context = copy()?.map(Bound::unbind);
             self.hub.control.push(vec![Work::Event(event.clone().unbind(), context)]);
             return Ok(());
         }
         let told = match self.listeners()? {
             Some(listeners) => {
                 // In a copy, as in `tell_in`.
-                let copy = |context: &Bound<'py, PyAny>| context.call_method0(intern!(self.py, "copy"));
-                let context = context.map(copy).transpose()?;
                 let failed = || self.scheduler.note_failed_listener();
-                tell_listeners(listeners, event, context.as_ref(), failed)
+                tell_listeners(listeners, event, copy()?.as_ref(), failed)
             }
             None => {
                 let dispatch = self.scheduler.dispatch_event()?;
