@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.loops.apps import APPS, App
+from tests.loops.dispatching import NoReaderLoop
 from tests.loops.heard import Heard
 
 if sys.platform != "win32":
@@ -62,20 +63,6 @@ def fresh_loop() -> Iterator[asyncio.AbstractEventLoop]:
     if not loop.is_closed():
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
-
-
-class NoReaderLoop(asyncio.SelectorEventLoop):
-    """A loop that cannot watch file descriptors, as Windows' Proactor loop."""
-
-    def __init__(self) -> None:
-        self._refuses = False
-        super().__init__()
-        self._refuses = True
-
-    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
-        if self._refuses:
-            raise NotImplementedError
-        return super().add_reader(fd, callback, *args)
 
 
 CALLERS_LOOPS: list[Callable[[], Any]] = [asyncio.SelectorEventLoop, NoReaderLoop]

@@ -16,6 +16,20 @@ uvloop = pytest.importorskip("uvloop", reason="uvloop has no wheel for this plat
 WAIT = 30
 
 
+class NoReaderLoop(asyncio.SelectorEventLoop):
+    """A loop that cannot watch file descriptors, as Windows' Proactor loop."""
+
+    def __init__(self) -> None:
+        self._refuses = False
+        super().__init__()
+        self._refuses = True
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+        if self._refuses:
+            raise NotImplementedError
+        return super().add_reader(fd, callback, *args)
+
+
 class Recorder:
     """Collects events and lets the test wait for some."""
 

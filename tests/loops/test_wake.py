@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mainspring import AsyncIOScheduler
+from tests.loops.dispatching import NoReaderLoop
 
 WAIT = 30
 
@@ -29,21 +30,11 @@ class TellingLoop(asyncio.SelectorEventLoop):
         return super().call_soon_threadsafe(callback, *args, **options)
 
 
-class NoReaderLoop(TellingLoop):
-    """One that cannot watch file descriptors, as Windows' Proactor loop."""
-
-    def __init__(self) -> None:
-        self._refuses = False
-        super().__init__()
-        self._refuses = True
-
-    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
-        if self._refuses:
-            raise NotImplementedError
-        return super().add_reader(fd, callback, *args)
+class NoReaderTellingLoop(NoReaderLoop, TellingLoop):
+    """One that cannot watch file descriptors."""
 
 
-LOOPS: list[Callable[[], Any]] = [TellingLoop, NoReaderLoop]
+LOOPS: list[Callable[[], Any]] = [TellingLoop, NoReaderTellingLoop]
 if sys.platform != "win32":
     import uvloop
 
@@ -70,7 +61,7 @@ async def fires(scheduler: AsyncIOScheduler, count: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no loop there can watch a descriptor of ours")
-@pytest.mark.parametrize(("cls", "asks"), [(TellingLoop, False), (NoReaderLoop, True)])
+@pytest.mark.parametrize(("cls", "asks"), [(TellingLoop, False), (NoReaderTellingLoop, True)])
 def test_a_loop_that_watches_descriptors_is_woken_without_python(
     cls: type[TellingLoop], asks: bool
 ) -> None:
