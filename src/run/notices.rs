@@ -117,7 +117,8 @@ pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
     let tell = || {
         if env.wants(code::JOB_REMOVED) {
             let alias = attached.alias.bind(env.py);
-            let event = host::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
+            let code = code::object(env.py, code::JOB_REMOVED)?;
+            let event = host::job_event(env.py)?.call1((code, id(), alias))?;
             env.dispatch(&event, None)?;
         }
         env.log_info(Caller::RemoveJob, || Ok(("Removed job %s", id())))

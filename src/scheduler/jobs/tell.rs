@@ -108,7 +108,7 @@ impl Open {
     ) -> PyResult<()> {
         let py = job_id.py();
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(()) };
-        let event = host::job_event(py)?.call1((code, job_id, alias))?;
+        let event = host::job_event(py)?.call1((code::object(py, code)?, job_id, alias))?;
         if self.hooks.tell || (self.hooks.tell_on_loop && cpython::a_loop_runs_here(py)?) {
             return scheduler.dispatch_event()?.call1((event,)).map(drop);
         }
