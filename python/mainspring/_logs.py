@@ -29,7 +29,7 @@ _SHORTCUT: Final = ("info", "isEnabledFor", "_log", "findCaller")
 
 
 def is_plain(logger: Logger) -> bool:
-    """Tell whether a logger does nothing for a message but make a record, which names the caller, and handle it.
+    """Tell whether a logger does nothing but make a record that names the caller, and handle it.
 
     So it does unless a program has put methods of its own in the place of those that search the stack for the
     caller, or has switched the search off.

@@ -225,8 +225,13 @@ impl<'py> Spec<'py> {
             Some(given) if given.is_none() => fields.next_run_time = Some(None),
             Some(_) => return Ok(None),
         }
-        let (record, trigger) = (Arc::clone(&self.record), Arc::clone(core));
-        Ok(Some(Job::pending_in(scheduler, fields, Added { record, trigger, route: self.route })))
+        // One of its own, which the garbage collector sees: no store owns a job that pends.
+        let record = match Arc::strong_count(&self.record) {
+            1 => Arc::clone(&self.record),
+            _ => Arc::new(self.record.clone_ref(scheduler.py())),
+        };
+        let added = Added { record, trigger: Arc::clone(core), route: self.route };
+        Ok(Some(Job::pending_in(scheduler, fields, added)))
     }
 }
 
