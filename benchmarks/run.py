@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Unless --rounds or the workload says otherwise.
 ROUNDS = 5
 #: In seconds, for one measurement.
-TIMEOUT = 1_800
+TIMEOUT = 600
 #: Begins what a result says of a measurement that went wrong, in place of figures.
 FAILED = "failed: "
 #: What one measures for oneself is not for the repository.
