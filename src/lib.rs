@@ -42,6 +42,10 @@ mod _mainspring {
     #[pymodule_export]
     use crate::run::report::error_event;
     #[pymodule_export]
+    use crate::run::told::{
+        added_event, log_added, log_removed, modified_event, removed_event, skipped_event, submitted_event,
+    };
+    #[pymodule_export]
     use crate::scheduler::engine::{Engine, noted};
     #[pymodule_export]
     use crate::scheduler::jobs::NativeJobs;

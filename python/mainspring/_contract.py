@@ -217,6 +217,9 @@ class SweptScheduler(Protocol):
     def _remove_ended_job(self, job_id: str, alias: str | None) -> None:
         """Remove a job whose trigger has ended."""
 
+    def _note_removal(self, job_id: str) -> None:
+        """Log that a due job has been removed meanwhile."""
+
     def _listener_mask(self) -> int:
         """Return the codes of the events that a listener wants."""
 

@@ -17,8 +17,9 @@ use crate::py::host;
 use crate::py::tell::{Arguments, Caller};
 use crate::py::text;
 use crate::run::env::{Env, Later};
-use crate::run::report::{self, Teller, code};
+use crate::run::report::{Teller, code};
 use crate::run::steps::{self, Submission};
+use crate::run::told::{self, SubmissionEvent};
 
 impl Run {
     /// Takes a firing over. `None`, with its instance slot given back, when its store is gone.
@@ -68,7 +69,7 @@ impl Run {
     pub fn tell_submitted(&mut self, env: &Env<'_>) {
         if env.wants(code::JOB_SUBMITTED) {
             env.never_fails(self.context(env).and_then(|context| {
-                let event = self.submission_event(env, code::JOB_SUBMITTED)?;
+                let event = self.submission_event(env, told::submitted_event)?;
                 env.dispatch(&event, Some(&context))
             }));
         }
@@ -76,13 +77,18 @@ impl Run {
 
     /// EVENT_JOB_SUBMITTED, if it is wanted, and the context to tell of it in beside the run.
     pub fn submitted<'py>(&mut self, env: &Env<'py>) -> Option<Later<'py>> {
-        let event = || Ok((self.submission_event(env, code::JOB_SUBMITTED)?, self.own_context(env)?));
+        let event = || Ok((self.submission_event(env, told::submitted_event)?, self.own_context(env)?));
         env.wants(code::JOB_SUBMITTED).then(event)?.map_err(|error| env.never_fails(Err(error))).ok()
     }
 
-    /// An event about the whole submission.
-    pub fn submission_event<'py>(&mut self, env: &Env<'py>, code: u32) -> PyResult<Bound<'py, PyAny>> {
-        report::submission_event(&Going::with(self, env), code)
+    /// An event about the whole submission, as `event` makes it of the job's id, its store's alias and the run times.
+    pub fn submission_event<'py>(
+        &self,
+        env: &Env<'py>,
+        event: SubmissionEvent,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (id, alias) = (text::string(env.py, &self.seen.id), self.store.alias.bind(env.py));
+        event(&id, alias, self.datetimes(env)?.as_any())
     }
 
     /// A handle on the job, for log records and for Python executors.
@@ -192,10 +198,6 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
     fn run_time(&self, index: usize) -> PyResult<Bound<'py, PyAny>> {
         let at = self.run.run_times().get(index).copied().unwrap_or(UtcMicros::MIN);
         self.run.datetime(self.env, at)
-    }
-
-    fn count(&self) -> usize {
-        self.run.run_times().len()
     }
 
     fn logs_info(&self) -> PyResult<bool> {

@@ -16,13 +16,13 @@ use crate::dispatch::loop_queue::Work;
 use crate::dispatch::run::Run;
 use crate::job::seen::Seen;
 use crate::py::error::raised;
-use crate::py::host;
 use crate::py::imports;
 use crate::py::tell::{self, Caller};
 use crate::py::text;
 use crate::run::env::{self, Env};
 use crate::run::native::peek;
 use crate::run::report::code;
+use crate::run::told;
 use crate::trigger::PythonJitter;
 
 /// Handles what came to the control loop, but for the runs that it makes itself. What goes wrong stops nothing.
@@ -77,7 +77,7 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> P
         Firing { store, key, route: 0, misfire_grace_seconds: None, run_times, attempt: 1, last: false };
     // A run that owns no instance slot, to tell of the job.
     let Some((store, seen)) = peek(env, &firing) else { return Ok(()) };
-    let mut run = Run::new(firing, store, seen);
+    let run = Run::new(firing, store, seen);
     env.hub.ends.skipped(run.run_times().len());
     let now = env.hub.clock.now();
     for &at in run.run_times() {
@@ -88,7 +88,7 @@ fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> P
     let log = env.scheduler.log_skipped()?;
     env.never_fails(tell::tell_in(context.as_ref(), &log, &about, None));
     if env.wants(code::JOB_MAX_INSTANCES) {
-        let event = run.submission_event(env, code::JOB_MAX_INSTANCES)?;
+        let event = run.submission_event(env, told::skipped_event)?;
         env.dispatch(&event, context.as_ref())?;
     }
     Ok(())
@@ -113,14 +113,13 @@ pub fn ended(env: &Env<'_>, store: StoreId, key: JobKey) {
 /// Tells of a job whose trigger has ended what `remove_job` would tell, and gives its key back.
 pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
     env.batch.release(attached, key);
-    let id = || text::string(env.py, id);
+    let id = text::string(env.py, id).into_any();
     let tell = || {
         if env.wants(code::JOB_REMOVED) {
             let alias = attached.alias.bind(env.py);
-            let event = host::job_event(env.py)?.call1((code::JOB_REMOVED, id(), alias))?;
-            env.dispatch(&event, None)?;
+            env.dispatch(&told::removed_event(&id, alias)?, None)?;
         }
-        env.log_info(Caller::RemoveJob, || Ok(("Removed job %s", id())))
+        env.log_info(Caller::RemoveJob, || Ok(told::removed(&id)))
     };
     env.never_fails(tell());
 }

@@ -153,10 +153,6 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
         Ok(self.run.run_times[index].bind(self.py).clone())
     }
 
-    fn count(&self) -> usize {
-        self.run.run_times.len()
-    }
-
     /// The logger knows.
     fn logs_info(&self) -> PyResult<bool> {
         Ok(true)

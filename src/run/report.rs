@@ -3,7 +3,7 @@
 use mainspring_core::job::Ended;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyString};
 
 use crate::dispatch::run::Outcome;
 use crate::py::error::raised;
@@ -40,9 +40,6 @@ pub trait Teller<'py> {
     fn alias(&self) -> PyResult<Bound<'py, PyAny>>;
 
     fn run_time(&self, index: usize) -> PyResult<Bound<'py, PyAny>>;
-
-    /// How many run times there are.
-    fn count(&self) -> usize;
 
     /// Whether records of level INFO are to be made.
     fn logs_info(&self) -> PyResult<bool>;
@@ -204,13 +201,4 @@ pub fn error_event<'py>(
     execution_event(code::JOB_ERROR, job_id, alias, run_time, |options| {
         exception_in(options, exception, traceback)
     })
-}
-
-/// EVENT_JOB_SUBMITTED and the like: an event about the whole submission.
-pub fn submission_event<'py>(run: &impl Teller<'py>, code: u32) -> PyResult<Bound<'py, PyAny>> {
-    let run_times = PyList::empty(run.py());
-    for index in 0..run.count() {
-        run_times.append(run.run_time(index)?)?;
-    }
-    host::job_submission_event(run.py())?.call1((code, run.id()?, run.alias()?, run_times))
 }

@@ -65,6 +65,11 @@ class Tells:
     def run_coroutine_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
         log(*args, **options)
 
+    @staticmethod
+    def _run_job_error(log: Callable[..., object], job_id: str, exc_info: Any) -> None:
+        """Log what has kept a run, or the events of one, from reaching the executor."""
+        log("Error running job %s", job_id, exc_info=exc_info)
+
 
 class MaxInstancesReachedError(Exception):
     """Raised when a job is submitted while as many of its runs as it allows are going on.
@@ -202,7 +207,7 @@ class BaseExecutor(metaclass=ABCMeta):
         Where several submissions of a job are going on it is taken for the oldest's.
         """
         submission = self._release_instance(job_id)
-        self._logger.error("Error running job %s", job_id, exc_info=(type(exc), exc, traceback))
+        Tells._run_job_error(self._logger.error, job_id, (type(exc), exc, traceback))
         if submission is not None:
             self._tell(submission.errors(exc, traceback))
 
