@@ -26,6 +26,8 @@ mod _mainspring {
     #[pymodule_export]
     use crate::job::due::{coalesced_run, same_fire_times};
     #[pymodule_export]
+    use crate::job::function::returns_awaitable;
+    #[pymodule_export]
     use crate::job::handle::Job;
     #[pymodule_export]
     use crate::process::exit::wait_for_loops;

@@ -9,6 +9,7 @@ use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 
 use crate::job::fields::{Field, Fields, unset};
+use crate::job::function::returns_awaitable;
 use crate::job::record::{self, Record, Route, Store};
 use crate::py::host::Scheduler;
 use crate::py::text;
@@ -89,7 +90,7 @@ pub fn new_job(
     };
     let route = Route {
         executor: record::executor_number(&text::of(executor)?),
-        coroutine: record::is_coroutine_function(func)?,
+        coroutine: returns_awaitable(func)?,
     };
     let zone = trigger::trigger_zone(trigger)?;
     Ok(NewJob {

@@ -96,6 +96,13 @@ macro_rules! fields {
                 Ok(())
             }
 
+            /// What a change gives one field, and no other.
+            pub fn checked(field: Field, given: &Bound<'_, PyAny>) -> PyResult<Self> {
+                let mut this = Self::default();
+                this.check(field, given)?;
+                Ok(this)
+            }
+
             /// Takes a field out, for the caller to drop.
             #[must_use]
             pub fn take(&mut self, field: Field) -> Self {

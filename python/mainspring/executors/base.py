@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._clock import clock_of
 from mainspring._logs import get_logger, names_caller
-from mainspring._mainspring import Engine, RunSteps, WorkerPool, keep_for_ever
+from mainspring._mainspring import Engine, RunSteps, WorkerPool, keep_for_ever, returns_awaitable
 from mainspring._runs.coroutine_run import CoroutineRun, raise_exit_of_program, wait_for
 from mainspring._runs.run import (
     Runs,
@@ -23,7 +23,6 @@ from mainspring._runs.run import (
     go_on,
     noted_run,
     raise_cancelled,
-    returns_awaitable,
     runs_of,
 )
 from mainspring._runs.submissions import Submission, Submissions, exception_of, failing

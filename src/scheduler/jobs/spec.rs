@@ -165,9 +165,9 @@ impl<'py> Spec<'py> {
         let policy = Fields::checked_policy(call.open.defaults, |field| defined(given.get(field)))?;
         let id = match given.something(Field::id) {
             None => ids::new_id(py)?,
-            Some(id) => match nonempty(id)? {
-                Some(id) => text::of(id)?.into(),
-                None => return Ok(None),
+            Some(id) => match Fields::checked(Field::id, id)?.id {
+                Some(id) if !id.is_empty() => id,
+                _ => return Ok(None),
             },
         };
         if fields().any(|field| is_for_records_alone(field) && given.something(field).is_some()) {
@@ -365,13 +365,6 @@ pub fn something<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bo
 fn defined<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> PyResult<Option<&'a Bound<'py, PyAny>>> {
     match given {
         Some(given) if !given.is(host::undefined(given.py())?) => Ok(Some(given)),
-        _ => Ok(None),
-    }
-}
-
-pub fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<'py, PyString>>> {
-    match given.cast_exact::<PyString>() {
-        Ok(text) if !text.is_empty()? => Ok(Some(text)),
         _ => Ok(None),
     }
 }
