@@ -264,7 +264,8 @@ impl<'py> Env<'py> {
         if let Some(known) = self.listeners.get() {
             return Ok(known.as_ref());
         }
-        let listeners = self.scheduler.direct_listeners()?;
+        let is_direct = self.scheduler.telling()?.is_direct_here(self.py)?;
+        let listeners = is_direct.then(|| self.scheduler.listeners()).transpose()?;
         Ok(self.listeners.get_or_init(|| listeners).as_ref())
     }
 

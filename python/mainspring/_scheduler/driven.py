@@ -135,10 +135,6 @@ class DrivenScheduler(BaseScheduler):
         replaced = _ORIGINALS.replaced_in(self)
         if not self._clock._is_the_systems:  # which alone is read there
             replaced |= JOB_HOOKS.keys()
-        if any(self._is_replaced(hook) for hook in TELLING):
-            replaced.add("tell")
-        if self._is_replaced("_calling_out"):
-            replaced.add("tell on a loop")
         if not all(looks_up_natively(store) for store in list(self._jobstores.values())):
             replaced.add("others")
         pends = None if self._adds_pending else not self._stores_are_open()

@@ -266,9 +266,14 @@ class SchedulerParts(metaclass=ABCMeta):
             with self._calling_out():
                 call_listeners(self._listeners, event, self._note_failed_listener)
 
-    def _direct_listeners(self) -> Listeners | None:
-        """Return the listeners, unless what calls them has been replaced, which is to do it then."""
-        return None if any(map(self._is_replaced, (*TELLING, "_calling_out"))) else self._listeners
+    def _tells_directly(self) -> bool | None:
+        """Tell whether the binding may call the listeners itself: no program has replaced what does.
+
+        ``None``: where no loop runs in the thread, which would have to be hidden from them.
+        """
+        if any(map(self._is_replaced, TELLING)):
+            return False
+        return None if self._is_replaced("_calling_out") else True
 
     def _note_failed_listener(
         self, callback: Listener, event: SchedulerEvent, exc: BaseException

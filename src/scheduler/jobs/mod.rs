@@ -29,7 +29,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::job::fields::{Field, Fields, Place};
-use crate::py::host::{Scheduler, cpython};
+use crate::py::host::{Scheduler, Telling, cpython};
 use crate::py::imports;
 use crate::scheduler::engine::Engine;
 use crate::time::zone::TimeZone;
@@ -66,10 +66,6 @@ struct Hooks {
     within_put: bool,
     /// A step that finds, changes or removes jobs, or adds one of many.
     others: bool,
-    /// The step that hands an event to the listeners, or one that it calls.
-    tell: bool,
-    /// The step that hands an event to the listeners where a loop runs in the calling thread, or one that it calls.
-    tell_on_loop: bool,
 }
 
 impl Hooks {
@@ -79,12 +75,10 @@ impl Hooks {
             put: replaced.contains("put")?,
             within_put: replaced.contains("within put")?,
             others: replaced.contains("others")?,
-            tell: replaced.contains("tell")?,
-            tell_on_loop: replaced.contains("tell on a loop")?,
         })
     }
 
-    /// Whether there is one in the way of anything but telling.
+    /// Whether there is one.
     fn any(&self) -> bool {
         self.trigger || self.put || self.within_put || self.others
     }
@@ -103,6 +97,7 @@ enum Adding {
 /// What is known of a scheduler that may be served here.
 struct Open {
     hooks: Hooks,
+    telling: Telling,
     adding: Adding,
     /// Whether its loop is a guess, so that it must know of each call in which thread it is.
     guesses: bool,
@@ -150,6 +145,7 @@ impl Open {
         let default_executor = cpython::default_executor(&event_loop)?;
         Ok(Self {
             hooks,
+            telling: scheduler.telling()?,
             adding,
             guesses,
             defaults: defaults.whole_policy()?,

@@ -98,7 +98,7 @@ impl Open {
     fn dispatch(&self, engine: &Engine, event: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = event.py();
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(()) };
-        if self.hooks.tell || (self.hooks.tell_on_loop && cpython::a_loop_runs_here(py)?) {
+        if !self.telling.is_direct_here(py)? {
             return scheduler.dispatch_event()?.call1((event,)).map(drop);
         }
         tell_listeners(&scheduler.listeners()?, event, None, || scheduler.note_failed_listener())
