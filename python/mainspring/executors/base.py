@@ -1,4 +1,16 @@
-"""The interface of an executor, and the functions that run one submission of a job."""
+"""The interface of an executor, and the functions that run one submission of a job.
+
+Ground rules:
+
+- Jobs are submitted by the thread of the control loop, and by that which sweeps the stores written in
+  Python. A submission ends in whichever thread its run does.
+- ``_lock``, re-entrant and made by ``start()``, guards ``_instances`` and ``_submissions``. It is held,
+  as in 3.x, while a job is submitted: an executor that calls the function then and there has its
+  listeners called under it, too. Else it is held for single changes, and nothing is told under it.
+- ``_coroutine_runs`` gets a run in the thread that submits it and loses it on the loop; others read a
+  copy. So they do with ``_at_each_end``, whose functions are called without the lock and wait for
+  nothing.
+"""
 
 from __future__ import annotations
 
