@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use mainspring_core::engine::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::engine::{Coroutines, Dispatch, Firing, Item, Placement, Runner, StoreId};
 use mainspring_core::job::Ended;
 use mainspring_core::time::Clock;
 use pyo3::prelude::*;
@@ -38,6 +38,17 @@ pub struct Executor {
     /// loop, too.
     pub calls_here: bool,
     pub logger: Arc<Py<PyAny>>,
+}
+
+impl Executor {
+    /// How an executor runs what it is given. A missing one is asked, which fails and is told of.
+    pub fn runner(executor: Option<&Self>) -> Runner {
+        match executor {
+            Some(Self { pool: Some(_), .. }) => Runner::Pool,
+            Some(Self { calls_here: true, .. }) => Runner::Caller,
+            _ => Runner::Own,
+        }
+    }
 }
 
 pub struct Hub {
@@ -233,16 +244,32 @@ impl Hub {
         self.driver.send(self, firing);
     }
 
-    /// Where an item goes, as [`Hub::deliver`] would send it.
+    /// Where the loop for coroutines is, whose inbox this is, as seen from that of `control`.
+    fn where_coroutines_run(&self, inbox: &Arc<Inbox>) -> Coroutines {
+        match (inbox.has_loop(), Arc::ptr_eq(inbox, &self.control)) {
+            (false, _) => Coroutines::Nowhere,
+            (true, true) => Coroutines::Here,
+            (true, false) => Coroutines::Elsewhere,
+        }
+    }
+
+    /// Whether coroutines run on the loop of `inbox`.
+    pub fn runs_coroutines_on(&self, inbox: &Inbox) -> bool {
+        let coroutines = self.coroutines.read().unwrap_or_else(PoisonError::into_inner);
+        inbox.has_loop() && std::ptr::eq(&**coroutines.as_ref().unwrap_or(&self.control), inbox)
+    }
+
+    /// Where an item is handled, as [`Hub::deliver`] would send it.
     pub fn place_of(&self, item: &Item) -> Place {
         if let Item::Run(firing) = item {
             let route = Route::unpack(firing.route);
-            if let Some(pool) = self.executor(route.executor).and_then(|executor| executor.pool) {
-                let coroutines = self.coroutines();
-                return match route.coroutine && coroutines.has_loop() {
-                    true => Place::Inbox(coroutines),
-                    false => Place::Pool(pool),
-                };
+            let (executor, inbox) = (self.executor(route.executor), self.coroutines());
+            let coroutines = self.where_coroutines_run(&inbox);
+            let placement = Placement::of(route.coroutine, Executor::runner(executor.as_ref()), coroutines);
+            match (placement, executor.and_then(|executor| executor.pool)) {
+                (Placement::Task | Placement::Call, _) => return Place::Inbox(inbox),
+                (Placement::Worker, Some(pool)) => return Place::Pool(pool),
+                _ => {}
             }
         }
         Place::Inbox(Arc::clone(&self.control))
@@ -255,7 +282,7 @@ impl Hub {
         // Nearly always one pool.
         let mut pools: Vec<(Arc<Pool>, Vec<Task>)> = Vec::new();
         let coroutine_inbox = self.coroutines();
-        let same_loop = Arc::ptr_eq(&coroutine_inbox, &self.control);
+        let coroutines = self.where_coroutines_run(&coroutine_inbox);
         let mut runs = 0;
         {
             let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
@@ -269,16 +296,16 @@ impl Hub {
                 };
                 runs += 1;
                 let executor = executors.get(route.executor as usize).and_then(Option::as_ref);
-                let pool = executor.and_then(|e| e.pool.as_ref());
-                let on_loop = pool.is_some() && route.coroutine && coroutine_inbox.has_loop();
-                if pool.is_none() || (on_loop && same_loop) {
+                let placement = Placement::of(route.coroutine, Executor::runner(executor), coroutines);
+                let on_control = placement.is_on_loop() && coroutines == Coroutines::Here;
+                if on_control || placement == Placement::Asked {
                     control.push(Work::Item(item));
                     continue;
                 }
                 // The end is told on the control loop, wherever the last run is.
                 control.extend(item.part_end().map(Work::Item));
-                match (pool, item) {
-                    (Some(pool), Item::Run(firing)) if !on_loop => {
+                match (executor.and_then(|executor| executor.pool.as_ref()), item) {
+                    (Some(pool), Item::Run(firing)) if placement == Placement::Worker => {
                         let task = Task::Run(Arc::clone(self), firing);
                         match pools.iter_mut().find(|(p, _)| Arc::ptr_eq(p, pool)) {
                             Some((_, tasks)) => tasks.push(task),

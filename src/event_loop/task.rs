@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mainspring_core::engine::Runner;
 use mainspring_core::job::Ended;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -103,7 +104,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     /// Calls the function of a run. That of a coroutine only makes it.
     fn call(&self, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
         let route = Route::unpack(run.firing.route);
-        match !route.coroutine && self.env.executor(route.executor)?.calls_here {
+        match !route.coroutine && self.env.executor(route.executor)?.runner == Runner::Caller {
             true => self.call_here(run),
             false => run.seen.record.call(self.env.py),
         }

@@ -20,14 +20,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mainspring_core::engine::{EngineHandle, Firing, Item};
+use mainspring_core::engine::{EngineHandle, Firing, Item, Runner};
 use mainspring_core::random::SplitMix64;
 use mainspring_core::time::{Clock, ManualClock, StepDetector};
 use mainspring_core::{Error, UtcMicros};
 use pyo3::prelude::*;
 
 use crate::dispatch::driver::{Driver, Segment};
-use crate::dispatch::hub::{Hub, Place};
+use crate::dispatch::hub::{Executor, Hub, Place};
 use crate::job::record::{Route, Store};
 use crate::time::on_behalf::OnBehalf;
 
@@ -318,7 +318,7 @@ impl Driver for Drive {
 fn in_order(hub: &Hub, mut item: Item) -> (Item, Option<Item>) {
     if let Item::Run(Firing { last: true, route, .. }) = &item {
         let executor = hub.executor(Route::unpack(*route).executor);
-        if executor.is_some_and(|executor| executor.pool.is_some()) {
+        if Executor::runner(executor.as_ref()) == Runner::Pool {
             if let Some(end) = item.part_end() {
                 return (end, Some(item));
             }
