@@ -8,7 +8,7 @@ use mainspring_core::time::{Clock, SystemClock};
 use pyo3::prelude::*;
 
 use crate::dispatch::hub::{Hub, Place};
-use crate::job::record::Store;
+use crate::job::store::Store;
 use crate::time::on_behalf::OnBehalf;
 
 /// The clock of an engine, and what drives the engine by it. Called attached to Python.

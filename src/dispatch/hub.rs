@@ -22,7 +22,8 @@ use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::tally::Runs;
 use crate::dispatch::watch::Watch;
 use crate::dispatch::worker_queue::{Pool, Task};
-use crate::job::record::{Route, Store};
+use crate::job::record::Route;
+use crate::job::store::Store;
 use crate::process::fork::Origin;
 use crate::py::host::Scheduler;
 

@@ -28,7 +28,8 @@ use pyo3::prelude::*;
 
 use crate::dispatch::driver::{Driver, Segment};
 use crate::dispatch::hub::{Executor, Hub, Place};
-use crate::job::record::{Route, Store};
+use crate::job::record::Route;
+use crate::job::store::Store;
 use crate::time::on_behalf::OnBehalf;
 
 /// What is due at the present instant of a clock, and where the clock goes next.

@@ -6,14 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mainspring_core::ErrorKind;
 use mainspring_core::job::JobKey;
-use mainspring_core::store::{MemoryStore, SharedStore};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::job::handle::{Job, Origin};
-use crate::job::record::Store;
 use crate::job::seen::{self, Seen};
+use crate::job::store::Store;
 use crate::py::host;
 use crate::py::text::{self, Text};
 use crate::store::listing::Listing;
@@ -133,7 +132,7 @@ impl NativeStore {
 impl NativeStore {
     #[new]
     fn new() -> Self {
-        let store = Arc::new(SharedStore::new(MemoryStore::new(jitter_seed())));
+        let store = Arc::new(Store::in_memory(jitter_seed()));
         let owner = Arc::new(Mutex::new(Owner { scheduler: None, alias: None }));
         let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
         stores.retain(|(store, _)| store.strong_count() > 0);
@@ -236,7 +235,7 @@ impl NativeStore {
     }
 
     fn remove_all(&self) {
-        let payloads = self.store.change(MemoryStore::remove_all);
+        let payloads = self.store.change(|s| s.remove_all());
         drop(payloads);
     }
 
@@ -244,7 +243,7 @@ impl NativeStore {
     /// and the runs under way.
     fn forget_parent(&self) {
         self.store.set_waker(None);
-        let payloads = self.store.change(MemoryStore::forget_runs);
+        let payloads = self.store.change(|s| s.forget_runs());
         drop(payloads);
     }
 
@@ -264,14 +263,14 @@ impl NativeStore {
     }
 
     fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(next) = self.store.read(MemoryStore::next_deadline) else { return Ok(None) };
+        let Some(next) = self.store.read(|s| s.next_deadline()) else { return Ok(None) };
         let scheduler = self.owner(py).scheduler;
         let zone = seen::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
         zone.datetime(py, next).map(Some)
     }
 
     fn __len__(&self) -> usize {
-        self.store.read(MemoryStore::len)
+        self.store.read(|s| s.len())
     }
 }
 

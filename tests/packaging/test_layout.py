@@ -55,6 +55,9 @@ NAME_THE_KIT = {
     "crates/mainspring-core/src": {"time/clock.rs", "time/mod.rs"},
 }
 
+#: The types that a store of jobs may be of, which the binding names in one file.
+STORES = r"\b(Memory|Shared)Store\b"
+
 #: How many lines of code a file may have; blank lines, comments and docstrings are none.
 MOST_LINES = 400
 
@@ -154,6 +157,11 @@ def test_what_the_core_leaves_to_one_file(what):
     assert naming == ALONE[what]
 
 
+def test_the_type_of_store_is_behind_one_door():
+    naming = [path for path, text in rust_code("src") if re.search(STORES, text)]
+    assert naming == ["src/job/store.rs"]
+
+
 @pytest.mark.parametrize("tree", NAME_THE_KIT)
 def test_nothing_below_the_testing_kit_names_it(tree):
     naming = {
@@ -180,6 +188,11 @@ def source_files(suffix, *folders):
     for folder in folders:
         for path in sorted((ROOT / folder).rglob(f"*{suffix}")):
             yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
+
+
+def rust_code(folder):
+    """Return the files of a folder, in order, and their code without comments."""
+    return [(path, code_of_rust(text)) for path, text in source_files(".rs", folder)]
 
 
 def lines_of_python(text):

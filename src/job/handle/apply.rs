@@ -6,14 +6,15 @@
 use std::sync::Arc;
 
 use mainspring_core::job::JobKey;
-use mainspring_core::store::{MemoryStore, NewJob};
+use mainspring_core::store::NewJob;
 use mainspring_core::{Error, UtcMicros};
 use pyo3::prelude::*;
 
 use super::Job;
 use crate::job::fields::Fields;
-use crate::job::record::{Record, Store};
+use crate::job::record::Record;
 use crate::job::seen::{Seen, new_job};
+use crate::job::store::{Changes, Store};
 use crate::time::datetime;
 
 /// Where the fire time of a change comes from.
@@ -21,7 +22,7 @@ use crate::time::datetime;
 pub enum Origin {
     /// The user wants it, whatever has been handed over.
     Asked,
-    /// It was worked out when the entry had this revision: see [`MemoryStore::plan`].
+    /// It was worked out when the entry had this revision: see [`Changes::plan`].
     Planned(u32),
 }
 
@@ -29,7 +30,7 @@ impl Origin {
     /// Gives the job this fire time; says whether it still holds.
     pub fn set_next(
         self,
-        store: &mut MemoryStore<Arc<Record>>,
+        store: &mut Changes<'_>,
         key: JobKey,
         next: Option<UtcMicros>,
     ) -> Result<bool, Error> {
@@ -100,7 +101,7 @@ impl Job {
             let Some(seen) = Seen::read(store, key) else { return Ok(None) };
             let Some((seen, mut new)) = self.changed(py, seen, changes)? else { return Ok(None) };
             let changed: Result<Change, Error> = store.change(|s| {
-                if new.is_some() && Seen::get(s, key).is_some_and(|now| !seen.is_alike(&now)) {
+                if new.is_some() && Seen::get(s.read(), key).is_some_and(|now| !seen.is_alike(&now)) {
                     return Ok(Change::Again);
                 }
                 if !next.map_or(Ok(true), |next| origin.set_next(s, key, next))? {

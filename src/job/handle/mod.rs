@@ -20,8 +20,9 @@ use pyo3::{PyTraverseError, PyVisit};
 
 pub use self::apply::Origin;
 use crate::job::fields::{Field, Fields, no_attribute, unset};
-use crate::job::record::{Record, Store};
+use crate::job::record::Record;
 use crate::job::seen::{Seen, new_job, zone_of};
+use crate::job::store::Store;
 use crate::py::host::scheduler::JobMethod;
 use crate::py::host::{self, Scheduler};
 use crate::py::imports;
@@ -119,7 +120,7 @@ impl Job {
         drop(state);
         drop(old);
         let replaces = |record: &Arc<Record>| Arc::ptr_eq(record, &seen.record);
-        drop(store.change(|s| s.replace_payload(key, complete, replaces)));
+        drop(store.change(|s| s.replace_record(key, complete, replaces)));
         // Another thread may have completed the entry, or changed it, before this one.
         Ok(self.seen())
     }
