@@ -79,12 +79,12 @@ pub struct Hub {
 }
 
 /// Where an item is handled.
-pub enum Place {
+pub enum Destination {
     Inbox(Arc<Inbox>),
     Pool(Arc<Pool>),
 }
 
-impl Place {
+impl Destination {
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Inbox(a), Self::Inbox(b)) => Arc::ptr_eq(a, b),
@@ -261,19 +261,19 @@ impl Hub {
     }
 
     /// Where an item is handled, as [`Hub::deliver`] would send it.
-    pub fn place_of(&self, item: &Item) -> Place {
+    pub fn destination_of(&self, item: &Item) -> Destination {
         if let Item::Run(firing) = item {
             let route = Route::unpack(firing.route);
             let (executor, inbox) = (self.executor(route.executor), self.coroutines());
             let coroutines = self.where_coroutines_run(&inbox);
             let placement = Placement::of(route.coroutine, Executor::runner(executor.as_ref()), coroutines);
             match (placement, executor.and_then(|executor| executor.pool)) {
-                (Placement::Task | Placement::Call, _) => return Place::Inbox(inbox),
-                (Placement::Worker, Some(pool)) => return Place::Pool(pool),
+                (Placement::Task | Placement::Call, _) => return Destination::Inbox(inbox),
+                (Placement::Worker, Some(pool)) => return Destination::Pool(pool),
                 _ => {}
             }
         }
-        Place::Inbox(Arc::clone(&self.control))
+        Destination::Inbox(Arc::clone(&self.control))
     }
 
     /// Sorts a batch by where its items go, and sends them there.

@@ -12,7 +12,7 @@ use mainspring_core::UtcMicros;
 use mainspring_core::engine::{Coroutines, Firing, Item, Placement};
 use pyo3::prelude::*;
 
-use crate::dispatch::hub::{Hub, Place};
+use crate::dispatch::hub::{Destination, Hub};
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run::Run;
 use crate::event_loop::inbox::LoopInbox;
@@ -131,10 +131,10 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
 }
 
 /// Handles what is `next`, item by item, for as long as that belongs to this loop and ends at once.
-pub fn drive(slf: &Bound<'_, LoopInbox>, next: impl Fn(&Place) -> Option<Item>) -> PyResult<()> {
+pub fn drive(slf: &Bound<'_, LoopInbox>, next: impl Fn(&Destination) -> Option<Item>) -> PyResult<()> {
     let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
     let Some(env) = Env::at_loop(slf.py(), hub, inbox) else { return Ok(()) };
-    let here = Place::Inbox(Arc::clone(inbox));
+    let here = Destination::Inbox(Arc::clone(inbox));
     let suspended = inbox.lock_tasks().len();
     let tasks = TaskStarter::new(slf, &env)?;
     let end = Instant::now() + BUDGET;

@@ -111,9 +111,9 @@ impl Run {
 
 /// Run times of a job that were skipped. They are told of as runs are, but own no instance slot: nothing here begins or
 /// settles them, or gives a slot back.
-pub struct Skipped(Run);
+pub struct SkippedRun(Run);
 
-impl Skipped {
+impl SkippedRun {
     /// `None` when the store is gone.
     pub fn of(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> Option<Self> {
         let firing =

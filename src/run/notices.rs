@@ -21,7 +21,7 @@ use crate::py::imports;
 use crate::py::tell::{self, Caller};
 use crate::py::text;
 use crate::run::env::{self, Env};
-use crate::run::native::Skipped;
+use crate::run::native::SkippedRun;
 use crate::run::report::code;
 use crate::trigger::PythonJitter;
 
@@ -73,7 +73,7 @@ fn submit(env: &Env<'_>, firing: Firing) {
 }
 
 fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> PyResult<()> {
-    let Some(mut skipped) = Skipped::of(env, store, key, run_times) else { return Ok(()) };
+    let Some(mut skipped) = SkippedRun::of(env, store, key, run_times) else { return Ok(()) };
     let count = skipped.run_times().len();
     env.hub.ends.skipped(count);
     let now = env.hub.clock.now();

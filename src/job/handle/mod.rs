@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-pub use self::apply::Origin;
+pub use self::apply::Basis;
 use crate::job::fields::{Field, Fields, no_attribute, unset};
 use crate::job::record::Record;
 use crate::job::seen::{Seen, new_job, zone_of};
@@ -371,7 +371,7 @@ impl Job {
     /// they are made, which they are not where it has another one now.
     fn _modify_since(slf: &Bound<'_, Self>, revision: u32, changes: &Bound<'_, PyDict>) -> PyResult<bool> {
         let approved = Fields::of_changes(slf, changes)?;
-        slf.get().apply_from(slf.py(), &approved, Origin::Planned(revision))
+        slf.get().apply_from(slf.py(), &approved, Basis::Planned(revision))
     }
 
     /// The fire times from `next_run_time` to `now`, both included.

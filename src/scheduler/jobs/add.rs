@@ -11,7 +11,7 @@ use super::call::Call;
 use super::spec::{self, Given, NewTrigger, Spec};
 use super::tell::tell_pending;
 use super::{Adding, NativeJobs, or_in_python};
-use crate::job::fields::{Field, Fields, Place};
+use crate::job::fields::{Field, Fields, Part};
 use crate::job::handle::Job;
 use crate::job::record::Record;
 use crate::job::seen::Seen;
@@ -194,7 +194,7 @@ impl NativeJobs {
     fn defaults(py: Python<'_>) -> PyResult<Py<PyDict>> {
         let (mut fields, defaults) = (Fields::default(), PyDict::new(py));
         fields.set_policy(RunPolicy::DEFAULT);
-        for field in Field::in_place(Place::Policy) {
+        for field in Field::in_part(Part::Policy) {
             defaults.set_item(field.name(), fields.show(py, field)?)?;
         }
         Ok(defaults.unbind())

@@ -23,11 +23,11 @@ const END: u8 = 0;
 /// The cron triggers of one time zone that are in use.
 #[derive(Default)]
 pub struct Crons {
-    known: Mutex<Known>,
+    known: Mutex<InUse>,
 }
 
 #[derive(Default)]
-struct Known {
+struct InUse {
     triggers: HashMap<Vec<u8>, Cron>,
     /// How many there may be before those that no job has any more are removed.
     limit: usize,

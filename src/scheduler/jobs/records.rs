@@ -23,10 +23,10 @@ const MOST_KNOWN: usize = 256;
 /// A record that no job has any more is gone, and with it what its address meant.
 #[derive(Default)]
 pub struct Records {
-    known: Mutex<HashMap<usize, Known>>,
+    known: Mutex<HashMap<usize, Remembered>>,
 }
 
-struct Known {
+struct Remembered {
     record: Weak<Record>,
     route: u32,
     /// The call that has looked at the function.
@@ -132,7 +132,7 @@ impl Records {
         call: &Call<'_, '_>,
         read_from: Option<Arc<ReadFrom>>,
     ) {
-        let new = Known { record: Arc::downgrade(record), route, call: call.number, read_from };
+        let new = Remembered { record: Arc::downgrade(record), route, call: call.number, read_from };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = known.len() >= MOST_KNOWN && !known.contains_key(&address);
         let old = if is_full { std::mem::take(&mut *known) } else { HashMap::new() };
