@@ -1,4 +1,9 @@
 //! `LoopInbox`: an event loop's inbox as Python sees it. What it does when the loop calls it is in `drain.rs`.
+//!
+//! Ground rules: everything here is called by threads attached to Python. The loop's own thread drains and lets the loop
+//! watch; `_drain_all` drains in its caller's thread. All else may be called in any thread, also while the loop runs in
+//! another: what touches its selector or its tasks is handed to the loop then. The locks are those of
+//! `dispatch/loop_queue.rs`: what is needed is taken out of them, and Python called after that.
 
 #[cfg(unix)]
 use std::sync::Mutex;

@@ -1,4 +1,10 @@
 //! The tasks of runs: starting one on a loop, eagerly where that is possible, and going on when it is done.
+//!
+//! Ground rules: everything here runs attached to Python, in the thread that drains the inbox: the loop's, or that which
+//! calls `_drain_all`. [`end_task`] runs in any, since its loop is closed. The inbox's `bound` and `tasks`, and a suspended
+//! run's `run`, `raised` and `interrupt`, are locked for single moves; no Python code runs meanwhile, and what comes out is
+//! dropped afterwards. A suspended run belongs to whatever takes it out of `run`, which is to end it: the callback of its
+//! task, the last step of that, or the end of the loop.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,8 @@
 //! `Engine`: the timer thread and the dispatch of one scheduler, as Python sees them.
+//!
+//! Ground rules: everything here is called by threads attached to Python, any of them. `coro` and `stores` are locked for
+//! single moves; no Python code runs meanwhile, and nothing of Python is dropped under them. What waits for the timer
+//! thread, for workers or for a store's sweep (`start`, `stop`, `process`, `wait_idle`) does so detached.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,8 @@
 //! Cron triggers that were made from the same text, which are one and the same in memory.
+//!
+//! Ground rules: everything here runs attached to Python. `known` is locked for one look-up and for one insertion, not
+//! while a trigger is made or asked for its first fire time, which may call a time zone in Python. So two threads may make
+//! a trigger of the same text; the later one is known from then on. Only `Weak`s are dropped under the lock, no trigger.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

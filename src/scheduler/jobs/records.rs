@@ -1,4 +1,9 @@
 //! The records of jobs, shared by those that say nothing but what to call and where.
+//!
+//! Ground rules: everything here runs attached to Python. `known` is locked for one look-up and for one insertion, not
+//! while a function is looked at, which may call Python code; nothing of Python is dropped under it. A function's address
+//! means something only while a job has the record, which keeps the function alive: hence the `Weak`s, and the
+//! comparison with the record's own function.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
