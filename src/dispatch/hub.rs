@@ -67,8 +67,9 @@ pub struct Hub {
     pub events_on_loop: AtomicBool,
     pub runs: Runs,
     pub ends: Ends,
-    /// Who looks after silent loops.
-    pub loop_check: Aside,
+    /// Has the scheduler asked what has become of a silent loop, in the thread of `loop_check`.
+    check_loops: fn(Python<'_>, &Hub),
+    loop_check: Aside,
     pub clock: Arc<dyn Clock>,
     /// What drives the engine by that clock.
     pub driver: Arc<dyn Driver>,
@@ -108,7 +109,12 @@ struct Held {
 
 impl Hub {
     /// A hub for the scheduler that the weak reference `scheduler` leads to.
-    pub fn new(scheduler: Py<PyAny>, driver: Arc<dyn Driver>, watch: Box<dyn Watch>) -> Self {
+    pub fn new(
+        scheduler: Py<PyAny>,
+        driver: Arc<dyn Driver>,
+        watch: Box<dyn Watch>,
+        check_loops: fn(Python<'_>, &Hub),
+    ) -> Self {
         Self {
             stores: RwLock::default(),
             executors: RwLock::default(),
@@ -119,6 +125,7 @@ impl Hub {
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
             ends: Ends::default(),
+            check_loops,
             loop_check: Aside::default(),
             clock: driver.clock(),
             driver,
@@ -345,15 +352,9 @@ impl Hub {
 }
 
 impl Hub {
-    /// Has the scheduler asked what has become of a silent loop.
-    fn check_loops(self: &Arc<Self>) {
+    fn begin_check(self: &Arc<Self>) {
         let hub = Arc::clone(self);
-        self.loop_check.start("mainspring-check", move |py| {
-            let Some(scheduler) = hub.scheduler(py) else { return };
-            if let Err(error) = scheduler.check_loops() {
-                error.write_unraisable(py, Some(scheduler.as_any()));
-            }
-        });
+        self.loop_check.start("mainspring-check", move |py| (hub.check_loops)(py, &hub));
     }
 
     /// The pools that the executors have.
@@ -376,7 +377,7 @@ impl Dispatch for HubDispatch {
     fn dispatch(&self, batch: &mut Vec<Item>) {
         self.0.deliver(batch);
         if self.0.control.begin_search() || self.0.coroutines().begin_search() {
-            self.0.check_loops();
+            self.0.begin_check();
         }
     }
 
@@ -387,7 +388,7 @@ impl Dispatch for HubDispatch {
         }
         let is_silent = |inbox: &Inbox| inbox.is_silent(SILENCE);
         if is_silent(&self.0.control) | is_silent(&self.0.coroutines()) {
-            self.0.check_loops();
+            self.0.begin_check();
         }
     }
 }

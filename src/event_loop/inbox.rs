@@ -79,7 +79,7 @@ impl LoopInbox {
         let drain = slf.getattr(intern!(py, "_drain"))?;
         let waker = match watch(&event_loop, &drain)? {
             Some(waker) => waker,
-            None => Waker::Thread(WakeThread::start(event_loop.clone().unbind(), drain.unbind())?),
+            None => Waker::Thread(wake_thread(event_loop.clone().unbind(), drain.unbind())?),
         };
         if !inbox.event_loop(py).is_some_and(|bound| bound.is(&event_loop)) {
             // Another thread has taken the inbox off this loop meanwhile, and found nothing that wakes it.
@@ -92,6 +92,14 @@ impl LoopInbox {
         inbox.watch_begins(waker);
         Ok(())
     }
+}
+
+/// The thread that has a loop call `drain` which cannot watch a descriptor.
+fn wake_thread(event_loop: Py<PyAny>, drain: Py<PyAny>) -> std::io::Result<WakeThread> {
+    WakeThread::start(move |py| {
+        // A closed loop needs no waking; its inbox is bound anew before anything is lost.
+        let _closed = event_loop.call_method1(py, "call_soon_threadsafe", (&drain,)).is_err();
+    })
 }
 
 /// Lets the loop watch a wake descriptor; `None` where it cannot.

@@ -54,7 +54,7 @@ impl Engine {
     ) -> PyResult<Self> {
         let py = scheduler.py();
         let weak = imports::weak_reference(py)?.call1((scheduler,))?;
-        let hub = Arc::new(Hub::new(weak.unbind(), driver, watch));
+        let hub = Arc::new(Hub::new(weak.unbind(), driver, watch, check_loops));
         let handle =
             Arc::new(EngineHandle::new(Arc::clone(&hub.clock), Arc::new(HubDispatch(Arc::clone(&hub)))));
         let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
@@ -283,6 +283,14 @@ impl Engine {
     #[pyo3(signature = (but=0))]
     fn idle<'py>(&self, py: Python<'py>, but: usize) -> PyResult<Bound<'py, PyAny>> {
         awaitable(py, wait_none(Arc::clone(&self.hub), but))
+    }
+}
+
+/// Has the scheduler asked what has become of a silent loop.
+fn check_loops(py: Python<'_>, hub: &Hub) {
+    let Some(scheduler) = hub.scheduler(py) else { return };
+    if let Err(error) = scheduler.check_loops() {
+        error.write_unraisable(py, Some(scheduler.as_any()));
     }
 }
 
