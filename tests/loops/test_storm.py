@@ -87,12 +87,10 @@ def test_a_program_in_a_storm_of_signals(kind: str) -> None:
     if kind in FRAMEWORKS:
         pytest.importorskip(FRAMEWORKS[kind], exc_type=ImportError)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        ends = list(pool.map(lambda seed: strike(kind, seed), range(TRIALS)))
-    wrong = [
-        f"trial {seed}: status {end[0]}\n{end[1]}"
-        for seed, end in enumerate(ends)
-        if not is_right(*end)
-    ]
+        ends = enumerate(pool.map(lambda seed: strike(kind, seed), range(TRIALS)))
+        wrong = [
+            f"trial {seed}: status {end[0]}\n{end[1]}" for seed, end in ends if not is_right(*end)
+        ]
     assert not wrong, "\n\n".join(wrong)
 
 
