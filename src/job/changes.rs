@@ -5,7 +5,7 @@ use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::job::fields::{Field, Fields, Place};
+use crate::job::fields::{Field, Fields, Part};
 use crate::job::function::{self, name_of};
 use crate::job::handle::Job;
 use crate::job::record::{FuncRef, Record, Route, executor_number};
@@ -84,12 +84,12 @@ impl Fields {
 
     /// Whether anything but the fire time and the policy changes.
     pub fn touches_record(&self) -> bool {
-        self.touches(|place| matches!(place, Place::Record | Place::Call | Place::Trigger))
+        self.touches(|part| matches!(part, Part::Record | Part::Call | Part::Trigger))
     }
 
     /// Whether the function, its arguments or the trigger change, on which other things depend.
     pub fn touches_call_or_trigger(&self) -> bool {
-        self.touches(|place| matches!(place, Place::Call | Place::Trigger))
+        self.touches(|part| matches!(part, Part::Call | Part::Trigger))
     }
 
     /// The record and the route that all other changes make of a job's.

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mainspring_core::store::SharedStore;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -15,9 +14,6 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use crate::py::{host, tell};
 use crate::time::zone::TimeZone;
 use crate::trigger;
-
-/// A native store of the binding.
-pub type Store = SharedStore<Arc<Record>>;
 
 /// The Python objects of one job.
 pub struct Record {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::engine::Firing;
-use mainspring_core::job::{Ended, Settled, Steps};
+use mainspring_core::engine::{Firing, StoreId};
+use mainspring_core::job::due::RunTimes;
+use mainspring_core::job::{Ended, JobId, JobKey, Settled, Steps};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -114,8 +115,43 @@ impl Run {
     }
 }
 
+/// Run times of a job that were skipped. They are told of as runs are, but own no instance slot: nothing here begins or
+/// settles them, or gives a slot back.
+pub struct SkippedRun(Run);
+
+impl SkippedRun {
+    /// `None` when the store is gone.
+    pub fn of(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> Option<Self> {
+        let firing =
+            Firing { store, key, route: 0, misfire_grace_seconds: None, run_times, attempt: 1, last: false };
+        let (store, seen) = peek(env, &firing)?;
+        Some(Self(Run::new(firing, store, seen)))
+    }
+
+    pub fn id(&self) -> &JobId {
+        &self.0.seen.id
+    }
+
+    pub fn run_times(&self) -> &[UtcMicros] {
+        self.0.run_times()
+    }
+
+    pub fn job<'py>(&self, env: &Env<'py>) -> PyResult<Bound<'py, Job>> {
+        self.0.job(env)
+    }
+
+    pub fn own_context<'py>(&self, env: &Env<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.own_context(env)
+    }
+
+    /// EVENT_JOB_MAX_INSTANCES.
+    pub fn event<'py>(&self, env: &Env<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.submission_event(env, told::skipped_event)
+    }
+}
+
 /// The store and the job that a firing is about.
-pub fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Arc<Attached>, Seen)> {
+fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Arc<Attached>, Seen)> {
     let attached = env.batch.store(&env.hub, firing.store)?;
     let seen = env.batch.seen(&attached, firing.store, firing.key)?;
     Some((attached, seen))

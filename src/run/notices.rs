@@ -20,7 +20,7 @@ use crate::py::imports;
 use crate::py::tell::{self, Caller};
 use crate::py::text;
 use crate::run::env::{self, Env};
-use crate::run::native::peek;
+use crate::run::native::SkippedRun;
 use crate::run::report::code;
 use crate::run::told;
 use crate::trigger::PythonJitter;
@@ -73,22 +73,19 @@ fn submit(env: &Env<'_>, firing: Firing) {
 }
 
 fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> PyResult<()> {
-    let firing =
-        Firing { store, key, route: 0, misfire_grace_seconds: None, run_times, attempt: 1, last: false };
-    // A run that owns no instance slot, to tell of the job.
-    let Some((store, seen)) = peek(env, &firing) else { return Ok(()) };
-    let run = Run::new(firing, store, seen);
-    env.hub.ends.skipped(run.run_times().len());
+    let Some(skipped) = SkippedRun::of(env, store, key, run_times) else { return Ok(()) };
+    let count = skipped.run_times().len();
+    env.hub.ends.skipped(count);
     let now = env.hub.clock.now();
-    for &at in run.run_times() {
-        env.hub.watch.skipped(&run.seen.id, at, now);
+    for &at in skipped.run_times() {
+        env.hub.watch.skipped(skipped.id(), at, now);
     }
-    let context = run.own_context(env)?;
-    let about = (run.job(env)?, run.run_times().len()).into_pyobject(env.py)?;
+    let context = skipped.own_context(env)?;
+    let about = (skipped.job(env)?, count).into_pyobject(env.py)?;
     let log = env.scheduler.log_skipped()?;
     env.never_fails(tell::tell_in(context.as_ref(), &log, &about, None));
     if env.wants(code::JOB_MAX_INSTANCES) {
-        let event = run.submission_event(env, told::skipped_event)?;
+        let event = skipped.event(env)?;
         env.dispatch(&event, context.as_ref())?;
     }
     Ok(())

@@ -76,78 +76,80 @@ pub fn start<'py>(run: &mut impl Teller<'py>, index: usize) -> PyResult<()> {
     run.log("info", arguments, None)
 }
 
-/// Tells how a run time ended.
-pub fn end<'py>(
-    run: &mut impl Teller<'py>,
-    index: usize,
-    ended: Ended,
-    outcome: &Outcome<'py>,
-) -> PyResult<()> {
+/// Logs how a run time ended.
+pub fn log_end<'py>(run: &mut impl Teller<'py>, ended: Ended, outcome: &Outcome<'py>) -> PyResult<()> {
     let py = run.py();
     match outcome {
-        Outcome::Returned(value) => {
-            if run.logs_info()? {
-                let message = intern!(py, "Job \"%s\" executed successfully");
-                let arguments = (message, run.job()?);
-                run.log("info", arguments, None)?;
-            }
-            if !run.wants(code::JOB_EXECUTED) {
+        Outcome::Returned(_) => {
+            if !run.logs_info()? {
                 return Ok(());
             }
-            let about = (code::JOB_EXECUTED, run.id()?, run.alias()?, run.run_time(index)?, value);
-            run.send(host::job_execution_event(py)?.call1(about)?)
+            let arguments = (intern!(py, "Job \"%s\" executed successfully"), run.job()?);
+            run.log("info", arguments, None)
         }
         Outcome::Missed(late_micros) => {
             let late = imports::timedelta(py)?.call1((0, 0, late_micros))?;
             let arguments = ("Run time of job \"%s\" was missed by %s", run.job()?, late);
-            run.log("warning", arguments, None)?;
-            event(run, code::JOB_MISSED, index, |_| Ok(()))
+            run.log("warning", arguments, None)
         }
-        Outcome::Raised(error) => end_by_exception(run, index, ended, error),
+        Outcome::Raised(error) => log_exception(run, ended, error),
     }
 }
 
-fn end_by_exception<'py>(
-    run: &mut impl Teller<'py>,
-    index: usize,
-    ended: Ended,
-    error: &PyErr,
-) -> PyResult<()> {
+fn log_exception<'py>(run: &mut impl Teller<'py>, ended: Ended, error: &PyErr) -> PyResult<()> {
     let py = run.py();
     let exception = raised(py, error);
-    let traceback = error.traceback(py);
     match ended {
         Ended::Cancelled => {
             let level = if run.loop_is_ending()? { "debug" } else { "info" };
             let reason = exception.str()?;
             let job = run.job()?;
             if reason.is_empty()? {
-                run.log(level, ("Run of job \"%s\" was cancelled", job), None)?;
+                run.log(level, ("Run of job \"%s\" was cancelled", job), None)
             } else {
-                run.log(level, ("Run of job \"%s\" was cancelled: %s", job, reason), None)?;
+                run.log(level, ("Run of job \"%s\" was cancelled: %s", job, reason), None)
             }
         }
         Ended::Interrupted => {
             // The interpreter shows the interrupt itself, where it ends.
             let arguments = ("Run of job \"%s\" was interrupted", run.job()?);
-            run.log("info", arguments, None)?;
+            run.log("info", arguments, None)
         }
         _ => {
             if error.is_instance_of::<PyRuntimeError>(py) {
-                host::explain(py)?.call1((&exception, &traceback))?;
+                host::explain(py)?.call1((&exception, error.traceback(py)))?;
             }
             let arguments = ("Job \"%s\" raised an exception", run.job()?);
-            run.log("error", arguments, Some(exception.as_any()))?;
+            run.log("error", arguments, Some(exception.as_any()))
         }
     }
-    event(run, code::JOB_ERROR, index, |options| {
-        exception_in(options, exception.as_any(), traceback.as_deref())
-    })?;
-    if let Some(traceback) = traceback {
-        // As APScheduler does: the frames of a failed job would keep its variables alive.
-        imports::clear_frames(py)?.call1((traceback,))?;
+}
+
+/// Sends the event of a run time that has ended, if it is wanted. After its record, as in APScheduler, also where that
+/// could not be made.
+pub fn send_end<'py>(run: &mut impl Teller<'py>, index: usize, outcome: &Outcome<'py>) -> PyResult<()> {
+    let py = run.py();
+    match outcome {
+        Outcome::Returned(value) => {
+            if !run.wants(code::JOB_EXECUTED) {
+                return Ok(());
+            }
+            let about = (code::JOB_EXECUTED, run.id()?, run.alias()?, run.run_time(index)?, value);
+            run.send(host::job_execution_event(py)?.call1(about)?)
+        }
+        Outcome::Missed(_) => event(run, code::JOB_MISSED, index, |_| Ok(())),
+        Outcome::Raised(error) => {
+            let (exception, traceback) = (raised(py, error), error.traceback(py));
+            let sent = event(run, code::JOB_ERROR, index, |options| {
+                exception_in(options, exception.as_any(), traceback.as_deref())
+            });
+            if let Some(traceback) = traceback {
+                // As APScheduler does: the frames of a failed job would keep its variables alive.
+                imports::clear_frames(py)?.call1((traceback,))?;
+            }
+            sent
+        }
     }
-    Ok(())
 }
 
 /// Makes the event of a run time, if it is wanted, and hands it over.

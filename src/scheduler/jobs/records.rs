@@ -1,4 +1,9 @@
 //! The records of jobs, shared by those that say nothing but what to call and where.
+//!
+//! Ground rules: everything here runs attached to Python. `known` is locked for one look-up and for one insertion, not
+//! while a function is looked at, which may call Python code; nothing of Python is dropped under it. A function's address
+//! means something only while a job has the record, which keeps the function alive: hence the `Weak`s, and the
+//! comparison with the record's own function.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -23,10 +28,10 @@ const MOST_KNOWN: usize = 256;
 /// A record that no job has any more is gone, and with it what its address meant.
 #[derive(Default)]
 pub struct Records {
-    known: Mutex<HashMap<usize, Known>>,
+    known: Mutex<HashMap<usize, Remembered>>,
 }
 
-struct Known {
+struct Remembered {
     record: Weak<Record>,
     route: u32,
     /// The call that has looked at the function.
@@ -130,7 +135,7 @@ impl Records {
         call: &Call<'_, '_>,
         read_from: Option<Arc<ReadFrom>>,
     ) {
-        let new = Known { record: Arc::downgrade(record), route, call: call.number, read_from };
+        let new = Remembered { record: Arc::downgrade(record), route, call: call.number, read_from };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = known.len() >= MOST_KNOWN && !known.contains_key(&address);
         let old = if is_full { std::mem::take(&mut *known) } else { HashMap::new() };

@@ -11,7 +11,7 @@ use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 
 use super::call::{Call, Kind};
 use super::{ids, or_in_python, trigger};
-use crate::job::fields::{Field, Fields, Place};
+use crate::job::fields::{Field, Fields, Part};
 use crate::job::handle::Job;
 use crate::job::record::Record;
 use crate::job::seen::new_job;
@@ -228,7 +228,7 @@ impl<'py> Spec<'py> {
             ..Fields::default()
         };
         fields.set_record(py, record);
-        for field in Field::in_place(Place::Policy) {
+        for field in Field::in_part(Part::Policy) {
             if let Some(value) = defined(given.get(field))? {
                 fields.check(field, value)?;
             }
@@ -262,7 +262,7 @@ pub fn stored(call: &Call<'_, '_>, job: &Bound<'_, Job>) -> PyResult<Option<NewJ
 
 /// Whether a job is told apart by this field from those that share a record.
 fn is_for_records_alone(field: Field) -> bool {
-    field.place() == Place::Record && !matches!(field, Field::name | Field::executor)
+    field.part() == Part::Record && !matches!(field, Field::name | Field::executor)
 }
 
 /// The keyword arguments in `arguments`.
