@@ -26,6 +26,8 @@ mod _mainspring {
     #[pymodule_export]
     use crate::job::due::{coalesced_run, same_fire_times};
     #[pymodule_export]
+    use crate::job::function::returns_awaitable;
+    #[pymodule_export]
     use crate::job::handle::Job;
     #[pymodule_export]
     use crate::process::exit::wait_for_loops;
@@ -41,6 +43,10 @@ mod _mainspring {
     use crate::run::python::RunSteps;
     #[pymodule_export]
     use crate::run::report::error_event;
+    #[pymodule_export]
+    use crate::run::told::{
+        added_event, log_added, log_removed, modified_event, removed_event, skipped_event, submitted_event,
+    };
     #[pymodule_export]
     use crate::scheduler::engine::{Engine, noted};
     #[pymodule_export]

@@ -217,6 +217,9 @@ class SweptScheduler(Protocol):
     def _remove_ended_job(self, job_id: str, alias: str | None) -> None:
         """Remove a job whose trigger has ended."""
 
+    def _note_removal(self, job_id: str) -> None:
+        """Log that a due job has been removed meanwhile."""
+
     def _listener_mask(self) -> int:
         """Return the codes of the events that a listener wants."""
 
@@ -322,8 +325,8 @@ class BoundScheduler(Protocol):
     def _listeners(self) -> list[tuple[Callable[[Any], object], int]]:
         """The listeners, each with the codes of the events it wants."""
 
-    def _direct_listeners(self) -> list[tuple[Callable[[Any], object], int]] | None:
-        """Return the listeners, unless what calls them has been replaced."""
+    def _tells_directly(self) -> bool | None:
+        """Tell whether the listeners may be called without the scheduler; ``None``: where no loop runs."""
 
     def _note_failed_listener(
         self, callback: Callable[[Any], object], event: Any, exc: BaseException

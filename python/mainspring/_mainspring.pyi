@@ -13,7 +13,7 @@ from typing_extensions import Self, disjoint_base
 
 from mainspring._contract import Scheduler
 from mainspring._trigger_class import TriggerClass
-from mainspring.events import JobExecutionEvent
+from mainspring.events import JobEvent, JobExecutionEvent, JobSubmissionEvent
 from mainspring.triggers.cron.fields import BaseField
 
 _T = TypeVar("_T")
@@ -37,6 +37,7 @@ __all__ = [
     "VirtualTime",
     "WorkerPool",
     "__version__",
+    "added_event",
     "call_listeners",
     "coalesced_run",
     "combined_triggers_changed",
@@ -45,11 +46,18 @@ __all__ = [
     "forks",
     "join_pools",
     "keep_for_ever",
+    "log_added",
+    "log_removed",
+    "modified_event",
     "noted",
     "plain_datetime",
+    "removed_event",
+    "returns_awaitable",
     "runs_in_this_thread",
     "same_fire_times",
+    "skipped_event",
     "start_late_thread",
+    "submitted_event",
     "trigger_class_changed",
     "wait_for_loops",
 ]
@@ -201,7 +209,19 @@ def error_event(
     exception: BaseException,
     traceback: TracebackType | None,
 ) -> JobExecutionEvent: ...
+def added_event(job_id: str, alias: str) -> JobEvent: ...
+def modified_event(job_id: str, alias: str | None) -> JobEvent: ...
+def removed_event(job_id: str, alias: str | None) -> JobEvent: ...
+def submitted_event(
+    job_id: str, alias: str | None, run_times: list[datetime]
+) -> JobSubmissionEvent: ...
+def skipped_event(
+    job_id: str, alias: str | None, run_times: list[datetime]
+) -> JobSubmissionEvent: ...
+def log_added(logger: Logger, name: str, alias: str) -> None: ...
+def log_removed(logger: Logger, job_id: str) -> None: ...
 def plain_datetime(dt: datetime, /) -> datetime: ...
+def returns_awaitable(func: Any) -> bool: ...
 def same_fire_times(a: BaseTrigger, b: BaseTrigger) -> bool: ...
 def call_listeners(
     listeners: list[tuple[Callable[[Any], object], int]],

@@ -18,6 +18,7 @@ def _by_rust() -> None:
     import contextvars
     import copyreg
     import datetime
+    import functools
     import importlib.resources
     import inspect
     import logging

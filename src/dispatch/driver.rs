@@ -7,8 +7,8 @@ use mainspring_core::engine::{EngineHandle, Firing, Item};
 use mainspring_core::time::{Clock, SystemClock};
 use pyo3::prelude::*;
 
-use crate::dispatch::hub::{Hub, Place};
-use crate::job::record::Store;
+use crate::dispatch::hub::{Destination, Hub};
+use crate::job::store::Store;
 use crate::time::on_behalf::OnBehalf;
 
 /// The clock of an engine, and what drives the engine by it. Called attached to Python.
@@ -83,8 +83,8 @@ impl Driver for SystemDriver {
 /// The drive of engines as lent to a worker, which goes from run to run by itself.
 pub trait Segment: Send {
     /// The next run for the pool; `None` at the end of the segment.
-    fn next(&self, pool: &Place) -> Option<(Arc<Hub>, Firing)>;
+    fn next(&self, pool: &Destination) -> Option<(Arc<Hub>, Firing)>;
 
     /// Gives the drive back, or takes note that it has been taken back.
-    fn end(&self, py: Python<'_>, pool: &Place) -> PyResult<()>;
+    fn end(&self, py: Python<'_>, pool: &Destination) -> PyResult<()>;
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use mainspring_core::engine::{Dispatch, Firing, Item, StoreId};
+use mainspring_core::engine::{Coroutines, Dispatch, Firing, Item, Placement, Runner, StoreId};
 use mainspring_core::job::Ended;
 use mainspring_core::time::Clock;
 use pyo3::prelude::*;
@@ -22,7 +22,8 @@ use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::tally::Runs;
 use crate::dispatch::watch::Watch;
 use crate::dispatch::worker_queue::{Pool, Task};
-use crate::job::record::{Route, Store};
+use crate::job::record::Route;
+use crate::job::store::Store;
 use crate::process::fork::Origin;
 use crate::py::host::Scheduler;
 
@@ -40,6 +41,17 @@ pub struct Executor {
     pub logger: Arc<Py<PyAny>>,
 }
 
+impl Executor {
+    /// How an executor runs what it is given. A missing one is asked, which fails and is told of.
+    pub fn runner(executor: Option<&Self>) -> Runner {
+        match executor {
+            Some(Self { pool: Some(_), .. }) => Runner::Pool,
+            Some(Self { calls_here: true, .. }) => Runner::Caller,
+            _ => Runner::Own,
+        }
+    }
+}
+
 pub struct Hub {
     /// By store number; a store that is detached stays, for the runs that are on their way.
     stores: RwLock<Vec<Arc<Attached>>>,
@@ -55,8 +67,9 @@ pub struct Hub {
     pub events_on_loop: AtomicBool,
     pub runs: Runs,
     pub ends: Ends,
-    /// Who looks after silent loops.
-    pub loop_check: Aside,
+    /// Has the scheduler asked what has become of a silent loop, in the thread of `loop_check`.
+    check_loops: fn(Python<'_>, &Hub),
+    loop_check: Aside,
     pub clock: Arc<dyn Clock>,
     /// What drives the engine by that clock.
     pub driver: Arc<dyn Driver>,
@@ -67,12 +80,12 @@ pub struct Hub {
 }
 
 /// Where an item is handled.
-pub enum Place {
+pub enum Destination {
     Inbox(Arc<Inbox>),
     Pool(Arc<Pool>),
 }
 
-impl Place {
+impl Destination {
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Inbox(a), Self::Inbox(b)) => Arc::ptr_eq(a, b),
@@ -96,7 +109,12 @@ struct Held {
 
 impl Hub {
     /// A hub for the scheduler that the weak reference `scheduler` leads to.
-    pub fn new(scheduler: Py<PyAny>, driver: Arc<dyn Driver>, watch: Box<dyn Watch>) -> Self {
+    pub fn new(
+        scheduler: Py<PyAny>,
+        driver: Arc<dyn Driver>,
+        watch: Box<dyn Watch>,
+        check_loops: fn(Python<'_>, &Hub),
+    ) -> Self {
         Self {
             stores: RwLock::default(),
             executors: RwLock::default(),
@@ -107,6 +125,7 @@ impl Hub {
             events_on_loop: AtomicBool::new(false),
             runs: Runs::default(),
             ends: Ends::default(),
+            check_loops,
             loop_check: Aside::default(),
             clock: driver.clock(),
             driver,
@@ -233,19 +252,35 @@ impl Hub {
         self.driver.send(self, firing);
     }
 
-    /// Where an item goes, as [`Hub::deliver`] would send it.
-    pub fn place_of(&self, item: &Item) -> Place {
+    /// Where the loop for coroutines is, whose inbox this is, as seen from that of `control`.
+    fn where_coroutines_run(&self, inbox: &Arc<Inbox>) -> Coroutines {
+        match (inbox.has_loop(), Arc::ptr_eq(inbox, &self.control)) {
+            (false, _) => Coroutines::Nowhere,
+            (true, true) => Coroutines::Here,
+            (true, false) => Coroutines::Elsewhere,
+        }
+    }
+
+    /// Whether coroutines run on the loop of `inbox`.
+    pub fn runs_coroutines_on(&self, inbox: &Inbox) -> bool {
+        let coroutines = self.coroutines.read().unwrap_or_else(PoisonError::into_inner);
+        inbox.has_loop() && std::ptr::eq(&**coroutines.as_ref().unwrap_or(&self.control), inbox)
+    }
+
+    /// Where an item is handled, as [`Hub::deliver`] would send it.
+    pub fn destination_of(&self, item: &Item) -> Destination {
         if let Item::Run(firing) = item {
             let route = Route::unpack(firing.route);
-            if let Some(pool) = self.executor(route.executor).and_then(|executor| executor.pool) {
-                let coroutines = self.coroutines();
-                return match route.coroutine && coroutines.has_loop() {
-                    true => Place::Inbox(coroutines),
-                    false => Place::Pool(pool),
-                };
+            let (executor, inbox) = (self.executor(route.executor), self.coroutines());
+            let coroutines = self.where_coroutines_run(&inbox);
+            let placement = Placement::of(route.coroutine, Executor::runner(executor.as_ref()), coroutines);
+            match (placement, executor.and_then(|executor| executor.pool)) {
+                (Placement::Task | Placement::Call, _) => return Destination::Inbox(inbox),
+                (Placement::Worker, Some(pool)) => return Destination::Pool(pool),
+                _ => {}
             }
         }
-        Place::Inbox(Arc::clone(&self.control))
+        Destination::Inbox(Arc::clone(&self.control))
     }
 
     /// Sorts a batch by where its items go, and sends them there.
@@ -255,7 +290,7 @@ impl Hub {
         // Nearly always one pool.
         let mut pools: Vec<(Arc<Pool>, Vec<Task>)> = Vec::new();
         let coroutine_inbox = self.coroutines();
-        let same_loop = Arc::ptr_eq(&coroutine_inbox, &self.control);
+        let coroutines = self.where_coroutines_run(&coroutine_inbox);
         let mut runs = 0;
         {
             let executors = self.executors.read().unwrap_or_else(PoisonError::into_inner);
@@ -269,16 +304,16 @@ impl Hub {
                 };
                 runs += 1;
                 let executor = executors.get(route.executor as usize).and_then(Option::as_ref);
-                let pool = executor.and_then(|e| e.pool.as_ref());
-                let on_loop = pool.is_some() && route.coroutine && coroutine_inbox.has_loop();
-                if pool.is_none() || (on_loop && same_loop) {
+                let placement = Placement::of(route.coroutine, Executor::runner(executor), coroutines);
+                let on_control = placement.is_on_loop() && coroutines == Coroutines::Here;
+                if on_control || placement == Placement::Asked {
                     control.push(Work::Item(item));
                     continue;
                 }
                 // The end is told on the control loop, wherever the last run is.
                 control.extend(item.part_end().map(Work::Item));
-                match (pool, item) {
-                    (Some(pool), Item::Run(firing)) if !on_loop => {
+                match (executor.and_then(|executor| executor.pool.as_ref()), item) {
+                    (Some(pool), Item::Run(firing)) if placement == Placement::Worker => {
                         let task = Task::Run(Arc::clone(self), firing);
                         match pools.iter_mut().find(|(p, _)| Arc::ptr_eq(p, pool)) {
                             Some((_, tasks)) => tasks.push(task),
@@ -317,15 +352,9 @@ impl Hub {
 }
 
 impl Hub {
-    /// Has the scheduler asked what has become of a silent loop.
-    fn check_loops(self: &Arc<Self>) {
+    fn begin_check(self: &Arc<Self>) {
         let hub = Arc::clone(self);
-        self.loop_check.start("mainspring-check", move |py| {
-            let Some(scheduler) = hub.scheduler(py) else { return };
-            if let Err(error) = scheduler.check_loops() {
-                error.write_unraisable(py, Some(scheduler.as_any()));
-            }
-        });
+        self.loop_check.start("mainspring-check", move |py| (hub.check_loops)(py, &hub));
     }
 
     /// The pools that the executors have.
@@ -348,7 +377,7 @@ impl Dispatch for HubDispatch {
     fn dispatch(&self, batch: &mut Vec<Item>) {
         self.0.deliver(batch);
         if self.0.control.begin_search() || self.0.coroutines().begin_search() {
-            self.0.check_loops();
+            self.0.begin_check();
         }
     }
 
@@ -359,7 +388,7 @@ impl Dispatch for HubDispatch {
         }
         let is_silent = |inbox: &Inbox| inbox.is_silent(SILENCE);
         if is_silent(&self.0.control) | is_silent(&self.0.coroutines()) {
-            self.0.check_loops();
+            self.0.begin_check();
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Where the platform has file descriptors that a loop can watch, the inbox owns one for as long as a loop watches
 //! it: an eventfd on Linux, a pipe on other Unix systems. Writing to it needs no Python. For loops without
-//! `add_reader` (Windows' Proactor loop) a helper thread attaches and calls `loop.call_soon_threadsafe`.
+//! `add_reader` (Windows' Proactor loop) a helper thread attaches and calls what it was given.
 //!
 //! Ground rules: a descriptor is opened when a loop begins to watch it, and closed only when that loop does so no
 //! longer. Before and afterwards its number may be that of another file of the process.
@@ -122,17 +122,15 @@ struct WakeThreadState {
 }
 
 impl WakeThread {
-    /// Starts a thread that calls `event_loop.call_soon_threadsafe(callback)` for every wake.
-    pub fn start(event_loop: Py<PyAny>, callback: Py<PyAny>) -> std::io::Result<Self> {
+    /// Starts a thread that calls `wake`, attached to Python, for every wake.
+    pub fn start(wake: impl Fn(Python<'_>) + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(WakeThreadShared { state: Mutex::default(), changed: Condvar::new() });
         let ours = Arc::clone(&shared);
         std::thread::Builder::new().name("mainspring-waker".into()).spawn(move || {
             while ours.wait() {
-                // A closed loop needs no waking; its inbox is bound anew before anything is lost.
                 let Some(_inside) = Inside::enter() else { return };
-                let _closed = Python::try_attach(|py| {
-                    event_loop.call_method1(py, "call_soon_threadsafe", (&callback,)).is_err()
-                });
+                // `None`: the interpreter is gone, and the loop with it.
+                let _woken: Option<()> = Python::try_attach(&wake);
             }
         })?;
         Ok(Self { shared })

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainspring_core::UtcMicros;
-use mainspring_core::engine::{Firing, Item};
+use mainspring_core::engine::{Coroutines, Firing, Item, Placement};
 use pyo3::prelude::*;
 
-use crate::dispatch::hub::{Hub, Place};
+use crate::dispatch::hub::{Destination, Hub};
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::dispatch::run::Run;
 use crate::event_loop::inbox::LoopInbox;
@@ -131,17 +131,17 @@ pub fn drain(slf: &Bound<'_, LoopInbox>, wanted: impl Fn() -> bool) -> PyResult<
 }
 
 /// Handles what is `next`, item by item, for as long as that belongs to this loop and ends at once.
-pub fn drive(slf: &Bound<'_, LoopInbox>, next: impl Fn(&Place) -> Option<Item>) -> PyResult<()> {
+pub fn drive(slf: &Bound<'_, LoopInbox>, next: impl Fn(&Destination) -> Option<Item>) -> PyResult<()> {
     let (inbox, hub) = (&slf.get().inbox, &slf.get().hub);
     let Some(env) = Env::at_loop(slf.py(), hub, inbox) else { return Ok(()) };
-    let here = Place::Inbox(Arc::clone(inbox));
+    let here = Destination::Inbox(Arc::clone(inbox));
     let suspended = inbox.lock_tasks().len();
     let tasks = TaskStarter::new(slf, &env)?;
     let end = Instant::now() + BUDGET;
     while let Some(item) = next(&here) {
         // An executor written in Python goes on with a run in its own way.
         let submits = match &item {
-            Item::Run(firing) => Begins::of(&env, inbox, firing) == Begins::InPython,
+            Item::Run(firing) => !placement(&env, inbox, firing).is_on_loop(),
             _ => false,
         };
         let handled = handle(&env, &tasks, inbox, Work::Item(item));
@@ -157,41 +157,29 @@ pub fn drive(slf: &Bound<'_, LoopInbox>, next: impl Fn(&Place) -> Option<Item>) 
     Ok(())
 }
 
-/// How a run begins that is this loop's to begin.
-#[derive(PartialEq, Eq)]
-enum Begins {
-    /// As a task.
-    AsTask,
-    /// With the call of the function, here and now.
-    Here,
-    /// In an executor written in Python, which goes on with it in its own way.
-    InPython,
-}
-
-impl Begins {
-    fn of(env: &Env<'_>, inbox: &Inbox, firing: &Firing) -> Self {
-        let route = Route::unpack(firing.route);
-        let Ok(executor) = env.executor(route.executor) else { return Self::InPython };
-        // What the function returns may have to be awaited.
-        let awaits_here = || inbox.has_loop() && std::ptr::eq(&*env.hub.coroutines(), inbox);
-        match route.coroutine {
-            true if executor.native || executor.calls_here && awaits_here() => Self::AsTask,
-            false if executor.calls_here && awaits_here() => Self::Here,
-            _ => Self::InPython,
-        }
-    }
+/// Where a firing runs that has come to this loop.
+fn placement(env: &Env<'_>, inbox: &Inbox, firing: &Firing) -> Placement {
+    let route = Route::unpack(firing.route);
+    let Ok(executor) = env.executor(route.executor) else { return Placement::Asked };
+    let coroutines = match env.hub.runs_coroutines_on(inbox) {
+        true => Coroutines::Here,
+        // A coroutine that has come to this loop stays, also where others go to another by now.
+        false => Coroutines::Elsewhere,
+    };
+    Placement::of(route.coroutine, executor.runner, coroutines)
 }
 
 /// Begins a run. Fails only with the user's interrupt.
 fn begin<'py>(env: &Env<'py>, tasks: &TaskStarter<'_, 'py>, inbox: &Inbox, firing: Firing) -> PyResult<()> {
-    let begins = Begins::of(env, inbox, &firing);
-    if begins == Begins::InPython {
+    let placement = placement(env, inbox, &firing);
+    if !placement.is_on_loop() {
+        // Its executor goes on with it, also where the pool has refused it.
         notices::tell(env, Work::Item(Item::Run(firing)));
         return Ok(());
     }
     let Some(mut run) = Run::begin(env, firing) else { return Ok(()) };
     inbox.take_in_hand(&run.firing);
-    if begins == Begins::AsTask {
+    if placement == Placement::Task {
         if run.firing.last {
             // Before its submission is told, as APScheduler does.
             notices::tell_end(env, &run.store, run.firing.key, &run.seen.id);

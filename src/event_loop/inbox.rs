@@ -1,4 +1,9 @@
 //! `LoopInbox`: an event loop's inbox as Python sees it. What it does when the loop calls it is in `drain.rs`.
+//!
+//! Ground rules: everything here is called by threads attached to Python. The loop's own thread drains and lets the loop
+//! watch; `_drain_all` drains in its caller's thread. All else may be called in any thread, also while the loop runs in
+//! another: what touches its selector or its tasks is handed to the loop then. The locks are those of
+//! `dispatch/loop_queue.rs`: what is needed is taken out of them, and Python called after that.
 
 #[cfg(unix)]
 use std::sync::Mutex;
@@ -74,7 +79,7 @@ impl LoopInbox {
         let drain = slf.getattr(intern!(py, "_drain"))?;
         let waker = match watch(&event_loop, &drain)? {
             Some(waker) => waker,
-            None => Waker::Thread(WakeThread::start(event_loop.clone().unbind(), drain.unbind())?),
+            None => Waker::Thread(wake_thread(event_loop.clone().unbind(), drain.unbind())?),
         };
         if !inbox.event_loop(py).is_some_and(|bound| bound.is(&event_loop)) {
             // Another thread has taken the inbox off this loop meanwhile, and found nothing that wakes it.
@@ -87,6 +92,14 @@ impl LoopInbox {
         inbox.watch_begins(waker);
         Ok(())
     }
+}
+
+/// The thread that has a loop call `drain` which cannot watch a descriptor.
+fn wake_thread(event_loop: Py<PyAny>, drain: Py<PyAny>) -> std::io::Result<WakeThread> {
+    WakeThread::start(move |py| {
+        // A closed loop needs no waking; its inbox is bound anew before anything is lost.
+        let _closed = event_loop.call_method1(py, "call_soon_threadsafe", (&drain,)).is_err();
+    })
 }
 
 /// Lets the loop watch a wake descriptor; `None` where it cannot.

@@ -1,7 +1,14 @@
 //! The tasks of runs: starting one on a loop, eagerly where that is possible, and going on when it is done.
+//!
+//! Ground rules: everything here runs attached to Python, in the thread that drains the inbox: the loop's, or that which
+//! calls `_drain_all`. [`end_task`] runs in any, since its loop is closed. The inbox's `bound` and `tasks`, and a suspended
+//! run's `run`, `raised` and `interrupt`, are locked for single moves; no Python code runs meanwhile, and what comes out is
+//! dropped afterwards. A suspended run belongs to whatever takes it out of `run`, which is to end it: the callback of its
+//! task, the last step of that, or the end of the loop.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mainspring_core::engine::Runner;
 use mainspring_core::job::Ended;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -103,7 +110,7 @@ impl<'a, 'py> TaskStarter<'a, 'py> {
     /// Calls the function of a run. That of a coroutine only makes it.
     fn call(&self, run: &mut Run) -> PyResult<Bound<'py, PyAny>> {
         let route = Route::unpack(run.firing.route);
-        match !route.coroutine && self.env.executor(route.executor)?.calls_here {
+        match !route.coroutine && self.env.executor(route.executor)?.runner == Runner::Caller {
             true => self.call_here(run),
             false => run.seen.record.call(self.env.py),
         }

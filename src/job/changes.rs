@@ -1,16 +1,15 @@
 //! Changes to a job: the checked ones of `Job._modify` and the constructor, and the assignment of an attribute,
 //! which as in APScheduler is not checked. A field that a change does not set stays as it is.
 
-use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::job::fields::{Field, Fields, Place};
+use crate::job::fields::{Field, Fields, Part};
+use crate::job::function::{self, name_of};
 use crate::job::handle::Job;
-use crate::job::kinds::type_error;
-use crate::job::record::{FuncRef, Record, Route, executor_number, is_async_generator_function};
+use crate::job::record::{FuncRef, Record, Route, executor_number};
 use crate::py::host;
-use crate::py::imports;
 use crate::py::text;
 use crate::time::datetime;
 
@@ -38,7 +37,7 @@ impl Fields {
                 approved.check_call(job, func, args, kwargs)?;
                 let name = &mut given[Field::name as usize];
                 if name.as_ref().is_none_or(|n| n.is_none()) && !job.as_any().hasattr("name")? {
-                    *name = Some(host::get_callable_name(py)?.call1((&approved.func,))?);
+                    *name = approved.func.as_ref().map(|func| name_of(func.bind(py))).transpose()?;
                 }
             } else if let Some(value) = given[field as usize].take() {
                 approved.check_change(job, field, value)?;
@@ -85,12 +84,12 @@ impl Fields {
 
     /// Whether anything but the fire time and the policy changes.
     pub fn touches_record(&self) -> bool {
-        self.touches(|place| matches!(place, Place::Record | Place::Call | Place::Trigger))
+        self.touches(|part| matches!(part, Part::Record | Part::Call | Part::Trigger))
     }
 
     /// Whether the function, its arguments or the trigger change, on which other things depend.
     pub fn touches_call_or_trigger(&self) -> bool {
-        self.touches(|place| matches!(place, Place::Call | Place::Trigger))
+        self.touches(|part| matches!(part, Part::Call | Part::Trigger))
     }
 
     /// The record and the route that all other changes make of a job's.
@@ -128,26 +127,11 @@ impl Fields {
             Ok(text) => (host::ref_to_obj(py)?.call1((&text,))?, FuncRef::Given(text.unbind())),
             Err(e) => {
                 let func = e.into_inner();
-                if !func.is_callable() {
-                    return Err(type_error("func must be a callable or a textual reference to one", &func));
-                }
+                function::check_callable(&func)?;
                 (func, FuncRef::Derived)
             }
         };
-        if is_async_generator_function(&func)? {
-            return Err(PyTypeError::new_err(format!(
-                "{} is an async generator function, and nobody would take what it yields: give a coroutine \
-                 function instead, with the loop in it (async for item in ...: ...)",
-                host::get_callable_name(py)?.call1((&func,))?
-            )));
-        }
-        if args.is_instance_of::<PyString>() || !args.is_instance(imports::iterable(py)?)? {
-            return Err(type_error("args must be a non-string iterable", &args));
-        }
-        if !kwargs.is_instance_of::<PyDict>() && !kwargs.is_instance(imports::mapping(py)?)? {
-            return Err(type_error("kwargs must be a dict-like object", &kwargs));
-        }
-        host::check_callable_args(py)?.call1((&func, &args, &kwargs))?;
+        function::check_call(&func, &args, &kwargs)?;
         self.func = Some(func.unbind());
         self.func_ref = Some(func_ref);
         self.args = Some(args.unbind());

@@ -16,7 +16,7 @@ pub fn same_fire_times(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<b
 }
 
 /// A run time and the next fire time.
-type Run<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
+type RunAndNext<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
 /// The one run time of a coalescing job that is due, and its next fire time: however many fire times have
 /// gone by, this takes no longer.
@@ -24,7 +24,10 @@ type Run<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 /// `None` where that is not for the core to say: the job does not coalesce or is not due, or Python evaluates
 /// its trigger.
 #[pyfunction]
-pub fn coalesced_run<'py>(job: &Bound<'py, Job>, now: &Bound<'py, PyAny>) -> PyResult<Option<Run<'py>>> {
+pub fn coalesced_run<'py>(
+    job: &Bound<'py, Job>,
+    now: &Bound<'py, PyAny>,
+) -> PyResult<Option<RunAndNext<'py>>> {
     let py = job.py();
     let fields = job.get().fields(py)?;
     let (Ok(policy), Some(Some(due_at)), Some(trigger)) =

@@ -18,9 +18,9 @@ use crate::job::record::Record;
 use crate::py::text;
 use crate::time::zone::TimeZone;
 
-/// Where an entry of a native store keeps a field.
+/// The part of an entry of a native store that has a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Part {
     Policy,
     Record,
     Id,

@@ -1,11 +1,12 @@
-//! What a job's function is called, whether it takes its arguments, and whether it gives a coroutine.
+//! What a job's function must be: whether it can be one, takes its arguments, gives a coroutine, and what it is called.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
+use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple};
 
-use crate::job::record::{is_async_generator_function, is_coroutine_function};
-use crate::py::host;
+use crate::job::kinds::type_error;
 use crate::py::once::intern;
+use crate::py::{host, imports};
 
 /// `inspect.CO_VARARGS` and the like.
 mod flag {
@@ -50,7 +51,7 @@ fn is_bare(func: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 impl<'py> Function<'py> {
-    /// What `func` is; `None` or an error where it can be no job with these arguments.
+    /// What `func` is; an error where it can be no job with these arguments, `None` where it is a reference to one.
     pub fn of(
         func: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
@@ -61,17 +62,18 @@ impl<'py> Function<'py> {
                 return Ok(Some(plain));
             }
         }
-        if func.is_instance_of::<PyString>() || !func.is_callable() || is_async_generator_function(func)? {
+        if func.is_instance_of::<PyString>() {
             return Ok(None);
         }
+        check_callable(func)?;
         let py = func.py();
         match kwargs {
-            Some(kwargs) => host::check_callable_args(py)?.call1((func, args, kwargs))?,
-            None => host::check_callable_args(py)?.call1((func, args, PyDict::new(py)))?,
-        };
+            Some(kwargs) => check_call(func, args, kwargs)?,
+            None => check_call(func, args, &PyDict::new(py))?,
+        }
         Ok(Some(Self {
-            name: host::get_callable_name(py)?.call1((func,))?.cast_into()?,
-            coroutine: is_coroutine_function(func)?,
+            name: name_of(func)?.cast_into()?,
+            coroutine: returns_awaitable(func)?,
             read_from: None,
         }))
     }
@@ -100,5 +102,68 @@ impl<'py> Function<'py> {
         let read_from =
             ReadFrom { code: code.unbind(), defaults: defaults.unbind(), name: name.clone().unbind() };
         Ok(Some(Self { name, coroutine: flags & flag::COROUTINE != 0, read_from: Some(read_from) }))
+    }
+}
+
+/// Fails with APScheduler's error where `func` is not callable.
+pub fn check_callable(func: &Bound<'_, PyAny>) -> PyResult<()> {
+    match func.is_callable() {
+        true => Ok(()),
+        false => Err(type_error("func must be a callable or a textual reference to one", func)),
+    }
+}
+
+/// Fails with APScheduler's error where `func` cannot be called with these arguments, or can be no job at all.
+pub fn check_call(
+    func: &Bound<'_, PyAny>,
+    args: &Bound<'_, PyAny>,
+    kwargs: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let py = func.py();
+    if host::isasyncgenfunction_partial(py)?.call1((func,))?.is_truthy()? {
+        return Err(PyTypeError::new_err(format!(
+            "{} is an async generator function, and nobody would take what it yields: give a coroutine \
+             function instead, with the loop in it (async for item in ...: ...)",
+            name_of(func)?
+        )));
+    }
+    let is_iterable = args.is_instance_of::<PyTuple>() || args.is_instance(imports::iterable(py)?)?;
+    if args.is_instance_of::<PyString>() || !is_iterable {
+        return Err(type_error("args must be a non-string iterable", args));
+    }
+    if !kwargs.is_instance_of::<PyDict>() && !kwargs.is_instance(imports::mapping(py)?)? {
+        return Err(type_error("kwargs must be a dict-like object", kwargs));
+    }
+    host::check_callable_args(py)?.call1((func, args, kwargs)).map(drop)
+}
+
+/// What a job is called that is given no name.
+pub fn name_of<'py>(func: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    host::get_callable_name(func.py())?.call1((func,))
+}
+
+/// Whether a callable is known, before it is called, to return an awaitable: coroutine functions, methods, and
+/// objects whose `__call__` is one, and partials of them. What is not known is called in a worker thread, and awaited
+/// if it turns out to be awaitable.
+#[pyfunction]
+pub fn returns_awaitable(func: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = func.py();
+    if is_bare(func)? {
+        let code = func.getattr(intern!(py, "__code__"))?;
+        return Ok(code.getattr(intern!(py, "co_flags"))?.extract::<u32>()? & flag::COROUTINE != 0);
+    }
+    let mut func = func.clone();
+    while func.is_instance(imports::partial(py)?)? {
+        func = func.getattr(intern!(py, "func"))?;
+    }
+    if host::iscoroutinefunction_partial(py)?.call1((&func,))?.is_truthy()? {
+        return Ok(true);
+    }
+    if func.is_exact_instance_of::<PyFunction>() || func.is_instance_of::<PyCFunction>() {
+        return Ok(false);
+    }
+    match func.get_type().getattr(intern!(py, "__call__")) {
+        Ok(call) => host::iscoroutinefunction_partial(py)?.call1((call,))?.is_truthy(),
+        Err(_) => Ok(false),
     }
 }

@@ -42,7 +42,7 @@ pub trait Kind {
 /// The id, which a change may not change.
 pub struct Id;
 
-/// An object of any type; what it may be `changes.rs` says.
+/// An object of any type; what it may be `function.rs` says.
 pub struct Object;
 
 /// The textual reference to the function.

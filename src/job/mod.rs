@@ -12,3 +12,4 @@ mod kinds;
 pub mod record;
 pub mod seen;
 pub mod state;
+pub mod store;

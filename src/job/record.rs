@@ -7,19 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mainspring_core::store::SharedStore;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::job::fields::Fields;
-use crate::py::once::intern;
 use crate::py::{host, tell};
 use crate::time::zone::TimeZone;
 use crate::trigger;
-
-/// A native store of the binding.
-pub type Store = SharedStore<Arc<Record>>;
 
 /// The Python objects of one job.
 pub struct Record {
@@ -163,43 +158,4 @@ pub fn executor_number(alias: &str) -> u32 {
             number
         }
     }
-}
-
-/// Whether calling `func` is known to give a coroutine: coroutine functions, partials and methods of them,
-/// and objects whose `__call__` is one. Whatever is not known is called in a worker thread, and awaited if
-/// it turns out to be awaitable.
-pub fn is_coroutine_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
-    /// `inspect.CO_COROUTINE`.
-    const COROUTINE: u32 = 0x80;
-    let py = func.py();
-    if func.is_exact_instance_of::<PyFunction>() {
-        // Where there is no mark such as that of inspect.markcoroutinefunction, its code says it.
-        let attributes = func.getattr(intern!(py, "__dict__"))?;
-        if attributes.cast::<PyDict>()?.is_empty() {
-            let code = func.getattr(intern!(py, "__code__"))?;
-            return Ok(code.getattr(intern!(py, "co_flags"))?.extract::<u32>()? & COROUTINE != 0);
-        }
-    }
-    if host::iscoroutinefunction_partial(py)?.call1((func,))?.is_truthy()? {
-        return Ok(true);
-    }
-    if func.is_exact_instance_of::<PyFunction>() || func.is_instance_of::<PyCFunction>() {
-        return Ok(false);
-    }
-    match func.get_type().getattr(intern!(py, "__call__")) {
-        Ok(call) => host::iscoroutinefunction_partial(py)?.call1((call,))?.is_truthy(),
-        Err(_) => Ok(false),
-    }
-}
-
-/// Whether `func` is an async generator function, or a partial, a method or a callable object over one.
-pub fn is_async_generator_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
-    /// `inspect.CO_ASYNC_GENERATOR`.
-    const ASYNC_GENERATOR: u32 = 0x200;
-    let py = func.py();
-    if func.is_exact_instance_of::<PyFunction>() {
-        let code = func.getattr(intern!(py, "__code__"))?;
-        return Ok(code.getattr(intern!(py, "co_flags"))?.extract::<u32>()? & ASYNC_GENERATOR != 0);
-    }
-    host::isasyncgenfunction_partial(py)?.call1((func,))?.is_truthy()
 }

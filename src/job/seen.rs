@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
 use mainspring_core::job::{JobId, JobKey, RunPolicy};
-use mainspring_core::store::{JobView, MemoryStore, NewJob};
+use mainspring_core::store::{JobView, NewJob};
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 
 use crate::job::fields::{Field, Fields, unset};
-use crate::job::record::{self, Record, Route, Store};
+use crate::job::function::returns_awaitable;
+use crate::job::record::{self, Record, Route};
+use crate::job::store::{Jobs, Store};
 use crate::py::host::Scheduler;
 use crate::py::text;
 use crate::time::datetime;
@@ -54,8 +56,8 @@ impl Seen {
     }
 
     /// Reads the entry under `key` of a store that the caller has locked; `None` when it has left the store.
-    pub fn get(store: &MemoryStore<Arc<Record>>, key: JobKey) -> Option<Self> {
-        store.get_retired(key).map(Self::from)
+    pub fn get(jobs: Jobs<'_>, key: JobKey) -> Option<Self> {
+        jobs.get_retired(key).map(Self::from)
     }
 }
 
@@ -89,7 +91,7 @@ pub fn new_job(
     };
     let route = Route {
         executor: record::executor_number(&text::of(executor)?),
-        coroutine: record::is_coroutine_function(func)?,
+        coroutine: returns_awaitable(func)?,
     };
     let zone = trigger::trigger_zone(trigger)?;
     Ok(NewJob {

@@ -4,7 +4,7 @@
 macro_rules! fields {
     ($(
         $name:ident: $kind:ident,
-        $(policy.$rule:ident)? $(record.$object:ident)? $(entry.$place:ident)?,
+        $(policy.$rule:ident)? $(record.$object:ident)? $(entry.$part:ident)?,
         $pickled:ident;
     )*) => {
         /// A field of a job.
@@ -32,15 +32,15 @@ macro_rules! fields {
                 }
             }
 
-            pub fn place(self) -> Place {
+            pub fn part(self) -> Part {
                 match self {
-                    $(Self::$name => place!($(policy $rule)? $(record $object)? $(entry $place)?),)*
+                    $(Self::$name => part!($(policy $rule)? $(record $object)? $(entry $part)?),)*
                 }
             }
 
             /// The fields that are there.
-            pub fn in_place(place: Place) -> impl Iterator<Item = Self> {
-                Self::ALL.into_iter().filter(move |field| field.place() == place)
+            pub fn in_part(part: Part) -> impl Iterator<Item = Self> {
+                Self::ALL.into_iter().filter(move |field| field.part() == part)
             }
 
             pub fn pickled(self) -> Pickled {
@@ -96,6 +96,13 @@ macro_rules! fields {
                 Ok(())
             }
 
+            /// What a change gives one field, and no other.
+            pub fn checked(field: Field, given: &Bound<'_, PyAny>) -> PyResult<Self> {
+                let mut this = Self::default();
+                this.check(field, given)?;
+                Ok(this)
+            }
+
             /// Takes a field out, for the caller to drop.
             #[must_use]
             pub fn take(&mut self, field: Field) -> Self {
@@ -122,8 +129,8 @@ macro_rules! fields {
             }
 
             /// Whether a field is set that is in a place of these.
-            pub fn touches(&self, these: impl Fn(Place) -> bool) -> bool {
-                false $(|| (self.$name.is_some() && these(Field::$name.place())))*
+            pub fn touches(&self, these: impl Fn(Part) -> bool) -> bool {
+                false $(|| (self.$name.is_some() && these(Field::$name.part())))*
             }
 
             /// `policy` with what is given of its fields, checked.
@@ -206,16 +213,16 @@ macro_rules! fields {
     };
 }
 
-/// Where a field is.
-macro_rules! place {
+/// Which part has a field.
+macro_rules! part {
     (policy $rule:ident) => {
-        Place::Policy
+        Part::Policy
     };
     (record $object:ident) => {
-        Place::Record
+        Part::Record
     };
-    (entry $place:ident) => {
-        Place::$place
+    (entry $part:ident) => {
+        Part::$part
     };
 }
 

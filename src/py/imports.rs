@@ -29,6 +29,7 @@ imports! {
     current_task = "asyncio"."current_task";
     get_running_loop = "asyncio"."get_running_loop";
     coroutine_type = "types"."CoroutineType";
+    partial = "functools"."partial";
     isawaitable = "inspect"."isawaitable";
     context_type = "contextvars"."Context";
     copy_context = "contextvars"."copy_context";

@@ -138,7 +138,7 @@ impl Batch {
 #[derive(Default)]
 struct Ahead {
     store: StoreId,
-    /// [`SharedStore::changes`](mainspring_core::store::SharedStore::changes) when they were read.
+    /// [`Store::changes`](crate::job::store::Store::changes) when they were read.
     changes: u64,
     seen: VecDeque<(JobKey, Seen)>,
 }

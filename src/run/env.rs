@@ -9,11 +9,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use mainspring_core::engine::Runner;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::dispatch::hub::Hub;
+use crate::dispatch::hub::{Executor, Hub};
 use crate::dispatch::loop_queue::{Inbox, Work};
 use crate::py::host::{self, Scheduler, cpython};
 use crate::py::imports;
@@ -54,10 +55,8 @@ pub struct Env<'py> {
 
 /// An executor as the runs of one go see it.
 pub struct ExecutorHere<'py> {
-    /// Whether the engine runs its jobs in threads or as tasks, without asking Python.
-    pub native: bool,
-    /// Whether a drain may call its functions.
-    pub calls_here: bool,
+    /// How it runs what it is given.
+    pub runner: Runner,
     pub logger: Logger<'py>,
 }
 
@@ -235,13 +234,14 @@ impl<'py> Env<'py> {
             Some(executor) => executor.logger.bind(self.py).clone(),
             None => host::get_logger(self.py)?.call1(("executors",))?,
         };
-        let executor = Rc::new(ExecutorHere {
-            native: known.as_ref().is_some_and(|executor| executor.pool.is_some()),
+        let runner = match Executor::runner(known.as_ref()) {
             // By the clock that a test may have put there: runs in Python go by it.
-            calls_here: known.is_some_and(|executor| executor.calls_here)
-                && host::EXECUTORS.datetime(self.py)?.is(&Std::get(self.py)?.datetime),
-            logger: Logger::new(self, logger)?,
-        });
+            Runner::Caller if !host::EXECUTORS.datetime(self.py)?.is(&Std::get(self.py)?.datetime) => {
+                Runner::Own
+            }
+            runner => runner,
+        };
+        let executor = Rc::new(ExecutorHere { runner, logger: Logger::new(self, logger)? });
         self.executors.borrow_mut().push((number, Rc::clone(&executor)));
         Ok(executor)
     }
@@ -281,7 +281,8 @@ impl<'py> Env<'py> {
         if let Some(known) = self.listeners.get() {
             return Ok(known.as_ref());
         }
-        let listeners = self.scheduler.direct_listeners()?;
+        let is_direct = self.scheduler.telling()?.is_direct_here(self.py)?;
+        let listeners = is_direct.then(|| self.scheduler.listeners()).transpose()?;
         Ok(self.listeners.get_or_init(|| listeners).as_ref())
     }
 

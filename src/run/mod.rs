@@ -10,4 +10,5 @@ pub mod python;
 pub mod report;
 pub mod steps;
 mod submitting;
+pub mod told;
 pub mod unawaited;

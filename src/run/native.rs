@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::engine::Firing;
-use mainspring_core::job::{Ended, Settled, Steps};
+use mainspring_core::engine::{Firing, StoreId};
+use mainspring_core::job::due::RunTimes;
+use mainspring_core::job::{Ended, JobId, JobKey, Settled, Steps};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -17,8 +18,9 @@ use crate::py::host;
 use crate::py::tell::{Arguments, Caller};
 use crate::py::text;
 use crate::run::env::{Env, Later};
-use crate::run::report::{self, Teller, code};
+use crate::run::report::{Teller, code};
 use crate::run::steps::{self, Submission};
+use crate::run::told::{self, SubmissionEvent};
 
 impl Run {
     /// Takes a firing over. `None`, with its instance slot given back, when its store is gone.
@@ -68,7 +70,7 @@ impl Run {
     pub fn tell_submitted(&mut self, env: &Env<'_>) {
         if env.wants(code::JOB_SUBMITTED) {
             env.never_fails(self.context(env).and_then(|context| {
-                let event = self.submission_event(env, code::JOB_SUBMITTED)?;
+                let event = self.submission_event(env, told::submitted_event)?;
                 env.dispatch(&event, Some(&context))
             }));
         }
@@ -76,13 +78,39 @@ impl Run {
 
     /// EVENT_JOB_SUBMITTED, if it is wanted, and the context to tell of it in beside the run.
     pub fn submitted<'py>(&mut self, env: &Env<'py>) -> Option<Later<'py>> {
-        let event = || Ok((self.submission_event(env, code::JOB_SUBMITTED)?, self.own_context(env)?));
+        let event = || Ok((self.submission_event(env, told::submitted_event)?, self.own_context(env)?));
         env.wants(code::JOB_SUBMITTED).then(event)?.map_err(|error| env.never_fails(Err(error))).ok()
     }
 
-    /// An event about the whole submission.
-    pub fn submission_event<'py>(&mut self, env: &Env<'py>, code: u32) -> PyResult<Bound<'py, PyAny>> {
-        report::submission_event(&mut Going::with(self, env), code)
+    /// An event about the whole submission, as `event` makes it of the job's id, its store's alias and the run times.
+    pub fn submission_event<'py>(
+        &mut self,
+        env: &Env<'py>,
+        event: SubmissionEvent,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let run_times = PyList::empty(env.py);
+        for index in 0..self.run_times().len() {
+            run_times.append(self.shown_run_time(env, index)?)?;
+        }
+        let id = self.shown_id(env);
+        event(&id, self.store.alias.bind(env.py), run_times.as_any())
+    }
+
+    /// The id, made once.
+    fn shown_id<'py>(&mut self, env: &Env<'py>) -> Bound<'py, PyAny> {
+        let id = self.shown.id.get_or_insert_with(|| text::string(env.py, &self.seen.id).unbind());
+        id.bind(env.py).clone().into_any()
+    }
+
+    /// A run time, made once for all that is told of it.
+    fn shown_run_time<'py>(&mut self, env: &Env<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {
+        if let Some((_, known)) = self.shown.run_time.as_ref().filter(|(place, _)| *place == index) {
+            return Ok(known.bind(env.py).clone());
+        }
+        let at = self.run_times().get(index).copied().unwrap_or(UtcMicros::MIN);
+        let run_time = self.datetime(env, at)?;
+        self.shown.run_time = Some((index, run_time.clone().unbind()));
+        Ok(run_time)
     }
 
     /// A handle on the job, for log records and for Python executors.
@@ -108,8 +136,43 @@ impl Run {
     }
 }
 
+/// Run times of a job that were skipped. They are told of as runs are, but own no instance slot: nothing here begins or
+/// settles them, or gives a slot back.
+pub struct SkippedRun(Run);
+
+impl SkippedRun {
+    /// `None` when the store is gone.
+    pub fn of(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> Option<Self> {
+        let firing =
+            Firing { store, key, route: 0, misfire_grace_seconds: None, run_times, attempt: 1, last: false };
+        let (store, seen) = peek(env, &firing)?;
+        Some(Self(Run::new(firing, store, seen)))
+    }
+
+    pub fn id(&self) -> &JobId {
+        &self.0.seen.id
+    }
+
+    pub fn run_times(&self) -> &[UtcMicros] {
+        self.0.run_times()
+    }
+
+    pub fn job<'py>(&self, env: &Env<'py>) -> PyResult<Bound<'py, Job>> {
+        self.0.job(env)
+    }
+
+    pub fn own_context<'py>(&self, env: &Env<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.own_context(env)
+    }
+
+    /// EVENT_JOB_MAX_INSTANCES.
+    pub fn event<'py>(&mut self, env: &Env<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.submission_event(env, told::skipped_event)
+    }
+}
+
 /// The store and the job that a firing is about.
-pub fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Arc<Attached>, Seen)> {
+fn peek(env: &Env<'_>, firing: &Firing) -> Option<(Arc<Attached>, Seen)> {
     let attached = env.batch.store(&env.hub, firing.store)?;
     let seen = env.batch.seen(&attached, firing.store, firing.key)?;
     Some((attached, seen))
@@ -182,9 +245,7 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
     }
 
     fn id(&mut self) -> PyResult<Bound<'py, PyAny>> {
-        let (py, run) = (self.env.py, &mut *self.run);
-        let id = run.shown.id.get_or_insert_with(|| text::string(py, &run.seen.id).unbind());
-        Ok(id.bind(py).clone().into_any())
+        Ok(self.run.shown_id(self.env))
     }
 
     fn alias(&self) -> PyResult<Bound<'py, PyAny>> {
@@ -192,17 +253,7 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
     }
 
     fn run_time(&mut self, index: usize) -> PyResult<Bound<'py, PyAny>> {
-        if let Some((_, known)) = self.run.shown.run_time.as_ref().filter(|(place, _)| *place == index) {
-            return Ok(known.bind(self.env.py).clone());
-        }
-        let at = self.run.run_times().get(index).copied().unwrap_or(UtcMicros::MIN);
-        let run_time = self.run.datetime(self.env, at)?;
-        self.run.shown.run_time = Some((index, run_time.clone().unbind()));
-        Ok(run_time)
-    }
-
-    fn count(&self) -> usize {
-        self.run.run_times().len()
+        self.run.shown_run_time(self.env, index)
     }
 
     fn logs_info(&self) -> PyResult<bool> {

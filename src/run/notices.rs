@@ -16,13 +16,13 @@ use crate::dispatch::loop_queue::Work;
 use crate::dispatch::run::Run;
 use crate::job::seen::Seen;
 use crate::py::error::raised;
-use crate::py::host;
 use crate::py::imports;
 use crate::py::tell::{self, Caller};
 use crate::py::text;
 use crate::run::env::{self, Env};
-use crate::run::native::peek;
+use crate::run::native::SkippedRun;
 use crate::run::report::code;
+use crate::run::told;
 use crate::trigger::PythonJitter;
 
 /// Handles what came to the control loop, but for the runs that it makes itself. What goes wrong stops nothing.
@@ -73,22 +73,19 @@ fn submit(env: &Env<'_>, firing: Firing) {
 }
 
 fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> PyResult<()> {
-    let firing =
-        Firing { store, key, route: 0, misfire_grace_seconds: None, run_times, attempt: 1, last: false };
-    // A run that owns no instance slot, to tell of the job.
-    let Some((store, seen)) = peek(env, &firing) else { return Ok(()) };
-    let mut run = Run::new(firing, store, seen);
-    env.hub.ends.skipped(run.run_times().len());
+    let Some(mut skipped) = SkippedRun::of(env, store, key, run_times) else { return Ok(()) };
+    let count = skipped.run_times().len();
+    env.hub.ends.skipped(count);
     let now = env.hub.clock.now();
-    for &at in run.run_times() {
-        env.hub.watch.skipped(&run.seen.id, at, now);
+    for &at in skipped.run_times() {
+        env.hub.watch.skipped(skipped.id(), at, now);
     }
-    let context = run.own_context(env)?;
-    let about = (run.job(env)?, run.run_times().len()).into_pyobject(env.py)?;
+    let context = skipped.own_context(env)?;
+    let about = (skipped.job(env)?, count).into_pyobject(env.py)?;
     let log = env.scheduler.log_skipped()?;
     env.never_fails(tell::tell_in(context.as_ref(), &log, &about, None));
     if env.wants(code::JOB_MAX_INSTANCES) {
-        let event = run.submission_event(env, code::JOB_MAX_INSTANCES)?;
+        let event = skipped.event(env)?;
         env.dispatch(&event, context.as_ref())?;
     }
     Ok(())
@@ -113,15 +110,13 @@ pub fn ended(env: &Env<'_>, store: StoreId, key: JobKey) {
 /// Tells of a job whose trigger has ended what `remove_job` would tell, and gives its key back.
 pub fn tell_end(env: &Env<'_>, attached: &Attached, key: JobKey, id: &JobId) {
     env.batch.release(attached, key);
-    let id = || text::string(env.py, id);
+    let id = text::string(env.py, id).into_any();
     let tell = || {
         if env.wants(code::JOB_REMOVED) {
             let alias = attached.alias.bind(env.py);
-            let code = code::object(env.py, code::JOB_REMOVED)?;
-            let event = host::job_event(env.py)?.call1((code, id(), alias))?;
-            env.dispatch(&event, None)?;
+            env.dispatch(&told::removed_event(&id, alias)?, None)?;
         }
-        env.log_info(Caller::RemoveJob, || Ok(("Removed job %s", id())))
+        env.log_info(Caller::RemoveJob, || Ok(told::removed(&id)))
     };
     env.never_fails(tell());
 }

@@ -14,6 +14,7 @@ use crate::dispatch::run::Outcome;
 use crate::py::host;
 use crate::py::once::intern;
 use crate::py::tell::{Arguments, Caller};
+use crate::run::env::is_interrupt;
 use crate::run::report::Teller;
 use crate::run::steps::{self, Submission};
 use crate::time::datetime::instant;
@@ -128,7 +129,13 @@ impl<'py> Submission<'py> for Going<'_, 'py> {
     fn ends(&mut self, _settled: Settled, _ended: Ended, _outcome: &Outcome<'py>) {}
 
     fn despite(&self, told: PyResult<()>) -> PyResult<()> {
-        told
+        match told {
+            Err(error) if !is_interrupt(self.py, &error) => {
+                error.write_unraisable(self.py, Some(self.run.logger.bind(self.py)));
+                Ok(())
+            }
+            told => told,
+        }
     }
 }
 
@@ -151,10 +158,6 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
 
     fn run_time(&mut self, index: usize) -> PyResult<Bound<'py, PyAny>> {
         Ok(self.run.run_times[index].bind(self.py).clone())
-    }
-
-    fn count(&self) -> usize {
-        self.run.run_times.len()
     }
 
     /// The logger knows.

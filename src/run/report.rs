@@ -3,7 +3,7 @@
 use mainspring_core::job::Ended;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyString};
 
 use crate::dispatch::run::Outcome;
 use crate::py::error::raised;
@@ -53,9 +53,6 @@ pub trait Teller<'py> {
 
     fn run_time(&mut self, index: usize) -> PyResult<Bound<'py, PyAny>>;
 
-    /// How many run times there are.
-    fn count(&self) -> usize;
-
     /// Whether records of level INFO are to be made.
     fn logs_info(&self) -> PyResult<bool>;
 
@@ -91,21 +88,61 @@ pub fn start<'py>(run: &mut impl Teller<'py>, index: usize) -> PyResult<()> {
     run.log("info", arguments, None)
 }
 
-/// Tells how a run time ended.
-pub fn end<'py>(
-    run: &mut impl Teller<'py>,
-    index: usize,
-    ended: Ended,
-    outcome: &Outcome<'py>,
-) -> PyResult<()> {
+/// Logs how a run time ended.
+pub fn log_end<'py>(run: &mut impl Teller<'py>, ended: Ended, outcome: &Outcome<'py>) -> PyResult<()> {
+    let py = run.py();
+    match outcome {
+        Outcome::Returned(_) => {
+            if !run.logs_info()? {
+                return Ok(());
+            }
+            let arguments = (intern!(py, "Job \"%s\" executed successfully"), run.job()?);
+            run.log("info", arguments, None)
+        }
+        Outcome::Missed(late_micros) => {
+            let late = imports::timedelta(py)?.call1((0, 0, late_micros))?;
+            let arguments = ("Run time of job \"%s\" was missed by %s", run.job()?, late);
+            run.log("warning", arguments, None)
+        }
+        Outcome::Raised(error) => log_exception(run, ended, error),
+    }
+}
+
+fn log_exception<'py>(run: &mut impl Teller<'py>, ended: Ended, error: &PyErr) -> PyResult<()> {
+    let py = run.py();
+    let exception = raised(py, error);
+    match ended {
+        Ended::Cancelled => {
+            let level = if run.loop_is_ending()? { "debug" } else { "info" };
+            let reason = exception.str()?;
+            let job = run.job()?;
+            if reason.is_empty()? {
+                run.log(level, ("Run of job \"%s\" was cancelled", job), None)
+            } else {
+                run.log(level, ("Run of job \"%s\" was cancelled: %s", job, reason), None)
+            }
+        }
+        Ended::Interrupted => {
+            // The interpreter shows the interrupt itself, where it ends.
+            let arguments = ("Run of job \"%s\" was interrupted", run.job()?);
+            run.log("info", arguments, None)
+        }
+        _ => {
+            if error.is_instance_of::<PyRuntimeError>(py) {
+                host::explain(py)?.call1((&exception, error.traceback(py)))?;
+            }
+            let arguments = ("Job \"%s\" raised an exception", run.job()?);
+            run.log("error", arguments, Some(exception.as_any()))
+        }
+    }
+}
+
+/// Sends the event of a run time that has ended, if it is wanted. After its record, as in APScheduler, also where that
+/// could not be made.
+pub fn send_end<'py>(run: &mut impl Teller<'py>, index: usize, outcome: &Outcome<'py>) -> PyResult<()> {
     let py = run.py();
     match outcome {
         Outcome::Returned(value) => {
-            if run.logs_info()? {
-                let message = intern!(py, "Job \"%s\" executed successfully");
-                let arguments = (message, run.job()?);
-                run.log("info", arguments, None)?;
-            }
             if !run.wants(code::JOB_EXECUTED) {
                 return Ok(());
             }
@@ -113,57 +150,19 @@ pub fn end<'py>(
             let about = (code, run.id()?, run.alias()?, run.run_time(index)?, value);
             run.send(host::job_execution_event(py)?.call1(about)?)
         }
-        Outcome::Missed(late_micros) => {
-            let late = imports::timedelta(py)?.call1((0, 0, late_micros))?;
-            let arguments = ("Run time of job \"%s\" was missed by %s", run.job()?, late);
-            run.log("warning", arguments, None)?;
-            event(run, code::JOB_MISSED, index, |_| Ok(()))
-        }
-        Outcome::Raised(error) => end_by_exception(run, index, ended, error),
-    }
-}
-
-fn end_by_exception<'py>(
-    run: &mut impl Teller<'py>,
-    index: usize,
-    ended: Ended,
-    error: &PyErr,
-) -> PyResult<()> {
-    let py = run.py();
-    let exception = raised(py, error);
-    let traceback = error.traceback(py);
-    match ended {
-        Ended::Cancelled => {
-            let level = if run.loop_is_ending()? { "debug" } else { "info" };
-            let reason = exception.str()?;
-            let job = run.job()?;
-            if reason.is_empty()? {
-                run.log(level, ("Run of job \"%s\" was cancelled", job), None)?;
-            } else {
-                run.log(level, ("Run of job \"%s\" was cancelled: %s", job, reason), None)?;
+        Outcome::Missed(_) => event(run, code::JOB_MISSED, index, |_| Ok(())),
+        Outcome::Raised(error) => {
+            let (exception, traceback) = (raised(py, error), error.traceback(py));
+            let sent = event(run, code::JOB_ERROR, index, |options| {
+                exception_in(options, exception.as_any(), traceback.as_deref())
+            });
+            if let Some(traceback) = traceback {
+                // As APScheduler does: the frames of a failed job would keep its variables alive.
+                imports::clear_frames(py)?.call1((traceback,))?;
             }
-        }
-        Ended::Interrupted => {
-            // The interpreter shows the interrupt itself, where it ends.
-            let arguments = ("Run of job \"%s\" was interrupted", run.job()?);
-            run.log("info", arguments, None)?;
-        }
-        _ => {
-            if error.is_instance_of::<PyRuntimeError>(py) {
-                host::explain(py)?.call1((&exception, &traceback))?;
-            }
-            let arguments = ("Job \"%s\" raised an exception", run.job()?);
-            run.log("error", arguments, Some(exception.as_any()))?;
+            sent
         }
     }
-    event(run, code::JOB_ERROR, index, |options| {
-        exception_in(options, exception.as_any(), traceback.as_deref())
-    })?;
-    if let Some(traceback) = traceback {
-        // As APScheduler does: the frames of a failed job would keep its variables alive.
-        imports::clear_frames(py)?.call1((traceback,))?;
-    }
-    Ok(())
 }
 
 /// Makes the event of a run time, if it is wanted, and hands it over.
@@ -217,14 +216,4 @@ pub fn error_event<'py>(
     execution_event(code::JOB_ERROR, job_id, alias, run_time, |options| {
         exception_in(options, exception, traceback)
     })
-}
-
-/// EVENT_JOB_SUBMITTED and the like: an event about the whole submission.
-pub fn submission_event<'py>(run: &mut impl Teller<'py>, code: u32) -> PyResult<Bound<'py, PyAny>> {
-    let run_times = PyList::empty(run.py());
-    for index in 0..run.count() {
-        run_times.append(run.run_time(index)?)?;
-    }
-    let py = run.py();
-    host::job_submission_event(py)?.call1((code::object(py, code)?, run.id()?, run.alias()?, run_times))
 }

@@ -37,7 +37,7 @@ pub trait Submission<'py>: Teller<'py> {
     /// and the listeners are told.
     fn ends(&mut self, settled: Settled, ended: Ended, outcome: &Outcome<'py>);
 
-    /// What goes wrong in telling: whether that stops the run.
+    /// Takes note of what went wrong in telling. Fails only with what is to end the program, where that stops the run.
     fn despite(&self, told: PyResult<()>) -> PyResult<()>;
 
     /// Whether each run time is told of that a cancelled one takes with it.
@@ -83,9 +83,13 @@ pub fn settle<'py, S: Submission<'py>>(run: &mut S, outcome: &Outcome<'py>) -> P
 fn settle_one<'py>(run: &mut impl Submission<'py>, ended: Ended, outcome: &Outcome<'py>) -> PyResult<()> {
     let Some(settled) = run.steps().settle().filter(|_| run.is_here()) else { return Ok(()) };
     run.ends(settled, ended, outcome);
-    let told = report::end(run, settled.index, ended, outcome);
+    let logged = report::log_end(run, ended, outcome);
+    let logged = run.despite(logged);
+    // A logger that fails keeps no listener from being told.
+    let sent = report::send_end(run, settled.index, outcome);
+    let sent = run.despite(sent);
     run.forget_context();
-    run.despite(told)
+    logged.and(sent)
 }
 
 fn how_it_ended(py: Python<'_>, outcome: &Outcome<'_>) -> Ended {

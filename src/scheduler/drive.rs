@@ -1,7 +1,7 @@
 //! The drive of engines whose clock is moved by hand, in the timer thread's place.
 //!
 //! [`Drive`] sweeps the engines that are started on its clock, in the order of their starts, and keeps what
-//! is due at the present instant. From there it goes item by item, in order, to the *place* where it is
+//! is due at the present instant. From there it goes item by item, in order, to the *destination* where it is
 //! handled: an event loop, or a worker pool. The thread that drives takes the items of its own place and handles them
 //! then and there, moves the clock to the next deadline when nothing is left, and so goes on for as long as
 //! everything comes to its end at once; it stops at the first item of another place, or when a run goes on.
@@ -20,15 +20,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mainspring_core::engine::{EngineHandle, Firing, Item};
+use mainspring_core::engine::{EngineHandle, Firing, Item, Runner};
 use mainspring_core::random::SplitMix64;
 use mainspring_core::time::{Clock, ManualClock, StepDetector};
 use mainspring_core::{Error, UtcMicros};
 use pyo3::prelude::*;
 
 use crate::dispatch::driver::{Driver, Segment};
-use crate::dispatch::hub::{Hub, Place};
-use crate::job::record::{Route, Store};
+use crate::dispatch::hub::{Destination, Executor, Hub};
+use crate::job::record::Route;
+use crate::job::store::Store;
 use crate::time::on_behalf::OnBehalf;
 
 /// What is due at the present instant of a clock, and where the clock goes next.
@@ -68,7 +69,7 @@ enum Next {
     /// Handle this.
     Item(Arc<Hub>, Item),
     /// Let this place go on.
-    Elsewhere(Arc<Hub>, Place),
+    Elsewhere(Arc<Hub>, Destination),
     /// Nothing: the time has come to which the clock was to be moved, or the kit is to look at what only Python knows
     /// of, or the drive has been taken back.
     Done,
@@ -111,7 +112,7 @@ impl Drive {
     }
 
     /// The next item for the loop of an inbox, up to the time `until`.
-    pub fn next_on_loop(&self, here: &Place, until: UtcMicros) -> Option<Item> {
+    pub fn next_on_loop(&self, here: &Destination, until: UtcMicros) -> Option<Item> {
         match self.next(None, Some(here), until) {
             Next::Item(_, item) => Some(item),
             _ => None,
@@ -120,9 +121,9 @@ impl Drive {
 
     /// The place where the next item up to the time `until` is handled; `None` when there is none or the kit is to look
     /// at what only Python knows of.
-    pub fn next_place(&self, until: UtcMicros) -> Option<(Arc<Hub>, Place)> {
+    pub fn next_destination(&self, until: UtcMicros) -> Option<(Arc<Hub>, Destination)> {
         match self.next(None, None, until) {
-            Next::Elsewhere(hub, place) => Some((hub, place)),
+            Next::Elsewhere(hub, destination) => Some((hub, destination)),
             Next::Item(..) | Next::Done => None,
         }
     }
@@ -135,9 +136,9 @@ impl Drive {
         {
             let mut guard = self.lock();
             while let Some((hub, item)) = guard.pending.front() {
-                let place = hub.place_of(item);
-                let (first, same) = to.get_or_insert_with(|| (Arc::clone(hub), hub.place_of(item)));
-                if !(Arc::ptr_eq(first, hub) && same.is(&place)) {
+                let destination = hub.destination_of(item);
+                let (first, same) = to.get_or_insert_with(|| (Arc::clone(hub), hub.destination_of(item)));
+                if !(Arc::ptr_eq(first, hub) && same.is(&destination)) {
                     break;
                 }
                 items.extend(guard.pending.pop_front().map(|(_, item)| item));
@@ -191,7 +192,7 @@ impl Drive {
     }
 
     /// Takes the next step, up to the time `until`, for the thread that drives at `here`. `epoch` is that of a segment.
-    fn next(&self, epoch: Option<u64>, here: Option<&Place>, until: UtcMicros) -> Next {
+    fn next(&self, epoch: Option<u64>, here: Option<&Destination>, until: UtcMicros) -> Next {
         let mut guard = self.lock();
         let state = &mut *guard;
         if epoch.is_some_and(|epoch| epoch != state.epoch) {
@@ -200,9 +201,9 @@ impl Drive {
         state.in_hand = None;
         loop {
             if let Some((hub, item)) = state.pending.front() {
-                let place = hub.place_of(item);
-                if here.is_none_or(|here| !here.is(&place)) {
-                    return Next::Elsewhere(Arc::clone(hub), place);
+                let destination = hub.destination_of(item);
+                if here.is_none_or(|here| !here.is(&destination)) {
+                    return Next::Elsewhere(Arc::clone(hub), destination);
                 }
                 let Some((hub, item)) = state.pending.pop_front() else { return Next::Done };
                 if let Item::Run(firing) = &item {
@@ -253,7 +254,7 @@ impl Drive {
         state.epoch += 1;
         let stuck = state.in_hand.take()?;
         state.stuck.push(epoch);
-        if let Place::Pool(pool) = stuck.0.place_of(&Item::Run(stuck.1.clone())) {
+        if let Destination::Pool(pool) = stuck.0.destination_of(&Item::Run(stuck.1.clone())) {
             pool.stuck.fetch_add(1, Ordering::SeqCst);
         }
         Some(stuck)
@@ -318,7 +319,7 @@ impl Driver for Drive {
 fn in_order(hub: &Hub, mut item: Item) -> (Item, Option<Item>) {
     if let Item::Run(Firing { last: true, route, .. }) = &item {
         let executor = hub.executor(Route::unpack(*route).executor);
-        if executor.is_some_and(|executor| executor.pool.is_some()) {
+        if Executor::runner(executor.as_ref()) == Runner::Pool {
             if let Some(end) = item.part_end() {
                 return (end, Some(item));
             }
@@ -337,14 +338,14 @@ pub struct Lent {
 }
 
 impl Segment for Lent {
-    fn next(&self, pool: &Place) -> Option<(Arc<Hub>, Firing)> {
+    fn next(&self, pool: &Destination) -> Option<(Arc<Hub>, Firing)> {
         match self.drive.next(Some(self.epoch), Some(pool), self.until) {
             Next::Item(hub, Item::Run(firing)) => Some((hub, firing)),
             _ => None,
         }
     }
 
-    fn end(&self, py: Python<'_>, pool: &Place) -> PyResult<()> {
+    fn end(&self, py: Python<'_>, pool: &Destination) -> PyResult<()> {
         let was_stuck = {
             let mut state = self.drive.lock();
             if state.epoch == self.epoch {
@@ -353,7 +354,7 @@ impl Segment for Lent {
             let index = state.stuck.iter().position(|&epoch| epoch == self.epoch);
             index.map(|index| state.stuck.swap_remove(index)).is_some()
         };
-        if let (true, Place::Pool(pool)) = (was_stuck, pool) {
+        if let (true, Destination::Pool(pool)) = (was_stuck, pool) {
             pool.stuck.fetch_sub(1, Ordering::SeqCst);
         }
         self.done.bind(py).call0().map(drop)

@@ -1,4 +1,8 @@
 //! `Engine`: the timer thread and the dispatch of one scheduler, as Python sees them.
+//!
+//! Ground rules: everything here is called by threads attached to Python, any of them. `coro` and `stores` are locked for
+//! single moves; no Python code runs meanwhile, and nothing of Python is dropped under them. What waits for the timer
+//! thread, for workers or for a store's sweep (`start`, `stop`, `process`, `wait_idle`) does so detached.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,7 +54,7 @@ impl Engine {
     ) -> PyResult<Self> {
         let py = scheduler.py();
         let weak = imports::weak_reference(py)?.call1((scheduler,))?;
-        let hub = Arc::new(Hub::new(weak.unbind(), driver, watch));
+        let hub = Arc::new(Hub::new(weak.unbind(), driver, watch, check_loops));
         let handle =
             Arc::new(EngineHandle::new(Arc::clone(&hub.clock), Arc::new(HubDispatch(Arc::clone(&hub)))));
         let control = LoopInbox { inbox: Arc::clone(&hub.control), hub: Arc::clone(&hub) };
@@ -279,6 +283,14 @@ impl Engine {
     #[pyo3(signature = (but=0))]
     fn idle<'py>(&self, py: Python<'py>, but: usize) -> PyResult<Bound<'py, PyAny>> {
         awaitable(py, wait_none(Arc::clone(&self.hub), but))
+    }
+}
+
+/// Has the scheduler asked what has become of a silent loop.
+fn check_loops(py: Python<'_>, hub: &Hub) {
+    let Some(scheduler) = hub.scheduler(py) else { return };
+    if let Err(error) = scheduler.check_loops() {
+        error.write_unraisable(py, Some(scheduler.as_any()));
     }
 }
 

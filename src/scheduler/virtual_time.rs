@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::dispatch::driver::Driver;
-use crate::dispatch::hub::Place;
+use crate::dispatch::hub::Destination;
 use crate::event_loop::drain;
 use crate::event_loop::inbox::LoopInbox;
 use crate::job::seen::Seen;
@@ -71,9 +71,11 @@ impl VirtualTime {
     /// Goes to the next item, up to the wall-clock time `until`, and returns the place where it is handled, or
     /// `None` when there is none or the kit is to look at what only Python knows of.
     fn next<'py>(&self, py: Python<'py>, until: i64) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(match self.drive.next_place(UtcMicros::clamped(until)) {
-            Some((hub, Place::Inbox(inbox))) => Some(Bound::new(py, LoopInbox { inbox, hub })?.into_any()),
-            Some((_, Place::Pool(pool))) => Some(Bound::new(py, WorkerPool::of(pool))?.into_any()),
+        Ok(match self.drive.next_destination(UtcMicros::clamped(until)) {
+            Some((hub, Destination::Inbox(inbox))) => {
+                Some(Bound::new(py, LoopInbox { inbox, hub })?.into_any())
+            }
+            Some((_, Destination::Pool(pool))) => Some(Bound::new(py, WorkerPool::of(pool))?.into_any()),
             None => None,
         })
     }

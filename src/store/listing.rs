@@ -4,8 +4,9 @@ use mainspring_core::UtcMicros;
 use mainspring_core::job::JobKey;
 use mainspring_core::store::JobView;
 
-use crate::job::record::{Record, Store};
+use crate::job::record::Record;
 use crate::job::seen::Seen;
+use crate::job::store::Store;
 
 use std::sync::Arc;
 
@@ -22,12 +23,12 @@ pub struct Listing {
 impl Listing {
     /// All jobs.
     pub fn of_all(store: &Store) -> Self {
-        Self::of(store.read(|s| s.jobs().map(seen).collect()))
+        Self::of(store.read(|s| s.all().map(seen).collect()))
     }
 
     /// The jobs that are due at `now`.
     pub fn of_due(store: &Store, now: UtcMicros) -> Self {
-        Self::of(store.read(|s| s.due(now).filter_map(|key| s.get(key)).map(seen).collect()))
+        Self::of(store.read(|s| s.due(now).map(seen).collect()))
     }
 
     fn of(seen: Vec<Option<(JobKey, Seen)>>) -> Self {

@@ -6,14 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mainspring_core::ErrorKind;
 use mainspring_core::job::JobKey;
-use mainspring_core::store::{MemoryStore, SharedStore};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::job::handle::{Job, Origin};
-use crate::job::record::Store;
+use crate::job::handle::{Basis, Job};
 use crate::job::seen::{self, Seen};
+use crate::job::store::Store;
 use crate::py::host;
 use crate::py::text::{self, Text};
 use crate::store::listing::Listing;
@@ -48,9 +47,9 @@ pub struct NativeStore {
 }
 
 /// A store and its owner, for as long as they are alive.
-type Known = (Weak<Store>, Weak<Mutex<Owner>>);
+type WeakStore = (Weak<Store>, Weak<Mutex<Owner>>);
 
-static STORES: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+static STORES: Mutex<Vec<WeakStore>> = Mutex::new(Vec::new());
 
 /// All stores that are alive, and the scheduler of each. The list is locked by attached threads for single moves.
 pub fn all(py: Python<'_>) -> Vec<(Arc<Store>, Option<Bound<'_, PyAny>>)> {
@@ -100,7 +99,7 @@ impl NativeStore {
 impl NativeStore {
     /// Has the entry by the id of `job` take over its fields; says whether the fire time still holds, or else
     /// nothing is changed. `None`: there is no such entry.
-    fn take_over(&self, job: &Bound<'_, Job>, origin: Origin) -> PyResult<Option<bool>> {
+    fn take_over(&self, job: &Bound<'_, Job>, basis: Basis) -> PyResult<Option<bool>> {
         let py = job.py();
         let id = job.get().job_id()?;
         let Some(key) = self.store.read(|s| s.key(&id)) else { return Ok(None) };
@@ -110,7 +109,7 @@ impl NativeStore {
         let mut new = Some(job.get().to_new_job(py)?);
         let replaced = self.store.change(|s| {
             let Some(next) = new.as_ref().map(|new| new.next) else { return Ok(None) };
-            if !origin.set_next(s, key, next)? {
+            if !basis.set_next(s, key, next)? {
                 return Ok(None);
             }
             // What is not taken is dropped after the store's lock is released.
@@ -133,7 +132,7 @@ impl NativeStore {
 impl NativeStore {
     #[new]
     fn new() -> Self {
-        let store = Arc::new(SharedStore::new(MemoryStore::new(jitter_seed())));
+        let store = Arc::new(Store::in_memory(jitter_seed()));
         let owner = Arc::new(Mutex::new(Owner { scheduler: None, alias: None }));
         let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
         stores.retain(|(store, _)| store.strong_count() > 0);
@@ -189,7 +188,7 @@ impl NativeStore {
 
     /// Takes over the fields of `job` under the same id. A handle on that very entry is up to date already.
     fn update(&self, job: &Bound<'_, Job>) -> PyResult<()> {
-        match self.take_over(job, Origin::Asked)? {
+        match self.take_over(job, Basis::Asked)? {
             Some(_) => Ok(()),
             None => Err(lookup(job.py(), &job.get().job_id()?)),
         }
@@ -197,13 +196,13 @@ impl NativeStore {
 
     /// Takes over the fields of `job` under the same id; false where there is no such job.
     fn replace(&self, job: &Bound<'_, Job>) -> PyResult<bool> {
-        Ok(self.take_over(job, Origin::Asked)?.is_some())
+        Ok(self.take_over(job, Basis::Asked)?.is_some())
     }
 
     /// Takes over the fields of `job`, whose fire time was worked out when the entry had this revision; false where
     /// there is no such job, or it has another revision now.
     fn replace_since(&self, job: &Bound<'_, Job>, revision: u32) -> PyResult<bool> {
-        Ok(self.take_over(job, Origin::Planned(revision))?.unwrap_or(false))
+        Ok(self.take_over(job, Basis::Planned(revision))?.unwrap_or(false))
     }
 
     /// The revision of a job, 0 where there is none, and the last of its fire times that was handed over, where
@@ -236,7 +235,7 @@ impl NativeStore {
     }
 
     fn remove_all(&self) {
-        let payloads = self.store.change(MemoryStore::remove_all);
+        let payloads = self.store.change(|s| s.remove_all());
         drop(payloads);
     }
 
@@ -244,7 +243,7 @@ impl NativeStore {
     /// and the runs under way.
     fn forget_parent(&self) {
         self.store.set_waker(None);
-        let payloads = self.store.change(MemoryStore::forget_runs);
+        let payloads = self.store.change(|s| s.forget_runs());
         drop(payloads);
     }
 
@@ -264,14 +263,14 @@ impl NativeStore {
     }
 
     fn next_run_time<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(next) = self.store.read(MemoryStore::next_deadline) else { return Ok(None) };
+        let Some(next) = self.store.read(|s| s.next_deadline()) else { return Ok(None) };
         let scheduler = self.owner(py).scheduler;
         let zone = seen::scheduler_zone(py, scheduler.as_ref().map(|s| s.bind(py)))?;
         zone.datetime(py, next).map(Some)
     }
 
     fn __len__(&self) -> usize {
-        self.store.read(MemoryStore::len)
+        self.store.read(|s| s.len())
     }
 }
 

@@ -10,8 +10,9 @@ use mainspring_core::job::JobKey;
 use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 
-use crate::job::record::{Record, Store};
+use crate::job::record::Record;
 use crate::job::seen::{Seen, scheduler_zone};
+use crate::job::store::Store;
 use crate::store::native;
 use crate::time::zone::TimeZone;
 use crate::trigger::live::{self, Changed};
@@ -43,7 +44,7 @@ fn read_those_again(
 ) -> PyResult<()> {
     for (store, scheduler) in native::all(py) {
         let jobs: Vec<JobKey> = store.read(|s| {
-            s.jobs().filter(|job| may_concern(job.payload, job.trigger)).map(|job| job.key).collect()
+            s.all().filter(|job| may_concern(job.payload, job.trigger)).map(|job| job.key).collect()
         });
         if jobs.is_empty() {
             continue;
@@ -77,7 +78,7 @@ fn read_one_again(
     let shown_in = trigger_zone(object)?;
     let record = Arc::new(Record { zone: shown_in, ..record });
     let replaced = store.change(|s| {
-        let Some(job) = s.get(key) else { return Ok(None) };
+        let Some(job) = s.read().get(key) else { return Ok(None) };
         if !Arc::ptr_eq(job.trigger, &seen.trigger) || !Arc::ptr_eq(job.payload, &seen.record) {
             return Err((trigger, record));
         }

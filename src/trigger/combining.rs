@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_core::UtcMicros;
-use mainspring_core::trigger::{Combination, Place, Trigger};
+use mainspring_core::trigger::{Combination, Cursor, Trigger};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -37,7 +37,7 @@ struct State {
     triggers: Py<PyAny>,
     jitter: Py<PyAny>,
     /// Where the members are in their series of fire times, with the address of each.
-    places: Vec<(usize, Arc<Place>)>,
+    cursors: Vec<(usize, Arc<Cursor>)>,
 }
 
 /// A step of a member's series in microseconds since the epoch, as it is pickled.
@@ -70,8 +70,8 @@ impl BaseCombiningTrigger {
             }
         }
         let mut this = slf.borrow_mut();
-        let places = this.state.as_mut().map(|state| std::mem::take(&mut state.places)).unwrap_or_default();
-        let new = State { triggers: triggers.unbind(), jitter: jitter.unbind(), places };
+        let cursors = this.state.as_mut().map(|state| std::mem::take(&mut state.cursors)).unwrap_or_default();
+        let new = State { triggers: triggers.unbind(), jitter: jitter.unbind(), cursors };
         let old = this.state.replace(new);
         drop(this);
         // Which may run Python code.
@@ -79,19 +79,19 @@ impl BaseCombiningTrigger {
         Ok(())
     }
 
-    /// The places of `members` in their series. A member keeps its own while it stays where it is in the list.
-    fn places(&mut self, members: &[Bound<'_, PyAny>]) -> PyResult<Vec<Arc<Place>>> {
+    /// The cursors of `members`. A member keeps its own while it stays where it is in the list.
+    fn cursors(&mut self, members: &[Bound<'_, PyAny>]) -> PyResult<Vec<Arc<Cursor>>> {
         let state = self.state.as_mut().ok_or_else(|| not_initialized("combining trigger"))?;
-        state.places.truncate(members.len());
+        state.cursors.truncate(members.len());
         for (index, member) in members.iter().enumerate() {
             let address = member.as_ptr() as usize;
-            match state.places.get_mut(index) {
+            match state.cursors.get_mut(index) {
                 Some((known, _)) if *known == address => {}
-                Some(place) => *place = (address, Arc::default()),
-                None => state.places.push((address, Arc::default())),
+                Some(cursor) => *cursor = (address, Arc::default()),
+                None => state.cursors.push((address, Arc::default())),
             }
         }
-        Ok(state.places.iter().map(|(_, place)| Arc::clone(place)).collect())
+        Ok(state.cursors.iter().map(|(_, cursor)| Arc::clone(cursor)).collect())
     }
 }
 
@@ -160,8 +160,9 @@ impl BaseCombiningTrigger {
         state.set_item("version", 1)?;
         state.set_item("triggers", states)?;
         state.set_item("jitter", slf.borrow().jitter(py)?)?;
-        let step = |place: Arc<Place>| place.step().map(|(before, t)| (before.map(UtcMicros::get), t.get()));
-        let steps: Vec<PickledStep> = slf.borrow_mut().places(&members)?.into_iter().map(step).collect();
+        let step =
+            |cursor: Arc<Cursor>| cursor.step().map(|(before, t)| (before.map(UtcMicros::get), t.get()));
+        let steps: Vec<PickledStep> = slf.borrow_mut().cursors(&members)?.into_iter().map(step).collect();
         if steps.iter().any(Option::is_some) {
             // APScheduler does not look at it.
             state.set_item("steps", steps)?;
@@ -188,10 +189,10 @@ impl BaseCombiningTrigger {
         Self::fill(slf, triggers.into_any(), jitter)?;
         let steps: Option<Vec<PickledStep>> = args::optional(&state, "steps")?.extract()?;
         let members = members_of(slf)?;
-        let places = slf.borrow_mut().places(&members)?;
-        for (place, step) in places.iter().zip(steps.into_iter().flatten()) {
+        let cursors = slf.borrow_mut().cursors(&members)?;
+        for (cursor, step) in cursors.iter().zip(steps.into_iter().flatten()) {
             if let Some((before, t)) = step {
-                place.set((before.map(in_range).transpose()?, in_range(t)?));
+                cursor.set((before.map(in_range).transpose()?, in_range(t)?));
             }
         }
         live::made_anew(slf)
@@ -234,11 +235,11 @@ pub fn combine(
 ) -> PyResult<Arc<Trigger>> {
     let py = combining.py();
     let members = members_of(combining)?;
-    let places = combining.borrow_mut().places(&members)?;
+    let cursors = combining.borrow_mut().cursors(&members)?;
     let members = members.iter().map(|member| Ok(Trigger::clone(&*core_trigger_in(member, zones)?)));
     let members = members.collect::<PyResult<Vec<_>>>()?;
     let jitter = args::jitter_micros(combining.borrow().jitter(py)?.bind(py))?;
-    let combination = Combination::at_places(members.into_iter().zip(places), jitter).map_err(to_py)?;
+    let combination = Combination::at_cursors(members.into_iter().zip(cursors), jitter).map_err(to_py)?;
     Ok(Arc::new(kind(Arc::new(combination))))
 }
 

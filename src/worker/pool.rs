@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 
 use crate::dispatch::driver::Segment;
-use crate::dispatch::hub::Place;
+use crate::dispatch::hub::Destination;
 use crate::dispatch::worker_queue::{Pool, Task};
 use crate::py::error::raised;
 use crate::py::host;
@@ -212,8 +212,8 @@ impl WorkerPool {
                     }
                 }
                 Task::Drive(segment) => {
-                    let place = Place::Pool(Arc::clone(pool));
-                    while let Some((hub, firing)) = segment.next(&place) {
+                    let destination = Destination::Pool(Arc::clone(pool));
+                    while let Some((hub, firing)) = segment.next(&destination) {
                         if env.as_ref().is_none_or(|env| !Arc::ptr_eq(&env.hub, &hub)) {
                             env = Env::in_worker(py, &hub);
                         }
@@ -231,7 +231,7 @@ impl WorkerPool {
                         }
                     }
                     if pool.origin.is_here() {
-                        segment.end(py, &place)?;
+                        segment.end(py, &destination)?;
                     }
                 }
                 Task::Call(function, args) => {

@@ -137,3 +137,75 @@ async def test_records_and_events(scheduler: str, executor: Any, func: Any, late
         submitted = code == Library("mainspring").EVENT_JOB_SUBMITTED
         assert seen == ("start" if submitted else end)
         assert their_events[code] in (seen, "start", "none", "set by the run")
+
+
+class FullLog(logging.Handler):
+    """Fails with the records of how a run has ended."""
+
+    def __init__(self, ends: threading.Semaphore) -> None:
+        super().__init__(logging.INFO)
+        self.ends = ends
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg.startswith(("Job ", "Run time")):
+            raise OSError("the log is full")
+        if record.msg.startswith("Error running job"):
+            self.ends.release()
+
+
+async def codes_despite_a_full_log(
+    name: str, scheduler_class: str, executor: str | None, func: Callable[[], object], late: bool
+) -> list[str]:
+    """Run a job once; return the names of the events that tell how it ended."""
+    library = Library(name)
+    options: dict[str, Any] = {"timezone": "UTC"}
+    if executor is not None:
+        options["executors"] = {"default": getattr(library, executor)()}
+    scheduler = getattr(library, scheduler_class)(**options)
+    names = {
+        getattr(library, each): each
+        for each in ("EVENT_JOB_EXECUTED", "EVENT_JOB_ERROR", "EVENT_JOB_MISSED")
+    }
+    told: list[str] = []
+    # That of the run, and that of the job, of which other threads tell.
+    ends = threading.Semaphore(0)
+
+    def listener(event: Any) -> None:
+        if event.code in names:
+            told.append(names[event.code])
+        ends.release()
+
+    scheduler.add_listener(listener, sum(names) | library.EVENT_JOB_REMOVED)
+    logger, handler = logging.getLogger(library.package), FullLog(ends)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        scheduler.start()
+        grace = 1 if late else None
+        scheduler.add_job(func, "date", run_date=PAST, id="a", misfire_grace_time=grace)
+        for _ in ("run", "job"):
+            assert await asyncio.to_thread(ends.acquire, timeout=PATIENCE)
+        scheduler.shutdown()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    return told
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
+@pytest.mark.parametrize(("scheduler", "executor", "func"), CASES)
+async def test_a_logger_that_fails_keeps_no_listener_from_being_told(
+    monkeypatch: pytest.MonkeyPatch, scheduler: str, executor: Any, func: Any, late: bool
+) -> None:
+    case = (scheduler, executor, func, late)
+    # DIFFERENCE: APScheduler throws the events of the submission away.
+    assert await codes_despite_a_full_log("apscheduler", *case) == []
+    unraisable: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda about: unraisable.append(about.exc_type))
+    told = await codes_despite_a_full_log("mainspring", *case)
+    monkeypatch.undo()
+    fails = func in (fail, fail_async)
+    assert told == [
+        "EVENT_JOB_MISSED" if late else "EVENT_JOB_ERROR" if fails else "EVENT_JOB_EXECUTED"
+    ]
+    assert unraisable == [OSError]

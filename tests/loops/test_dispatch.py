@@ -61,6 +61,7 @@ def decorated() -> Any:
         pytest.param(functools.partial(functools.partial(plain)), id="partial of partial"),
         pytest.param(lambda: plain(), id="lambda"),
         pytest.param(AsyncCallable(), id="callable object"),
+        pytest.param(functools.partial(AsyncCallable()), id="partial of callable object"),
         pytest.param(AsyncCallable().method, id="method"),
         pytest.param(AsyncCallable.class_method, id="class method"),
         pytest.param(AsyncCallable.static_method, id="static method"),
@@ -80,6 +81,26 @@ def test_every_awaitable_result_is_awaited_on_the_callers_loop(
         (event,) = await recorder.wait(1)
         assert event.code == EVENT_JOB_EXECUTED
         assert event.retval == threading.current_thread().name
+
+    on(loop, scenario)
+
+
+@pytest.mark.parametrize("func", [plain, AsyncCallable()], ids=["function", "object"])
+def test_a_partial_known_to_give_a_coroutine_is_called_on_the_loop(
+    loop: asyncio.AbstractEventLoop, func: Any
+) -> None:
+    threads = []
+
+    class Noting(functools.partial[Any]):
+        def __call__(self) -> Any:
+            threads.append(threading.current_thread())
+            return super().__call__()
+
+    async def scenario(scheduler: AsyncIOScheduler) -> None:
+        recorder = Recorder(scheduler, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR, loop)
+        scheduler.add_job(Noting(func))
+        await recorder.wait(1)
+        assert threads == [threading.current_thread()]
 
     on(loop, scenario)
 

@@ -3,7 +3,9 @@
 That the package is as ``_contract.py`` has it mypy tells, by ``held.py``.
 """
 
+import ast
 import re
+from collections import Counter
 from importlib import import_module
 from inspect import get_annotations
 from pathlib import Path
@@ -39,6 +41,20 @@ def names_of(protocol):
         names |= {name for name in vars(each) if not name.startswith(("__", "_abc_", "_is_"))}
         names |= set(get_annotations(each))
     return names
+
+
+def strings_of_python(file):
+    """Return the strings in the code of a file of Python, docstrings not included."""
+    nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+    docs = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    constants = [node for node in nodes if isinstance(node, ast.Constant) and id(node) not in docs]
+    return [node.value for node in constants if isinstance(node.value, str)]
+
+
+def literals_of_rust(file):
+    """Return the strings in a file of Rust as they are read."""
+    found = re.findall(r'"((?:[^"\\\n]|\\"|\\\n)*)"', code_of(file))
+    return [re.sub(r"\\\n\s*", "", text).replace('\\"', '"') for text in found]
 
 
 def imported():
@@ -106,3 +122,26 @@ def test_mypy_is_shown_every_protocol_with_what_is_to_have_it():
     }
     returned = set(re.findall(r"-> _contract\.(\w+):", held))
     assert returned == {protocol.__name__ for protocol in (*PROTOCOLS, _contract.Clock)}
+
+
+def test_what_is_logged_is_written_once():
+    counts = Counter()
+    for tree, suffix, strings in (
+        (ROOT / "python/mainspring", ".py", strings_of_python),
+        (ROOT / "src", ".rs", literals_of_rust),
+    ):
+        for file in tree.rglob(f"*{suffix}"):
+            counts.update(text for text in strings(file) if re.match(r"[A-Z]\w* .*%[sdf]", text))
+    assert counts["Removed job %s"] == 1
+    assert counts['Added job "%s" to job store "%s"'] == 1
+    assert {text for text, count in counts.items() if count > 1} == set()
+
+
+@pytest.mark.parametrize("kind", ["JobEvent", "JobSubmissionEvent"])
+def test_events_of_jobs_and_submissions_are_made_by_the_binding_alone(kind):
+    making = [
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "python/mainspring").rglob("*.py")
+        if re.search(rf"\b{kind}\(", file.read_text("utf-8"))
+    ]
+    assert set(making) <= {"python/mainspring/events.py", "python/mainspring/_contract.py"}

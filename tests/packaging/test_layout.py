@@ -55,6 +55,22 @@ NAME_THE_KIT = {
     "crates/mainspring-core/src": {"time/clock.rs", "time/mod.rs"},
 }
 
+#: Where a thread attaches to Python, and why. The timer thread comes to none of these: what it calls
+#: is in `src/dispatch`, where two files have threads of their own for what needs Python.
+ATTACH = {
+    "src/dispatch/aside.rs": "the timer thread leaves to such threads what must wait for Python",
+    "src/dispatch/wake.rs": "the thread that wakes a loop which watches no descriptor",
+    "src/job/fields.rs": "makes an error, in threads that are attached",
+    "src/process/late_thread.rs": "the life of a thread that CPython does not start any more",
+    "src/py/awaitable.rs": "the thread of futures tells a loop that one is done",
+    "src/py/error.rs": "makes an error, in threads that are attached",
+    "src/time/zone.rs": "a zone in Python, which no sweep asks",
+    "src/trigger/host.rs": "a trigger in Python, which no sweep asks",
+}
+
+#: The types that a store of jobs may be of, which the binding names in one file.
+STORES = r"\b(Memory|Shared)Store\b"
+
 #: How many lines of code a file may have; blank lines, comments and docstrings are none.
 MOST_LINES = 400
 
@@ -154,6 +170,64 @@ def test_what_the_core_leaves_to_one_file(what):
     assert naming == ALONE[what]
 
 
+def test_the_type_of_store_is_behind_one_door():
+    naming = [path for path, text in rust_code("src") if re.search(STORES, text)]
+    assert naming == ["src/job/store.rs"]
+
+
+def test_the_timer_thread_never_attaches_to_python():
+    attaching = {
+        path for path, text in rust_code("src") if re.search(r"\bPython::(try_)?attach\b", text)
+    }
+    assert attaching == set(ATTACH)
+
+
+def test_the_dispatch_runs_no_python_code():
+    files = dict(rust_code("src/dispatch"))
+    assert len(files) > 10
+    # A weak reference to the scheduler gives that, by the interpreter's own code.
+    files["src/dispatch/hub.rs"] = files["src/dispatch/hub.rs"].replace("weak.bind(py).call0()", "")
+    scheduler = (ROOT / "src/py/host/scheduler.rs").read_text("utf-8")
+    methods = set(re.findall(r"pub fn (\w+)\(\s*&self", scheduler))
+    assert len(methods) > 10
+    calls = rf"\.(call\w*|getattr\w*|setattr|import|{'|'.join(methods)})\("
+    found = {
+        f"{path}: {match[0]}" for path, text in files.items() for match in re.finditer(calls, text)
+    }
+    assert found == set()
+    named = re.findall(r"crate::py::([\w:]+)", "".join(files.values()))
+    assert set(named) == {"host::Scheduler"}
+
+
+def test_where_a_firing_runs_is_decided_in_one_place():
+    asking = {path for path, text in rust_code("src") if re.search(r"\bPlacement::of\b", text)}
+    assert asking == {"src/dispatch/hub.rs", "src/event_loop/drain.rs"}
+    # What it is decided by is read for nothing else.
+    telling = {path for path, text in rust_code("src") if re.search(r"\.calls_here\b", text)}
+    assert telling == set()
+
+
+def test_a_field_is_checked_in_one_place():
+    kinds = (ROOT / "src/job/kinds.rs").read_text("utf-8")
+    checks = {path for path, text in rust_code("src") if re.search(r"::checked\(", text)}
+    assert checks == {"src/job/table.rs"}
+    words = {
+        each.strip()
+        for text in re.findall(r'"((?:[^"\\\n]|\\.)*)"', code_of_rust(kinds))
+        for each in re.split(r"\{[^}]*\}", text)
+        if each.count(" ") > 2
+    }
+    assert len(words) > 4
+    elsewhere = {
+        f"{path}: {each}"
+        for path, text in chain(rust_code("src"), source_files(".py", "python"))
+        if path != "src/job/kinds.rs"
+        for each in words
+        if each in text
+    }
+    assert elsewhere == set()
+
+
 @pytest.mark.parametrize("tree", NAME_THE_KIT)
 def test_nothing_below_the_testing_kit_names_it(tree):
     naming = {
@@ -180,6 +254,11 @@ def source_files(suffix, *folders):
     for folder in folders:
         for path in sorted((ROOT / folder).rglob(f"*{suffix}")):
             yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
+
+
+def rust_code(folder):
+    """Return the files of a folder, in order, and their code without comments."""
+    return [(path, code_of_rust(text)) for path, text in source_files(".rs", folder)]
 
 
 def lines_of_python(text):

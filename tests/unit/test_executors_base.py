@@ -12,7 +12,7 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from mainspring._runs.run import returns_awaitable
+from mainspring._mainspring import returns_awaitable
 from mainspring.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
 from mainspring.executors.base import (
     BaseExecutor,

@@ -321,6 +321,40 @@ def test_methods_that_are_put_into_a_class_before_the_start(cls: type, method: s
     assert put.called
 
 
+@pytest.mark.parametrize("method", ["add_job", "modify_job", "remove_job", "get_job"])
+def test_methods_that_are_put_into_a_class_take_effect_where_the_program_calls_them(
+    method: str,
+) -> None:
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.start(paused=True)
+    scheduler.add_job(nothing, "interval", hours=1, id="job")
+    original = getattr(BaseScheduler, method)
+    with patch.object(BaseScheduler, method, autospec=True, side_effect=original) as put:
+        scheduler.add_job(nothing, "interval", hours=1, id="another")
+        scheduler.modify_job("job", name="name")
+        assert scheduler.get_job("job") is not None
+        scheduler.remove_job("job")
+    assert put.call_count == 1
+    scheduler.shutdown()
+
+
+@pytest.mark.parametrize("method", ["_create_trigger", "_lookup_jobstore", "_real_add_job"])
+def test_methods_that_are_put_into_a_class_take_effect_at_the_next_start(method: str) -> None:
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.start(paused=True)
+    scheduler.add_job(nothing, "interval", hours=1)
+    original = getattr(BaseScheduler, method)
+    with patch.object(BaseScheduler, method, autospec=True, side_effect=original) as put:
+        scheduler.add_job(nothing, "interval", hours=1)
+        # DIFFERENCE: in APScheduler it takes effect at once.
+        assert not put.called
+        scheduler.shutdown()
+        scheduler.start(paused=True)
+        scheduler.add_job(nothing, "interval", hours=1)
+        assert put.called
+    scheduler.shutdown()
+
+
 @pytest.mark.parametrize("hook", ["_dispatch_event", "_lookup_executor"])
 def test_hooks_that_are_put_into_a_scheduler_that_runs(hook: str) -> None:
     scheduler = BackgroundScheduler(timezone="UTC")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from threading import Event
 
 import pytest
 
+from mainspring import BackgroundScheduler
 from mainspring.events import (
     EVENT_ALL,
     EVENT_JOB_ADDED,
@@ -17,7 +19,7 @@ from mainspring.events import (
     SchedulerEvent,
 )
 from mainspring.executors.debug import DebugExecutor
-from tests.support import ManualScheduler, listen, nothing, raise_error
+from tests.support import PATIENCE, ManualScheduler, listen, nothing, raise_error
 from tests.unit.schedulers import messages
 
 
@@ -85,3 +87,19 @@ def test_mask_of_no_listener(scheduler: ManualScheduler) -> None:
     assert scheduler._listener_mask() == EVENT_JOB_ADDED | EVENT_JOB_EXECUTED
     scheduler.add_listener(nothing)
     assert scheduler._listener_mask() == EVENT_ALL
+
+
+def test_a_listener_may_wait_for_the_job_that_was_added() -> None:
+    # DIFFERENCE: in APScheduler it would wait for ever, since add_job holds the lock that processing
+    # needs; so the events of a run come after that of the job, which here either may.
+    scheduler = BackgroundScheduler(timezone="UTC")
+    told = Event()
+    scheduler.add_listener(lambda event: told.set(), EVENT_JOB_EXECUTED)
+    scheduler.start()
+    waited = []
+    scheduler.add_listener(lambda event: waited.append(told.wait(PATIENCE)), EVENT_JOB_ADDED)
+    after = listen(scheduler, EVENT_JOB_ADDED | EVENT_JOB_EXECUTED)
+    scheduler.add_job(nothing, misfire_grace_time=None)
+    scheduler.shutdown()
+    assert waited == [True]
+    assert set(after.codes()) == {EVENT_JOB_ADDED, EVENT_JOB_EXECUTED}

@@ -1,4 +1,11 @@
-"""A coroutine on an event loop, begun, waited for and cancelled in any other thread."""
+"""A coroutine on an event loop, begun, waited for and cancelled in any other thread.
+
+Ground rules: the task, and what a :class:`CoroutineRun` notes of its way, is touched on the loop's
+thread alone; other threads ask for that by ``call_soon_threadsafe``, and read what was noted when
+:attr:`CoroutineRun.ended` is done. That is done on the loop's thread, where its callbacks are called,
+and is what any thread may wait for. When the loop is closed nothing runs on it any more: then, and only
+then, :meth:`CoroutineRun.leave` does all this in the calling thread. There is no lock.
+"""
 
 from __future__ import annotations
 

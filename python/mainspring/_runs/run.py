@@ -7,13 +7,11 @@ What comes next, and what misfires, results and exceptions become, is the bindin
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from mainspring._lazy import asyncio
 from mainspring._mainspring import Engine, RunSteps, noted
-from mainspring.util import iscoroutinefunction_partial
 
 if TYPE_CHECKING:
     from mainspring.events import JobExecutionEvent
@@ -23,20 +21,6 @@ T = TypeVar("T")
 
 #: Yields what a job's functions return to be awaited, takes in the results, returns the events.
 Runs: TypeAlias = "Generator[Awaitable[Any], Any, list[JobExecutionEvent]]"
-
-
-def returns_awaitable(func: Any) -> bool:
-    """Tell whether a callable is known, before it is called, to return an awaitable.
-
-    >>> async def fetch(): ...
-    >>> returns_awaitable(fetch), returns_awaitable(lambda: fetch())
-    (True, False)
-    """
-    while isinstance(func, partial):
-        func = func.func
-    return iscoroutinefunction_partial(func) or iscoroutinefunction_partial(
-        getattr(type(func), "__call__", None)  # noqa: B004 - the method is asked for, not whether
-    )
 
 
 def runs_of(job: Job, call: Callable[[Job], Any], steps: RunSteps) -> Runs:

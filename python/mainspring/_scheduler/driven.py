@@ -1,4 +1,20 @@
-"""The schedulers that a timer thread drives and that tell what happens on an event loop."""
+"""The schedulers that a timer thread drives and that tell what happens on an event loop.
+
+Ground rules:
+
+- The timer thread calls none of this. What is due comes to the thread of the control loop, which calls
+  listeners and executors; the engine has a thread of its own call :meth:`_check_loops`.
+- The loops are bound by the thread that starts the scheduler, before the timer thread begins. Another
+  loop takes their place, and the scheduler stops since one is closed, under ``_check_lock``. Under that
+  lock other locks of the scheduler may be taken, executors are shut down without waiting, and listeners
+  are told of the end. So the engine's thread only looks whether it is free, since who holds it may wait
+  for that thread; ``_guess`` is read without it first, and decided under it.
+- ``_is_stopping`` is set in any thread, signal handlers included, and cleared by a start.
+- ``_waiting_for_loop`` has an entry for each worker thread, which only that thread puts in and takes
+  out; others read a copy.
+- An attribute that the engine has read may be set in any thread: ``_native_jobs`` counts how often it
+  has been told to forget, so that what was read before that does not hold.
+"""
 
 from __future__ import annotations
 
@@ -135,10 +151,6 @@ class DrivenScheduler(BaseScheduler):
         replaced = _ORIGINALS.replaced_in(self)
         if not self._clock._is_the_systems:  # which alone is read there
             replaced |= JOB_HOOKS.keys()
-        if any(self._is_replaced(hook) for hook in TELLING):
-            replaced.add("tell")
-        if self._is_replaced("_calling_out"):
-            replaced.add("tell on a loop")
         if not all(looks_up_natively(store) for store in list(self._jobstores.values())):
             replaced.add("others")
         pends = None if self._adds_pending else not self._stores_are_open()

@@ -1,6 +1,17 @@
 """The runs of a scheduler that is to be closed: waiting for them, and cancelling what does not end.
 
 It is here, and not beside the runs, since what it tells is :class:`mainspring.schedulers.CancelledRun`.
+
+Ground rules:
+
+- It has no lock and no state, and waits with no lock held: the runs may need any of the scheduler's to
+  end. No job is started any more when it waits.
+- :meth:`RunsAtEnd.wait` is for threads that the runs do not need, and
+  :meth:`RunsAtEnd.wait_for_workers` for the thread of a loop. The coroutines run on the control loop,
+  but for :meth:`RunsAtEnd.cancel_and_await`, which is on the loop of the coroutine jobs: tasks are
+  touched there alone.
+- What executors have is read from copies. What is called at each end of a submission is called in any
+  thread, and only wakes the loop.
 """
 
 from __future__ import annotations

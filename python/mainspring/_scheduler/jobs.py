@@ -13,18 +13,18 @@ from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring._logs import names_caller
+from mainspring._mainspring import (
+    added_event,
+    log_added,
+    log_removed,
+    modified_event,
+    removed_event,
+)
 from mainspring._scheduler.parts import SchedulerParts
 from mainspring._scheduler.plans import Plan, Planner
 from mainspring._scheduler.replaced import native_store
 from mainspring._scheduler.state import STATE_STOPPED
-from mainspring.events import (
-    EVENT_ALL_JOBS_REMOVED,
-    EVENT_JOB_ADDED,
-    EVENT_JOB_MODIFIED,
-    EVENT_JOB_REMOVED,
-    JobEvent,
-    SchedulerEvent,
-)
+from mainspring.events import EVENT_ALL_JOBS_REMOVED, SchedulerEvent
 from mainspring.job import Job
 from mainspring.jobstores.base import ConflictingIdError, JobLookupError
 from mainspring.triggers.base import BaseTrigger
@@ -240,7 +240,7 @@ class SchedulerJobs(SchedulerParts):
                 self._planner.carry_out(plan, job, alias, changes)
             if alias:
                 self._lookup_jobstore(alias).update_job(job)
-        self._dispatch_event(JobEvent(EVENT_JOB_MODIFIED, job_id, alias))
+        self._dispatch_event(modified_event(job_id, alias))
         self._store_has_changed(alias)
         return job
 
@@ -349,8 +349,8 @@ class SchedulerJobs(SchedulerParts):
         if self._native_jobs.remove(job_id, jobstore):
             return
         alias = self._remove_from_store(job_id, jobstore)
-        self._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job_id, alias))
-        self._logger.info("Removed job %s", job_id)
+        self._dispatch_event(removed_event(job_id, alias))
+        log_removed(self._logger, job_id)
 
     def _remove_from_store(self, job_id: str, jobstore: str | None) -> str:
         self._note_running_loop()
@@ -516,8 +516,8 @@ class SchedulerJobs(SchedulerParts):
                 job._modify(**replacements)
                 is_in_store = self._put_into(store, job, replace_existing, plan)
         job._jobstore_alias = jobstore_alias
-        self._dispatch_event(JobEvent(EVENT_JOB_ADDED, job.id, jobstore_alias))
-        self._logger.info('Added job "%s" to job store "%s"', job.name, jobstore_alias)
+        self._dispatch_event(added_event(job.id, jobstore_alias))
+        log_added(self._logger, job.name, jobstore_alias)
         self._store_has_changed(jobstore_alias)
 
     def _put_into(

@@ -1,4 +1,20 @@
-"""How a scheduler's executors, job stores and listeners are added, removed, looked up and called."""
+"""How a scheduler's executors, job stores and listeners are added, removed, looked up and called.
+
+Ground rules:
+
+- Any thread may call these methods. ``_executors`` and ``_jobstores`` are changed under the lock of
+  each, which a start holds while it starts what is in there, and puts the pending jobs into the stores.
+  They are read without it, by one look-up or from a copy. The lock of the stores is taken under that of
+  one store by a sweep.
+- A store written in Python is called under a lock of its own, made when it is first needed. A native
+  store has its own in Rust, under which no Python code runs.
+- ``_listeners`` is changed, and the engine told what they want, under ``_listeners_lock``, under which
+  nothing is waited for. Who calls the listeners takes no lock: those are called that there were when
+  the event came. No lock of these is held meanwhile, but those of a start, and that of a store where a
+  job in it is swept or resumed.
+- ``_state`` is one assignment, and may be another one right after it was read.
+- All locks are re-entrant, and are made anew in a forked child, which has no other thread.
+"""
 
 from __future__ import annotations
 
@@ -266,9 +282,14 @@ class SchedulerParts(metaclass=ABCMeta):
             with self._calling_out():
                 call_listeners(self._listeners, event, self._note_failed_listener)
 
-    def _direct_listeners(self) -> Listeners | None:
-        """Return the listeners, unless what calls them has been replaced, which is to do it then."""
-        return None if any(map(self._is_replaced, (*TELLING, "_calling_out"))) else self._listeners
+    def _tells_directly(self) -> bool | None:
+        """Tell whether the binding may call the listeners itself: no program has replaced what does.
+
+        ``None``: where no loop runs in the thread, which would have to be hidden from them.
+        """
+        if any(map(self._is_replaced, TELLING)):
+            return False
+        return None if self._is_replaced("_calling_out") else True
 
     def _note_failed_listener(
         self, callback: Listener, event: SchedulerEvent, exc: BaseException

@@ -23,15 +23,19 @@ from typing import TYPE_CHECKING
 
 from mainspring._logs import names_caller
 from mainspring._loops.flag import Flag
-from mainspring._mainspring import Job, coalesced_run, plain_datetime
+from mainspring._mainspring import (
+    Job,
+    coalesced_run,
+    log_removed,
+    plain_datetime,
+    removed_event,
+)
 from mainspring._process.threads import OwnThread
 from mainspring._scheduler.plans import HandedOver
 from mainspring._scheduler.replaced import batches_updates, parks_jobs
 from mainspring._scheduler.state import STATE_RUNNING
 from mainspring.events import (
     EVENT_JOB_ERROR,
-    EVENT_JOB_REMOVED,
-    JobEvent,
     JobExecutionEvent,
     JobSubmissionEvent,
     SchedulerEvent,
@@ -309,10 +313,10 @@ class _StoreSweep:
             failure = failures.get(job_id)
             if failure is None and job_id in ended:
                 self._handed_over.forget(job_id)
-                scheduler._logger.info("Removed job %s", job_id)
-                self._events.append(JobEvent(EVENT_JOB_REMOVED, job_id, self._alias))
+                log_removed(scheduler._logger, job_id)
+                self._events.append(removed_event(job_id, self._alias))
             elif isinstance(failure, JobLookupError):
-                self._note_removal(job_id)
+                scheduler._note_removal(job_id)
             elif failure is not None:
                 self._note_failure(job_id, failure)
                 continue
@@ -329,12 +333,8 @@ class _StoreSweep:
     def _save(self, job: Job) -> None:
         try:
             self._store.update_job(job)
-        except JobLookupError:
-            self._note_removal(job.id)
-
-    def _note_removal(self, job_id: str) -> None:
-        """Say that a job has been removed meanwhile, perhaps by its own run."""
-        self._scheduler._logger.debug("Job %s was removed while it was due", job_id)
+        except JobLookupError:  # removed meanwhile, perhaps by its own run
+            self._scheduler._note_removal(job.id)
 
     def _note_failure(self, job_id: str, exc: Exception) -> None:
         self._failed = True

@@ -1,4 +1,16 @@
-"""The interface of an executor, and the functions that run one submission of a job."""
+"""The interface of an executor, and the functions that run one submission of a job.
+
+Ground rules:
+
+- Jobs are submitted by the thread of the control loop, and by that which sweeps the stores written in
+  Python. A submission ends in whichever thread its run does.
+- ``_lock``, re-entrant and made by ``start()``, guards ``_instances`` and ``_submissions``. It is held,
+  as in 3.x, while a job is submitted: an executor that calls the function then and there has its
+  listeners called under it, too. Else it is held for single changes, and nothing is told under it.
+- ``_coroutine_runs`` gets a run in the thread that submits it and loses it on the loop; others read a
+  copy. So they do with ``_at_each_end``, whose functions are called without the lock and wait for
+  nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring._clock import clock_of
 from mainspring._logs import get_logger, names_caller
-from mainspring._mainspring import Engine, RunSteps, WorkerPool, keep_for_ever
+from mainspring._mainspring import Engine, RunSteps, WorkerPool, keep_for_ever, returns_awaitable
 from mainspring._runs.coroutine_run import CoroutineRun, raise_exit_of_program, wait_for
 from mainspring._runs.run import (
     Runs,
@@ -23,7 +35,6 @@ from mainspring._runs.run import (
     go_on,
     noted_run,
     raise_cancelled,
-    returns_awaitable,
     runs_of,
 )
 from mainspring._runs.submissions import Submission, Submissions, exception_of, failing
@@ -64,6 +75,11 @@ class Tells:
     @staticmethod
     def run_coroutine_job(log: Callable[..., object], *args: Any, **options: Any) -> None:
         log(*args, **options)
+
+    @staticmethod
+    def _run_job_error(log: Callable[..., object], job_id: str, exc_info: Any) -> None:
+        """Log what has kept a run, or the events of one, from reaching the executor."""
+        log("Error running job %s", job_id, exc_info=exc_info)
 
 
 class MaxInstancesReachedError(Exception):
@@ -202,7 +218,7 @@ class BaseExecutor(metaclass=ABCMeta):
         Where several submissions of a job are going on it is taken for the oldest's.
         """
         submission = self._release_instance(job_id)
-        self._logger.error("Error running job %s", job_id, exc_info=(type(exc), exc, traceback))
+        Tells._run_job_error(self._logger.error, job_id, (type(exc), exc, traceback))
         if submission is not None:
             self._tell(submission.errors(exc, traceback))
 

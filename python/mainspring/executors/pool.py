@@ -15,7 +15,7 @@ from mainspring._loops.greenlets import eventlet_has_patched_threads
 from mainspring._mainspring import WorkerPool, keep_for_ever
 from mainspring._runs.submissions import exception_of
 from mainspring._runs.submitting import submit_is_replaced, submitted
-from mainspring.executors.base import BaseExecutor, run_job, run_job_at
+from mainspring.executors.base import BaseExecutor, Tells, run_job, run_job_at
 
 if TYPE_CHECKING:
     from mainspring._contract import Scheduler
@@ -239,7 +239,7 @@ class ProcessPoolExecutor(RestartablePoolExecutor):
         events: list[JobExecutionEvent] = []
         for event, is_outcome in received(job.id, job._jobstore_alias, run_times, result):
             if not is_outcome:
-                self._logger.error("Error running job %s", job.id, exc_info=event.exception)
+                Tells._run_job_error(self._logger.error, job.id, event.exception)
             events.append(event)
         return events
 

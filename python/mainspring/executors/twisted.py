@@ -15,8 +15,9 @@ from functools import partial
 from threading import main_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from mainspring._mainspring import returns_awaitable
 from mainspring._runs.coroutine_run import LOOP_CHECK_INTERVAL, CoroutineRun
-from mainspring._runs.run import finish, noted_run, returns_awaitable
+from mainspring._runs.run import finish, noted_run
 from mainspring._threads.calls import value_or_exception
 from mainspring._threads.loop import call_here
 from mainspring.executors.base import BaseExecutor, _cancelled_run, _runs, run_coroutine_job

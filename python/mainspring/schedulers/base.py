@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 from mainspring._clock import SYSTEM
 from mainspring._logs import get_logger, message, names_caller
 from mainspring._loops.coroutines import is_exit_of_program
-from mainspring._mainspring import NativeJobs
+from mainspring._mainspring import NativeJobs, removed_event, skipped_event, submitted_event
 from mainspring._process.exit import is_exiting
 from mainspring._process.fork import note_fork, prepare_for_forks
 from mainspring._runs.submissions import Submission
@@ -29,15 +29,10 @@ from mainspring._scheduler.replaced import native_store
 from mainspring._scheduler.state import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
 from mainspring._scheduler.sweep import StoreSweeper
 from mainspring.events import (
-    EVENT_JOB_MAX_INSTANCES,
-    EVENT_JOB_REMOVED,
-    EVENT_JOB_SUBMITTED,
     EVENT_SCHEDULER_PAUSED,
     EVENT_SCHEDULER_RESUMED,
     EVENT_SCHEDULER_SHUTDOWN,
     EVENT_SCHEDULER_STARTED,
-    JobEvent,
-    JobSubmissionEvent,
     SchedulerEvent,
 )
 from mainspring.executors.base import BaseExecutor, MaxInstancesReachedError
@@ -54,6 +49,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from mainspring._contract import Clock
+    from mainspring.events import JobSubmissionEvent
     from mainspring.job import Job
     from mainspring.triggers.base import BaseTrigger
 
@@ -475,7 +471,7 @@ class BaseScheduler(SchedulerJobs):
         except MaxInstancesReachedError:
             self._clock._note_skipped(self, job.id, run_times)
             self._log_skipped(job)
-            skipped = JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, alias, run_times)
+            skipped = skipped_event(job.id, alias, run_times)
             self._engine.count([skipped])
             return skipped
         except BaseException as exc:
@@ -498,7 +494,7 @@ class BaseScheduler(SchedulerJobs):
             for event in events:
                 self._tell(event)
             return None
-        return JobSubmissionEvent(EVENT_JOB_SUBMITTED, job.id, alias, run_times)
+        return submitted_event(job.id, alias, run_times)
 
     def _log_skipped(self, job: Job, times: int = 1) -> None:
         """Log that a due job is not run, so many times, since as many runs as it allows are going on."""
@@ -525,9 +521,13 @@ class BaseScheduler(SchedulerJobs):
                 if self._stores_are_open():
                     raise
                 alias = self._take_out_of_store(job_id, alias)
-                self._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job_id, alias))
+                self._dispatch_event(removed_event(job_id, alias))
         except JobLookupError:  # removed meanwhile, perhaps by its own run
-            self._logger.debug("Job %s was removed while it was due", job_id)
+            self._note_removal(job_id)
+
+    def _note_removal(self, job_id: str) -> None:
+        """Log that a due job has been removed meanwhile, which needs no more than that."""
+        self._logger.debug("Job %s was removed while it was due", job_id)
 
     def _now(self) -> datetime:
         return self._clock._now(self.timezone, datetime)

@@ -6,30 +6,31 @@
 use std::sync::Arc;
 
 use mainspring_core::job::JobKey;
-use mainspring_core::store::{MemoryStore, NewJob};
+use mainspring_core::store::NewJob;
 use mainspring_core::{Error, UtcMicros};
 use pyo3::prelude::*;
 
 use super::Job;
 use crate::job::fields::Fields;
-use crate::job::record::{Record, Store};
+use crate::job::record::Record;
 use crate::job::seen::{Seen, new_job};
+use crate::job::store::{Changes, Store};
 use crate::time::datetime;
 
-/// Where the fire time of a change comes from.
+/// On what basis a change sets the fire time.
 #[derive(Clone, Copy)]
-pub enum Origin {
+pub enum Basis {
     /// The user wants it, whatever has been handed over.
     Asked,
-    /// It was worked out when the entry had this revision: see [`MemoryStore::plan`].
+    /// It was worked out when the entry had this revision: see [`Changes::plan`].
     Planned(u32),
 }
 
-impl Origin {
+impl Basis {
     /// Gives the job this fire time; says whether it still holds.
     pub fn set_next(
         self,
-        store: &mut MemoryStore<Arc<Record>>,
+        store: &mut Changes<'_>,
         key: JobKey,
         next: Option<UtcMicros>,
     ) -> Result<bool, Error> {
@@ -53,15 +54,15 @@ enum Change {
 impl Job {
     /// Puts validated changes in force.
     pub fn apply(&self, py: Python<'_>, changes: &Fields) -> PyResult<()> {
-        self.apply_from(py, changes, Origin::Asked).map(drop)
+        self.apply_from(py, changes, Basis::Asked).map(drop)
     }
 
-    /// Puts validated changes in force, whose fire time is of this origin; says whether it still holds, or else nothing
+    /// Puts validated changes in force, whose fire time is set on this basis; says whether it still holds, or else nothing
     /// is changed.
-    pub fn apply_from(&self, py: Python<'_>, changes: &Fields, origin: Origin) -> PyResult<bool> {
+    pub fn apply_from(&self, py: Python<'_>, changes: &Fields, basis: Basis) -> PyResult<bool> {
         let entry = self.lock().link.as_ref().map(|link| (Arc::clone(&link.store), link.key));
         if let Some((store, key)) = entry {
-            if let Some(made) = self.apply_linked(py, &store, key, changes, origin)? {
+            if let Some(made) = self.apply_linked(py, &store, key, changes, basis)? {
                 return Ok(made);
             }
             // The entry has left the store: the change is made to the handle alone.
@@ -90,7 +91,7 @@ impl Job {
         store: &Arc<Store>,
         key: JobKey,
         changes: &Fields,
-        origin: Origin,
+        basis: Basis,
     ) -> PyResult<Option<bool>> {
         let next = match &changes.next_run_time {
             Some(Some(at)) => Some(Some(datetime::instant(at.bind(py))?)),
@@ -101,10 +102,10 @@ impl Job {
             let Some(seen) = Seen::read(store, key) else { return Ok(None) };
             let Some((seen, mut new)) = self.changed(py, seen, changes)? else { return Ok(None) };
             let changed: Result<Change, Error> = store.change(|s| {
-                if new.is_some() && Seen::get(s, key).is_some_and(|now| !seen.is_alike(&now)) {
+                if new.is_some() && Seen::get(s.read(), key).is_some_and(|now| !seen.is_alike(&now)) {
                     return Ok(Change::Again);
                 }
-                if !next.map_or(Ok(true), |next| origin.set_next(s, key, next))? {
+                if !next.map_or(Ok(true), |next| basis.set_next(s, key, next))? {
                     return Ok(Change::Stale);
                 }
                 // What is not taken is dropped after the store's lock is released.

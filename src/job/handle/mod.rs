@@ -19,10 +19,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-pub use self::apply::Origin;
+pub use self::apply::Basis;
 use crate::job::fields::{Field, Fields, no_attribute, unset};
-use crate::job::record::{Record, Store};
+use crate::job::record::Record;
 use crate::job::seen::{Seen, new_job, zone_of};
+use crate::job::store::Store;
 use crate::py::host::scheduler::JobMethod;
 use crate::py::host::{self, Scheduler};
 use crate::py::imports;
@@ -134,7 +135,7 @@ impl Job {
         drop(state);
         drop(old);
         let replaces = |record: &Arc<Record>| Arc::ptr_eq(record, &seen.record);
-        drop(store.change(|s| s.replace_payload(key, complete, replaces)));
+        drop(store.change(|s| s.replace_record(key, complete, replaces)));
         // Another thread may have completed the entry, or changed it, before this one.
         Ok(self.seen())
     }
@@ -410,7 +411,7 @@ impl Job {
     /// they are made, which they are not where it has another one now.
     fn _modify_since(slf: &Bound<'_, Self>, revision: u32, changes: &Bound<'_, PyDict>) -> PyResult<bool> {
         let approved = Fields::of_changes(slf, changes)?;
-        slf.get().apply_from(slf.py(), &approved, Origin::Planned(revision))
+        slf.get().apply_from(slf.py(), &approved, Basis::Planned(revision))
     }
 
     /// The fire times from `next_run_time` to `now`, both included.

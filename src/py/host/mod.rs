@@ -9,4 +9,4 @@ pub mod modules;
 pub mod scheduler;
 
 pub use modules::*;
-pub use scheduler::Scheduler;
+pub use scheduler::{Scheduler, Telling};

@@ -3,10 +3,33 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyList, PyTuple};
 
+use crate::py::host::cpython;
 use crate::py::once::intern;
 
 /// A scheduler.
 pub struct Scheduler<'py>(Bound<'py, PyAny>);
+
+/// Who calls the listeners of an event.
+#[derive(Clone, Copy)]
+pub enum Telling {
+    /// The binding.
+    Direct,
+    /// The binding, where no loop runs in the thread; else a method of the scheduler, which hides the loop from them.
+    DirectWithoutLoop,
+    /// A method of the scheduler: a program has replaced one that is between an event and the listeners.
+    ByMethod,
+}
+
+impl Telling {
+    /// Whether the binding may call the listeners in this thread.
+    pub fn is_direct_here(self, py: Python<'_>) -> PyResult<bool> {
+        match self {
+            Self::Direct => Ok(true),
+            Self::DirectWithoutLoop => Ok(!cpython::a_loop_runs_here(py)?),
+            Self::ByMethod => Ok(false),
+        }
+    }
+}
 
 /// The methods by which a job changes itself.
 #[derive(Clone, Copy)]
@@ -113,10 +136,15 @@ impl<'py> Scheduler<'py> {
         Ok(self.0.getattr(intern!(self.py(), "_listeners"))?.cast_into()?)
     }
 
-    /// The listeners, where nothing of a user's is between an event and them; `None` where something is.
-    pub fn direct_listeners(&self) -> PyResult<Option<Bound<'py, PyList>>> {
-        let listeners = self.0.call_method0(intern!(self.py(), "_direct_listeners"))?;
-        if listeners.is_none() { Ok(None) } else { Ok(Some(listeners.cast_into()?)) }
+    /// Who calls these.
+    pub fn telling(&self) -> PyResult<Telling> {
+        let is_direct: Option<bool> =
+            self.0.call_method0(intern!(self.py(), "_tells_directly"))?.extract()?;
+        Ok(match is_direct {
+            Some(true) => Telling::Direct,
+            Some(false) => Telling::ByMethod,
+            None => Telling::DirectWithoutLoop,
+        })
     }
 
     /// What logs that a listener has failed.

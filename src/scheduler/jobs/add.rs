@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_core::job::{JobKey, RunPolicy};
-use mainspring_core::store::{MemoryStore, NewJob};
+use mainspring_core::store::NewJob;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
@@ -11,10 +11,11 @@ use super::call::Call;
 use super::spec::{self, Given, NewTrigger, Spec};
 use super::tell::tell_pending;
 use super::{Adding, NativeJobs, or_in_python};
-use crate::job::fields::{Field, Fields, Place};
+use crate::job::fields::{Field, Fields, Part};
 use crate::job::handle::Job;
 use crate::job::record::Record;
 use crate::job::seen::Seen;
+use crate::job::store::Changes;
 use crate::py::host::Scheduler;
 use crate::py::text;
 use crate::run::report::code;
@@ -26,7 +27,10 @@ use crate::store::native::NativeStore;
 const AT_ONCE: usize = 512;
 
 /// Adds jobs up to one that the store refuses, which comes back with those behind it, for the caller to drop.
-fn add_until_refused<P>(store: &mut MemoryStore<P>, jobs: Vec<NewJob<P>>) -> (Vec<JobKey>, Vec<NewJob<P>>) {
+fn add_until_refused(
+    store: &mut Changes<'_>,
+    jobs: Vec<NewJob<Arc<Record>>>,
+) -> (Vec<JobKey>, Vec<NewJob<Arc<Record>>>) {
     let mut keys = Vec::with_capacity(jobs.len());
     let mut jobs = jobs.into_iter();
     while let Some(job) = jobs.next() {
@@ -190,7 +194,7 @@ impl NativeJobs {
     fn defaults(py: Python<'_>) -> PyResult<Py<PyDict>> {
         let (mut fields, defaults) = (Fields::default(), PyDict::new(py));
         fields.set_policy(RunPolicy::DEFAULT);
-        for field in Field::in_place(Place::Policy) {
+        for field in Field::in_part(Part::Policy) {
             defaults.set_item(field.name(), fields.show(py, field)?)?;
         }
         Ok(defaults.unbind())

@@ -12,8 +12,9 @@ use super::call::Call;
 use super::{NativeJobs, Open, or_in_python, spec};
 use crate::job::fields::Fields;
 use crate::job::handle::Job;
-use crate::job::record::{Record, Store};
+use crate::job::record::Record;
 use crate::job::seen::Seen;
+use crate::job::store::Store;
 use crate::py::text;
 use crate::scheduler::engine::Engine;
 use crate::store::native::NativeStore;
@@ -178,7 +179,7 @@ impl NativeJobs {
             };
             let mut new = Some((core, record));
             let changed: Result<_, mainspring_core::Error> = found.store().change(|s| {
-                let still = Seen::get(s, found.key).is_some_and(|now| seen.is_alike(&now));
+                let still = Seen::get(s.read(), found.key).is_some_and(|now| seen.is_alike(&now));
                 if !still || !s.plan(found.key, next, found.revision)? {
                     return Ok(None);
                 }

@@ -1,4 +1,8 @@
 //! Cron triggers that were made from the same text, which are one and the same in memory.
+//!
+//! Ground rules: everything here runs attached to Python. `known` is locked for one look-up and for one insertion, not
+//! while a trigger is made or asked for its first fire time, which may call a time zone in Python. So two threads may make
+//! a trigger of the same text; the later one is known from then on. Only `Weak`s are dropped under the lock, no trigger.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -23,11 +27,11 @@ const END: u8 = 0;
 /// The cron triggers of one time zone that are in use.
 #[derive(Default)]
 pub struct Crons {
-    known: Mutex<Known>,
+    known: Mutex<InUse>,
 }
 
 #[derive(Default)]
-struct Known {
+struct InUse {
     triggers: HashMap<Vec<u8>, Cron>,
     /// How many there may be before those that no job has any more are removed.
     limit: usize,

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mainspring_core::job::JobId;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -31,7 +32,9 @@ pub fn new_id(py: Python<'_>) -> PyResult<JobId> {
         None => {
             let fetched = imports::urandom(py)?.call1((FETCHED,))?;
             let mut bytes = fetched.cast::<PyBytes>()?.as_bytes().to_vec();
-            let uuid = split(&mut bytes).unwrap_or_default();
+            let Some(uuid) = split(&mut bytes) else {
+                return Err(PyOSError::new_err("os.urandom() gave fewer random bytes than it was asked for"));
+            };
             let new = Some(Bytes { origin: Origin::here(), bytes });
             *UNUSED.lock().unwrap_or_else(PoisonError::into_inner) = new;
             uuid

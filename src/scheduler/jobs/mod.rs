@@ -28,8 +28,8 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::job::fields::{Field, Fields, Place};
-use crate::py::host::{Scheduler, cpython};
+use crate::job::fields::{Field, Fields, Part};
+use crate::py::host::{Scheduler, Telling, cpython};
 use crate::py::imports;
 use crate::scheduler::engine::Engine;
 use crate::time::zone::TimeZone;
@@ -39,15 +39,15 @@ use crate::trigger;
 #[pyclass(module = "mainspring._mainspring", frozen)]
 pub struct NativeJobs {
     engine: Py<Engine>,
-    known: Mutex<Known>,
+    known: Mutex<Gate>,
     /// How often what was known has been forgotten; changed under the lock of `known`. What has been read of the
     /// scheduler counts only if it is still the number from before.
     version: AtomicU64,
 }
 
-/// What is known of the scheduler.
+/// Whether the steps are made here, by what is known of the scheduler.
 #[derive(Default)]
-enum Known {
+enum Gate {
     /// Nothing: the next call is to ask the scheduler.
     #[default]
     Unknown,
@@ -66,10 +66,6 @@ struct Hooks {
     within_put: bool,
     /// A step that finds, changes or removes jobs, or adds one of many.
     others: bool,
-    /// The step that hands an event to the listeners, or one that it calls.
-    tell: bool,
-    /// The step that hands an event to the listeners where a loop runs in the calling thread, or one that it calls.
-    tell_on_loop: bool,
 }
 
 impl Hooks {
@@ -79,12 +75,10 @@ impl Hooks {
             put: replaced.contains("put")?,
             within_put: replaced.contains("within put")?,
             others: replaced.contains("others")?,
-            tell: replaced.contains("tell")?,
-            tell_on_loop: replaced.contains("tell on a loop")?,
         })
     }
 
-    /// Whether there is one in the way of anything but telling.
+    /// Whether there is one.
     fn any(&self) -> bool {
         self.trigger || self.put || self.within_put || self.others
     }
@@ -103,6 +97,7 @@ enum Adding {
 /// What is known of a scheduler that may be served here.
 struct Open {
     hooks: Hooks,
+    telling: Telling,
     adding: Adding,
     /// Whether its loop is a guess, so that it must know of each call in which thread it is.
     guesses: bool,
@@ -139,7 +134,7 @@ impl Open {
         let py = scheduler.as_any().py();
         let given = scheduler.job_defaults()?;
         let mut defaults = Fields::default();
-        for field in Field::in_place(Place::Policy) {
+        for field in Field::in_part(Part::Policy) {
             defaults.check(field, &given.get_item(field.name())?)?;
         }
         let logger = scheduler.logger()?;
@@ -150,6 +145,7 @@ impl Open {
         let default_executor = cpython::default_executor(&event_loop)?;
         Ok(Self {
             hooks,
+            telling: scheduler.telling()?,
             adding,
             guesses,
             defaults: defaults.whole_policy()?,
@@ -208,9 +204,9 @@ impl NativeJobs {
     /// What is known of it, and found out where it is not.
     fn known(&self, py: Python<'_>, engine: &Engine) -> PyResult<Option<Arc<Open>>> {
         let known = || match &*self.known.lock().unwrap_or_else(PoisonError::into_inner) {
-            Known::Unknown => None,
-            Known::Closed => Some(None),
-            Known::Open(open) => Some(Some(Arc::clone(open))),
+            Gate::Unknown => None,
+            Gate::Closed => Some(None),
+            Gate::Open(open) => Some(Some(Arc::clone(open))),
         };
         if let Some(known) = known() {
             return Ok(known);
@@ -229,7 +225,7 @@ impl NativeJobs {
     /// Whether what was known still holds, now that Python code has run.
     fn still(&self, open: &Open) -> bool {
         match &*self.known.lock().unwrap_or_else(PoisonError::into_inner) {
-            Known::Open(known) => std::ptr::eq(&**known, open),
+            Gate::Open(known) => std::ptr::eq(&**known, open),
             _ => false,
         }
     }
@@ -263,7 +259,7 @@ impl NativeJobs {
         let py = scheduler.py();
         let open = Open::of(&Scheduler::of(scheduler), Hooks::of(replaced)?, adding, guesses);
         let open = or_in_python(py, open.map(Some))?;
-        let new = open.map_or(Known::Closed, |open| Known::Open(Arc::new(open)));
+        let new = open.map_or(Gate::Closed, |open| Gate::Open(Arc::new(open)));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let old = match version {
             Some(version) if version != self.version.load(Ordering::Relaxed) => new,
@@ -277,7 +273,7 @@ impl NativeJobs {
     /// Takes note of the loop's default executor, which jobs run in from now on.
     fn note_executor(&self, py: Python<'_>) -> PyResult<()> {
         let open = match &*self.known.lock().unwrap_or_else(PoisonError::into_inner) {
-            Known::Open(open) => Arc::clone(open),
+            Gate::Open(open) => Arc::clone(open),
             _ => return Ok(()),
         };
         let found = open.executor(py)?.map(Bound::unbind);
@@ -290,7 +286,7 @@ impl NativeJobs {
 
     /// Leaves all steps to the scheduler's methods.
     fn close(&self) {
-        self.replace(Known::Closed);
+        self.replace(Gate::Closed);
     }
 
     /// What `open` is to be given, read before what it is told of the scheduler.
@@ -310,7 +306,7 @@ impl NativeJobs {
 }
 
 impl NativeJobs {
-    fn replace(&self, known: Known) {
+    fn replace(&self, known: Gate) {
         let old = std::mem::replace(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner), known);
         drop(old);
     }

@@ -1,14 +1,19 @@
 //! The records of jobs, shared by those that say nothing but what to call and where.
+//!
+//! Ground rules: everything here runs attached to Python. `known` is locked for one look-up and for one insertion, not
+//! while a function is looked at, which may call Python code; nothing of Python is dropped under it. A function's address
+//! means something only while a job has the record, which keeps the function alive: hence the `Weak`s, and the
+//! comparison with the record's own function.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use hashbrown::HashMap;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::call::Call;
-use super::spec::{Given, nonempty};
-use crate::job::fields::Field;
+use super::spec::Given;
+use crate::job::fields::{Field, Fields};
 use crate::job::function::{Function, ReadFrom};
 use crate::job::record::{FuncRef, Record, Route, executor_number};
 use crate::py::once::intern;
@@ -23,10 +28,10 @@ const MOST_KNOWN: usize = 256;
 /// A record that no job has any more is gone, and with it what its address meant.
 #[derive(Default)]
 pub struct Records {
-    known: Mutex<HashMap<usize, Known>>,
+    known: Mutex<HashMap<usize, Remembered>>,
 }
 
-struct Known {
+struct Remembered {
     record: Weak<Record>,
     route: u32,
     /// The call that has looked at the function.
@@ -45,11 +50,11 @@ impl Records {
         trigger: Option<Py<PyAny>>,
     ) -> PyResult<Option<(Arc<Record>, u32)>> {
         let py = call.py;
-        let executor = match given.get(Field::executor).map(|alias| alias.cast_exact::<PyString>()) {
-            None => intern!(py, "default"),
-            Some(Ok(alias)) => alias,
-            Some(Err(_)) => return Ok(None),
+        let executor = match given.get(Field::executor) {
+            None => None,
+            Some(alias) => Fields::checked(Field::executor, alias)?.executor,
         };
+        let executor = executor.map_or_else(|| intern!(py, "default").clone(), |alias| alias.into_bound(py));
         let args = match given.something(Field::args) {
             None => None,
             Some(args) => match (args.cast_exact::<PyTuple>(), args.cast_exact::<PyList>()) {
@@ -67,7 +72,7 @@ impl Records {
         if is_plain {
             known = self.known(address).filter(|(record, ..)| {
                 let same_zone = matches!((&record.zone, &zone), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
-                record.func.is(func) && record.executor.is(executor) && same_zone
+                record.func.is(func) && record.executor.is(&executor) && same_zone
             });
         }
         if let Some((record, route, looked_at, read_from)) = &known {
@@ -92,20 +97,18 @@ impl Records {
             }
         }
         let name = match name {
-            None => function.name,
-            Some(name) => match nonempty(name)? {
-                Some(name) => name.clone(),
-                None => return Ok(None),
-            },
+            None => None,
+            Some(name) => Fields::checked(Field::name, name)?.name,
         };
-        let route = Route { executor: executor_number(&text::of(executor)?), coroutine: function.coroutine };
+        let name = name.map_or(function.name, |name| name.into_bound(py));
+        let route = Route { executor: executor_number(&text::of(&executor)?), coroutine: function.coroutine };
         let record = Arc::new(Record {
             func: func.clone().unbind(),
             func_ref: FuncRef::Derived,
             args: args.into_any().unbind(),
             kwargs: kwargs.map(|kwargs| kwargs.into_any().unbind()),
             name: name.unbind(),
-            executor: executor.clone().unbind(),
+            executor: executor.unbind(),
             trigger,
             context: None,
             zone,
@@ -132,7 +135,7 @@ impl Records {
         call: &Call<'_, '_>,
         read_from: Option<Arc<ReadFrom>>,
     ) {
-        let new = Known { record: Arc::downgrade(record), route, call: call.number, read_from };
+        let new = Remembered { record: Arc::downgrade(record), route, call: call.number, read_from };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = known.len() >= MOST_KNOWN && !known.contains_key(&address);
         let old = if is_full { std::mem::take(&mut *known) } else { HashMap::new() };

@@ -11,7 +11,7 @@ use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 
 use super::call::{Call, Kind};
 use super::{ids, or_in_python, trigger};
-use crate::job::fields::{Field, Fields, Place};
+use crate::job::fields::{Field, Fields, Part};
 use crate::job::handle::{Added, Job};
 use crate::job::record::Record;
 use crate::job::seen::new_job;
@@ -165,9 +165,9 @@ impl<'py> Spec<'py> {
         let policy = Fields::checked_policy(call.open.defaults, |field| defined(given.get(field)))?;
         let id = match given.something(Field::id) {
             None => ids::new_id(py)?,
-            Some(id) => match nonempty(id)? {
-                Some(id) => text::of(id)?.into(),
-                None => return Ok(None),
+            Some(id) => match Fields::checked(Field::id, id)?.id {
+                Some(id) if !id.is_empty() => id,
+                _ => return Ok(None),
             },
         };
         if fields().any(|field| is_for_records_alone(field) && given.something(field).is_some()) {
@@ -215,7 +215,7 @@ impl<'py> Spec<'py> {
     ) -> PyResult<Option<Job>> {
         let Some(core) = &trigger.core else { return Ok(None) };
         let mut fields = Fields { id: Some(Arc::clone(&self.id)), ..Fields::default() };
-        for field in Field::in_place(Place::Policy) {
+        for field in Field::in_part(Part::Policy) {
             if let Some(value) = defined(given.get(field))? {
                 fields.check(field, value)?;
             }
@@ -259,7 +259,7 @@ pub fn stored(call: &Call<'_, '_>, job: &Bound<'_, Job>) -> PyResult<Option<NewJ
 
 /// Whether a job is told apart by this field from those that share a record.
 fn is_for_records_alone(field: Field) -> bool {
-    field.place() == Place::Record && !matches!(field, Field::name | Field::executor)
+    field.part() == Part::Record && !matches!(field, Field::name | Field::executor)
 }
 
 /// The keyword arguments in `arguments`.
@@ -362,13 +362,6 @@ pub fn something<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bo
 fn defined<'a, 'py>(given: Option<&'a Bound<'py, PyAny>>) -> PyResult<Option<&'a Bound<'py, PyAny>>> {
     match given {
         Some(given) if !given.is(host::undefined(given.py())?) => Ok(Some(given)),
-        _ => Ok(None),
-    }
-}
-
-pub fn nonempty<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<Option<&'a Bound<'py, PyString>>> {
-    match given.cast_exact::<PyString>() {
-        Ok(text) if !text.is_empty()? => Ok(Some(text)),
         _ => Ok(None),
     }
 }

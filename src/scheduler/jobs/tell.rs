@@ -5,11 +5,12 @@ use pyo3::types::PyString;
 
 use super::Open;
 use crate::job::handle::Job;
-use crate::py::host::{self, cpython};
+use crate::py::host::cpython;
 use crate::py::listeners::tell_listeners;
 use crate::py::once::intern;
 use crate::py::tell::Caller;
 use crate::run::report::{INFO, code};
+use crate::run::told;
 use crate::scheduler::engine::Engine;
 use crate::store::native::NativeStore;
 
@@ -53,15 +54,10 @@ impl Open {
     ) -> PyResult<()> {
         let py = job.py();
         if self.has_listeners(engine, code::JOB_ADDED) {
-            self.dispatch(engine, code::JOB_ADDED, &job.getattr(intern!(py, "id"))?, alias)?;
+            self.dispatch(engine, &told::added_event(&job.getattr(intern!(py, "id"))?, alias)?)?;
         }
         if self.logs(py)? {
-            let words = (
-                intern!(py, "Added job \"%s\" to job store \"%s\""),
-                job.getattr(intern!(py, "name"))?,
-                alias,
-            );
-            Caller::RealAddJob.log(None, self.logger.bind(py), "info", words, None)?;
+            told::log_added(self.logger.bind(py), &job.getattr(intern!(py, "name"))?, alias)?;
         }
         Ok(())
     }
@@ -75,8 +71,8 @@ impl Open {
     ) -> PyResult<Option<Py<Job>>> {
         let py = job_id.py();
         if let Some(job) = changed.as_ref().filter(|_| self.has_listeners(engine, code::JOB_MODIFIED)) {
-            let alias = job.get().jobstore_alias(py);
-            self.dispatch(engine, code::JOB_MODIFIED, job_id, alias)?;
+            let alias = job.get().jobstore_alias(py).into_pyobject(py)?;
+            self.dispatch(engine, &told::modified_event(job_id, &alias)?)?;
         }
         Ok(changed)
     }
@@ -90,28 +86,21 @@ impl Open {
     ) -> PyResult<()> {
         let py = job_id.py();
         if self.has_listeners(engine, code::JOB_REMOVED) {
-            self.dispatch(engine, code::JOB_REMOVED, job_id, store.owner(py).alias())?;
+            let alias = store.owner(py).alias().into_pyobject(py)?;
+            self.dispatch(engine, &told::removed_event(job_id, &alias)?)?;
         }
         if self.logs(py)? {
-            let words = (intern!(py, "Removed job %s"), job_id);
-            Caller::RemoveJob.log(None, self.logger.bind(py), "info", words, None)?;
+            told::log_removed(self.logger.bind(py), job_id)?;
         }
         Ok(())
     }
 
-    fn dispatch<'py>(
-        &self,
-        engine: &Engine,
-        code: u32,
-        job_id: &Bound<'py, PyAny>,
-        alias: impl IntoPyObject<'py>,
-    ) -> PyResult<()> {
-        let py = job_id.py();
+    fn dispatch(&self, engine: &Engine, event: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = event.py();
         let Some(scheduler) = engine.hub().scheduler(py) else { return Ok(()) };
-        let event = host::job_event(py)?.call1((code::object(py, code)?, job_id, alias))?;
-        if self.hooks.tell || (self.hooks.tell_on_loop && cpython::a_loop_runs_here(py)?) {
+        if !self.telling.is_direct_here(py)? {
             return scheduler.dispatch_event()?.call1((event,)).map(drop);
         }
-        tell_listeners(&scheduler.listeners()?, &event, None, || scheduler.note_failed_listener())
+        tell_listeners(&scheduler.listeners()?, event, None, || scheduler.note_failed_listener())
     }
 }

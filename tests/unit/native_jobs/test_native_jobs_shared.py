@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 from datetime import timedelta
@@ -236,6 +238,23 @@ class TestManyAtOnce:
         assert len(set(ids)) == 600
         assert {(UUID(each).version, UUID(each).variant) for each in ids} == {(4, RFC_4122)}
         assert all(UUID(each).hex == each for each in ids)
+
+    def test_an_id_is_never_made_of_bytes_that_were_not_given(self) -> None:
+        program = """if True:
+            import os
+            given = os.urandom
+            os.urandom = lambda size: given(size) if size == 16 else given(8)
+            from mainspring import BackgroundScheduler
+            scheduler = BackgroundScheduler(timezone="UTC")
+            scheduler.start(paused=True)
+            print(*(scheduler.add_job(print, "interval", hours=1).id for _ in range(2)))
+        """
+        made = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        first, second = map(UUID, made.stdout.split())
+        assert first != second
+        assert UUID("0" * 12 + "4" + "0" * 3 + "8" + "0" * 15) not in (first, second)
 
     def test_shut_down_by_what_is_asked_for_its_signature(self) -> None:
         scheduler = BackgroundScheduler(timezone="UTC")

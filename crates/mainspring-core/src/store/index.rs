@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct HashedSlot {
     hash: u32,
     slot: u32,
 }
@@ -20,24 +20,24 @@ pub(super) struct IdHash(u32);
 /// Slots by the ids of their jobs.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    places: HashTable<Place>,
+    table: HashTable<HashedSlot>,
     hasher: DefaultHashBuilder,
 }
 
 impl Index {
     /// How many slots there are.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.table.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.table.is_empty()
     }
 
     /// Makes room for so many more.
     pub fn reserve(&mut self, additional: usize) {
-        self.places.reserve(additional, |place| spread(place.hash));
+        self.table.reserve(additional, |hashed| spread(hashed.hash));
     }
 
     /// What the other methods are given of an id.
@@ -48,25 +48,25 @@ impl Index {
 
     /// The slot of the job with this id; `has` says whether a slot's job has it.
     pub fn find(&self, id: IdHash, has: impl Fn(u32) -> bool) -> Option<u32> {
-        let found = self.places.find(spread(id.0), |place| place.hash == id.0 && has(place.slot));
-        found.map(|place| place.slot)
+        let found = self.table.find(spread(id.0), |hashed| hashed.hash == id.0 && has(hashed.slot));
+        found.map(|hashed| hashed.slot)
     }
 
     /// Adds the slot of a job whose id is not here.
     pub fn insert(&mut self, id: IdHash, slot: u32) {
-        self.places.insert_unique(spread(id.0), Place { hash: id.0, slot }, |place| spread(place.hash));
+        self.table.insert_unique(spread(id.0), HashedSlot { hash: id.0, slot }, |hashed| spread(hashed.hash));
     }
 
     /// Removes a slot, whose job has this id.
     pub fn remove(&mut self, id: IdHash, slot: u32) {
-        if let Ok(found) = self.places.find_entry(spread(id.0), |place| place.slot == slot) {
+        if let Ok(found) = self.table.find_entry(spread(id.0), |hashed| hashed.slot == slot) {
             found.remove();
         }
     }
 
     /// Every slot, in no order.
     pub fn slots(&self) -> impl Iterator<Item = u32> {
-        self.places.iter().map(|place| place.slot)
+        self.table.iter().map(|hashed| hashed.slot)
     }
 }
 

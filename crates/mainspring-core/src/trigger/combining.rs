@@ -3,7 +3,7 @@
 //! An `And` fires at the instants that all its members have in common, an `Or` whenever one of them does. So a
 //! member is not asked what follows the fire time before of the whole, as APScheduler does, but for the first of
 //! its *own* fire times after that (`Trigger::own_after`): an interval stays on its series, whatever members fire
-//! in between. Of a trigger of the host, whose series it alone knows, its [`Place`] in that is remembered.
+//! in between. Of a trigger of the host, whose series it alone knows, a [`Cursor`] in that is remembered.
 //!
 //! Jitter belongs to the instant at which the whole fires, so members are asked for their times without it.
 //!
@@ -38,7 +38,7 @@ pub struct Combination {
 struct Member {
     trigger: Trigger,
     /// Of a trigger of the host.
-    place: Arc<Place>,
+    cursor: Arc<Cursor>,
 }
 
 /// Where a member stands in its series does not change what the series is.
@@ -53,7 +53,7 @@ impl PartialEq for Member {
 /// Ground rules: locked for the length of an assignment, never while the host is asked. A member that
 /// two threads ask at once gives two answers, of which either will do.
 #[derive(Debug, Default)]
-pub struct Place(Mutex<Option<Step>>);
+pub struct Cursor(Mutex<Option<Step>>);
 
 /// A fire time, and the one before it, which the first of the series has not.
 pub type Step = (Option<UtcMicros>, UtcMicros);
@@ -94,19 +94,19 @@ impl Combination {
     ///
     /// [`crate::ErrorKind::InvalidValue`] for a negative jitter.
     pub fn new(triggers: Vec<Trigger>, jitter: i64) -> Result<Self, Error> {
-        Self::at_places(triggers.into_iter().map(|trigger| (trigger, Arc::default())), jitter)
+        Self::at_cursors(triggers.into_iter().map(|trigger| (trigger, Arc::default())), jitter)
     }
 
-    /// A combination of triggers with their places, which the host keeps.
+    /// A combination of triggers with their cursors, which the host keeps.
     ///
     /// # Errors
     ///
     /// As [`Combination::new`].
-    pub fn at_places(
-        triggers: impl IntoIterator<Item = (Trigger, Arc<Place>)>,
+    pub fn at_cursors(
+        triggers: impl IntoIterator<Item = (Trigger, Arc<Cursor>)>,
         jitter: i64,
     ) -> Result<Self, Error> {
-        let members = triggers.into_iter().map(|(trigger, place)| Member { trigger, place });
+        let members = triggers.into_iter().map(|(trigger, cursor)| Member { trigger, cursor });
         Ok(Self { members: members.collect(), jitter: jitter::check(jitter)? })
     }
 
@@ -269,7 +269,7 @@ impl Member {
     ) -> Result<Option<Fire>, Error> {
         match &self.trigger {
             Trigger::Host(trigger) => {
-                let next = self.place.follow(trigger.as_ref(), previous, now, rounds)?;
+                let next = self.cursor.follow(trigger.as_ref(), previous, now, rounds)?;
                 Ok(next.map(|at| Fire { at, jitter: 0 }))
             }
             trigger => trigger.own_after(previous, now, rounds),
@@ -281,7 +281,7 @@ impl Member {
         if let Trigger::Host(trigger) = &self.trigger {
             let mut latest = due;
             loop {
-                match self.place.follow(trigger.as_ref(), Some(latest), now, rounds)? {
+                match self.cursor.follow(trigger.as_ref(), Some(latest), now, rounds)? {
                     Some(next) if next > latest && next <= now && rounds.take() => latest = next,
                     _ => return Ok(latest),
                 }
@@ -309,7 +309,7 @@ impl Member {
             return self.own_after(Some(before), before, rounds);
         };
         // As APScheduler does, the question is repeated for a later time, which most triggers heed.
-        let next = self.place.ask(trigger.as_ref(), previous, bound)?;
+        let next = self.cursor.ask(trigger.as_ref(), previous, bound)?;
         if next.is_some_and(|next| next < bound) {
             return self.own_after(Some(before), before, rounds);
         }
@@ -317,7 +317,7 @@ impl Member {
     }
 }
 
-impl Place {
+impl Cursor {
     /// Makes this the last step.
     pub fn set(&self, step: Step) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
@@ -328,7 +328,7 @@ impl Place {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for the fire time after `previous`, which is the place from then on.
+    /// Asks for the fire time after `previous`, at which the cursor is from then on.
     fn ask(
         &self,
         trigger: &dyn HostTrigger,

@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use self::calendar_interval::{CalendarIntervalTrigger, CalendarStep, TimeOfDay};
-pub use self::combining::{Combination, Place};
+pub use self::combining::{Combination, Cursor};
 pub use self::cron::{CronFields, CronTrigger};
 pub use self::date::DateTrigger;
 pub use self::interval::IntervalTrigger;
@@ -143,7 +143,7 @@ impl Trigger {
 
     /// The first of its own fire times after `previous`, which need not be one of them; without one, the first
     /// that comes from `now` on. What the trigger itself calls the previous fire time would count anew from
-    /// there; so does one of the host's, unless it is asked by its place: see [`combining::Place`].
+    /// there; so does one of the host's, unless it is asked by its cursor: see [`combining::Cursor`].
     fn own_after(
         &self,
         previous: Option<UtcMicros>,
