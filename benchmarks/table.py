@@ -60,17 +60,36 @@ class Row:
 
 
 ROWS = (
-    Row(
-        "20,000 coroutine jobs at once, us a run",
-        "burst",
-        "returns at once",
-        "run_us",
-        "asyncio",
+    *(
+        Row(title, "burst", case, "run_us", loop, python)
+        for title, case, loop, python in (
+            ("20,000 coroutine jobs at once, us a run", "returns at once", "asyncio", ""),
+            ("... interval jobs", "returns at once, interval jobs", "asyncio", ""),
+            ("... each suspends once", "suspends once", "asyncio", ""),
+            ("... no arguments", "no arguments", "asyncio", ""),
+            ("... no arguments, interval jobs", "no arguments, interval jobs", "asyncio", ""),
+            ("... added before the start", "added before the start", "asyncio", ""),
+            (
+                "... before it, interval jobs",
+                "added before the start, interval jobs",
+                "asyncio",
+                "",
+            ),
+            ("... before it, no arguments", "added before the start, no arguments", "asyncio", ""),
+            ("... added while it runs", "added while it runs", "asyncio", ""),
+            (
+                "... while it runs, interval jobs",
+                "added while it runs, interval jobs",
+                "asyncio",
+                "",
+            ),
+            ("... a listener to all events", "a listener to all events", "asyncio", ""),
+            ("... INFO logging", "INFO logging to a handler that drops", "asyncio", ""),
+            ("... on CPython 3.11", "returns at once", "asyncio", "3.11"),
+            ("... on uvloop", "returns at once", "uvloop", ""),
+            ("... on uvloop, a listener", "a listener to all events", "uvloop", ""),
+        )
     ),
-    Row("... interval jobs", "burst", "returns at once, interval jobs", "run_us", "asyncio"),
-    Row("... each suspends once", "burst", "suspends once", "run_us", "asyncio"),
-    Row("... on CPython 3.11", "burst", "returns at once", "run_us", "asyncio", "3.11"),
-    Row("... on uvloop", "burst", "returns at once", "run_us", "uvloop"),
     Row(
         "longest stall of the loop meanwhile, ms",
         "burst",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from logging import Logger, getLogger
-from typing import Any
+from types import FunctionType
+from typing import Any, Final
 
 #: What the name of every logger starts with: ``apscheduler`` where mainspring is imported as that.
 prefix = "mainspring"
@@ -19,6 +22,34 @@ def get_logger(*parts: str) -> Logger:
     'mainspring.executors.default'
     """
     return getLogger(".".join((prefix, *parts)))
+
+
+#: The methods of a logger on the way from ``info`` to ``makeRecord`` and ``handle``.
+_SHORTCUT: Final = ("info", "isEnabledFor", "_log", "findCaller")
+
+
+def is_plain(logger: Logger) -> bool:
+    """Tell whether a logger does nothing but make a record that names the caller, and handle it.
+
+    So it does unless a program has put methods of its own in the place of those that search the stack for the
+    caller, or has switched the search off.
+    """
+    return (
+        type(logger) is Logger
+        and vars(logger).keys().isdisjoint(_SHORTCUT)
+        and all(_is_of_logging(getattr(Logger, name)) for name in _SHORTCUT)
+        and bool(getattr(logging, "_srcfile", None))
+    )
+
+
+def _is_of_logging(method: object) -> bool:
+    return type(method) is FunctionType and method.__globals__ is vars(logging)
+
+
+def place_of(caller: Callable[..., object]) -> tuple[str, int, str]:
+    """Return what records name of a function that does nothing but call the logger: file, line and name."""
+    code = caller.__code__
+    return code.co_filename, max(line for *_, line in code.co_lines() if line), code.co_name
 
 
 def names_caller(module: dict[str, Any], name: str) -> None:

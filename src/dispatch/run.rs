@@ -6,6 +6,7 @@ use mainspring_core::UtcMicros;
 use mainspring_core::engine::Firing;
 use mainspring_core::job::Steps;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use crate::dispatch::hub::Attached;
 use crate::dispatch::watch::Watched;
@@ -24,12 +25,21 @@ pub struct Run {
     pub context: Option<Py<PyAny>>,
     /// Set where the engine's [`Watch`](crate::dispatch::watch::Watch) wants to know how the current run time ends.
     pub watched: Option<Watched>,
+    pub shown: Shown,
+}
+
+/// What of a run has been made for Python: several events tell of it.
+#[derive(Default)]
+pub struct Shown {
+    pub id: Option<Py<PyString>>,
+    /// A run time, and its place.
+    pub run_time: Option<(usize, Py<PyAny>)>,
 }
 
 impl Run {
     pub fn new(firing: Firing, store: Arc<Attached>, seen: Seen) -> Self {
         let steps = Steps::new(firing.run_times.as_slice().len());
-        Self { firing, store, seen, steps, context: None, watched: None }
+        Self { firing, store, seen, steps, context: None, watched: None, shown: Shown::default() }
     }
 
     pub fn run_times(&self) -> &[UtcMicros] {

@@ -11,6 +11,7 @@ use mainspring_core::trigger::Trigger;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::job::fields::Fields;
 use crate::py::{host, tell};
 use crate::time::zone::TimeZone;
 use crate::trigger;
@@ -78,6 +79,20 @@ impl Record {
             record.trigger = Some(trigger::to_object(py, trigger, zone)?);
         }
         Ok(record)
+    }
+
+    /// The fields of a job that has this record, but for those that are not in it.
+    pub fn fields(&self, py: Python<'_>) -> Fields {
+        let mut fields = Fields {
+            func: Some(self.func.clone_ref(py)),
+            func_ref: Some(self.func_ref.clone_ref(py)),
+            args: Some(self.args.clone_ref(py)),
+            kwargs: self.kwargs.as_ref().map(|kwargs| kwargs.clone_ref(py)),
+            trigger: self.trigger.as_ref().map(|trigger| trigger.clone_ref(py)),
+            ..Fields::default()
+        };
+        fields.set_record(py, self);
+        fields
     }
 
     /// Calls the job's function in the current context.

@@ -16,7 +16,7 @@ use pyo3::types::{PyList, PyTuple};
 
 use crate::dispatch::hub::{Executor, Hub};
 use crate::dispatch::loop_queue::{Inbox, Work};
-use crate::py::host::{self, Scheduler};
+use crate::py::host::{self, Scheduler, cpython};
 use crate::py::imports;
 use crate::py::listeners::tell_listeners;
 use crate::py::once::intern;
@@ -63,10 +63,11 @@ pub struct ExecutorHere<'py> {
 /// An event, and the context in which to tell of it.
 pub type Later<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
-/// A logger, and whether it has records of level INFO.
+/// A logger, whether it has records of level INFO, and whether they may be made here.
 pub struct Logger<'py> {
     pub logger: Bound<'py, PyAny>,
     pub info: bool,
+    is_plain: bool,
 }
 
 impl<'py> Logger<'py> {
@@ -74,7 +75,26 @@ impl<'py> Logger<'py> {
         let info = env.despite_interrupt(|| {
             logger.call_method1(intern!(logger.py(), "isEnabledFor"), (INFO,))?.is_truthy()
         })?;
-        Ok(Self { logger, info })
+        let is_plain = info && host::is_plain_logger(logger.py())?.call1((&logger,))?.is_truthy()?;
+        Ok(Self { logger, info, is_plain })
+    }
+
+    /// Logs, in `context` where one is given.
+    pub fn log(
+        &self,
+        caller: Caller,
+        context: Option<&Bound<'py, PyAny>>,
+        level: &str,
+        arguments: impl Arguments<'py>,
+        exc_info: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        if self.is_plain && level == "info" && exc_info.is_none() {
+            // As of now: what was told of the record before may have changed it.
+            if cpython::kept_answer(&self.logger, INFO)? == Some(true) {
+                return caller.log_plainly(context, &self.logger, INFO, arguments);
+            }
+        }
+        caller.log(context, &self.logger, level, arguments, exc_info)
     }
 }
 
@@ -185,7 +205,7 @@ impl<'py> Env<'py> {
     {
         let logger = self.scheduler_logger()?;
         if logger.info {
-            caller.log(None, &logger.logger, "info", arguments()?, None)?;
+            logger.log(caller, None, "info", arguments()?, None)?;
             self.batch.forget_clock();
         }
         Ok(())
@@ -233,10 +253,7 @@ impl<'py> Env<'py> {
             // The parent tells of its runs, a forked child does not.
             return Ok(());
         }
-        let copy = || {
-            let copy = |context: &Bound<'py, PyAny>| context.call_method0(intern!(self.py, "copy"));
-            context.map(copy).transpose()
-        };
+        let copy = || context.map(tell::copy_of).transpose();
         if self.defers_events && self.hub.control.has_loop() {
             // As it is now: the run goes on meanwhile.
             let context = copy()?.map(Bound::unbind);

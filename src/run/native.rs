@@ -84,12 +84,16 @@ impl Run {
 
     /// An event about the whole submission, as `event` makes it of the job's id, its store's alias and the run times.
     pub fn submission_event<'py>(
-        &self,
+        &mut self,
         env: &Env<'py>,
         event: SubmissionEvent,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (id, alias) = (text::string(env.py, &self.seen.id), self.store.alias.bind(env.py));
-        event(&id, alias, self.datetimes(env)?.as_any())
+        let run_times = PyList::empty(env.py);
+        let mut going = Going::with(self, env);
+        for index in 0..going.run.run_times().len() {
+            run_times.append(going.run_time(index)?)?;
+        }
+        event(&going.id()?, &going.alias()?, run_times.as_any())
     }
 
     /// A handle on the job, for log records and for Python executors.
@@ -145,7 +149,7 @@ impl SkippedRun {
     }
 
     /// EVENT_JOB_MAX_INSTANCES.
-    pub fn event<'py>(&self, env: &Env<'py>) -> PyResult<Bound<'py, PyAny>> {
+    pub fn event<'py>(&mut self, env: &Env<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.0.submission_event(env, told::skipped_event)
     }
 }
@@ -223,17 +227,24 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
         self.run.job(self.env).map(Bound::into_any)
     }
 
-    fn id(&self) -> PyResult<Bound<'py, PyAny>> {
-        Ok(text::string(self.env.py, &self.run.seen.id).into_any())
+    fn id(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        let (py, run) = (self.env.py, &mut *self.run);
+        let id = run.shown.id.get_or_insert_with(|| text::string(py, &run.seen.id).unbind());
+        Ok(id.bind(py).clone().into_any())
     }
 
     fn alias(&self) -> PyResult<Bound<'py, PyAny>> {
         Ok(self.run.store.alias.bind(self.env.py).clone().into_any())
     }
 
-    fn run_time(&self, index: usize) -> PyResult<Bound<'py, PyAny>> {
+    fn run_time(&mut self, index: usize) -> PyResult<Bound<'py, PyAny>> {
+        if let Some((_, known)) = self.run.shown.run_time.as_ref().filter(|(place, _)| *place == index) {
+            return Ok(known.bind(self.env.py).clone());
+        }
         let at = self.run.run_times().get(index).copied().unwrap_or(UtcMicros::MIN);
-        self.run.datetime(self.env, at)
+        let run_time = self.run.datetime(self.env, at)?;
+        self.run.shown.run_time = Some((index, run_time.clone().unbind()));
+        Ok(run_time)
     }
 
     fn logs_info(&self) -> PyResult<bool> {
@@ -247,9 +258,9 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
         exc_info: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         let context = self.run.context(self.env)?;
-        let logger = &self.env.executor(self.run.executor())?.logger.logger;
+        let logger = &self.env.executor(self.run.executor())?.logger;
         let caller = Caller::of_run(Route::unpack(self.run.firing.route).coroutine);
-        caller.log(Some(&context), logger, level, arguments, exc_info)
+        logger.log(caller, Some(&context), level, arguments, exc_info)
     }
 
     fn wants(&self, code: u32) -> bool {

@@ -73,7 +73,7 @@ fn submit(env: &Env<'_>, firing: Firing) {
 }
 
 fn skipped(env: &Env<'_>, store: StoreId, key: JobKey, run_times: RunTimes) -> PyResult<()> {
-    let Some(skipped) = SkippedRun::of(env, store, key, run_times) else { return Ok(()) };
+    let Some(mut skipped) = SkippedRun::of(env, store, key, run_times) else { return Ok(()) };
     let count = skipped.run_times().len();
     env.hub.ends.skipped(count);
     let now = env.hub.clock.now();

@@ -148,7 +148,7 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
         Ok(self.run.job.bind(self.py).clone())
     }
 
-    fn id(&self) -> PyResult<Bound<'py, PyAny>> {
+    fn id(&mut self) -> PyResult<Bound<'py, PyAny>> {
         self.run.job.bind(self.py).getattr(intern!(self.py, "id"))
     }
 
@@ -156,7 +156,7 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
         Ok(self.run.alias.bind(self.py).clone())
     }
 
-    fn run_time(&self, index: usize) -> PyResult<Bound<'py, PyAny>> {
+    fn run_time(&mut self, index: usize) -> PyResult<Bound<'py, PyAny>> {
         Ok(self.run.run_times[index].bind(self.py).clone())
     }
 

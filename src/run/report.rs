@@ -14,6 +14,10 @@ use crate::py::tell::Arguments;
 
 /// APScheduler's event codes, as far as runs produce them.
 pub mod code {
+    use pyo3::prelude::*;
+
+    use crate::py::once::Once;
+
     pub const JOB_ADDED: u32 = 1 << 9;
     pub const JOB_REMOVED: u32 = 1 << 10;
     pub const JOB_MODIFIED: u32 = 1 << 11;
@@ -22,6 +26,14 @@ pub mod code {
     pub const JOB_MISSED: u32 = 1 << 14;
     pub const JOB_SUBMITTED: u32 = 1 << 15;
     pub const JOB_MAX_INSTANCES: u32 = 1 << 16;
+
+    /// A code as Python has it, made once.
+    pub fn object(py: Python<'_>, code: u32) -> PyResult<&Bound<'_, PyAny>> {
+        static OBJECTS: [Once<Py<PyAny>>; 17] = [const { Once::new() }; 17];
+        let known = &OBJECTS[code.trailing_zeros() as usize % OBJECTS.len()];
+        let make = || Ok::<_, PyErr>(code.into_pyobject(py)?.into_any().unbind());
+        known.get_or_try_init(py, make).map(|object| object.bind(py))
+    }
 }
 
 /// `logging.INFO`.
@@ -34,12 +46,12 @@ pub trait Teller<'py> {
     /// The job, which records show as text.
     fn job(&self) -> PyResult<Bound<'py, PyAny>>;
 
-    fn id(&self) -> PyResult<Bound<'py, PyAny>>;
+    fn id(&mut self) -> PyResult<Bound<'py, PyAny>>;
 
     /// The alias of the job's store.
     fn alias(&self) -> PyResult<Bound<'py, PyAny>>;
 
-    fn run_time(&self, index: usize) -> PyResult<Bound<'py, PyAny>>;
+    fn run_time(&mut self, index: usize) -> PyResult<Bound<'py, PyAny>>;
 
     /// Whether records of level INFO are to be made.
     fn logs_info(&self) -> PyResult<bool>;
@@ -134,7 +146,8 @@ pub fn send_end<'py>(run: &mut impl Teller<'py>, index: usize, outcome: &Outcome
             if !run.wants(code::JOB_EXECUTED) {
                 return Ok(());
             }
-            let about = (code::JOB_EXECUTED, run.id()?, run.alias()?, run.run_time(index)?, value);
+            let code = code::object(py, code::JOB_EXECUTED)?;
+            let about = (code, run.id()?, run.alias()?, run.run_time(index)?, value);
             run.send(host::job_execution_event(py)?.call1(about)?)
         }
         Outcome::Missed(_) => event(run, code::JOB_MISSED, index, |_| Ok(())),
@@ -176,7 +189,7 @@ fn execution_event<'py>(
     let py = id.py();
     let options = PyDict::new(py);
     fill(&options)?;
-    host::job_execution_event(py)?.call((code, id, alias, run_time), Some(&options))
+    host::job_execution_event(py)?.call((code::object(py, code)?, id, alias, run_time), Some(&options))
 }
 
 fn exception_in<'py>(

@@ -48,7 +48,7 @@ fn job_event<'py>(
     job_id: &Bound<'py, PyAny>,
     alias: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    host::job_event(job_id.py())?.call1((code, job_id, alias))
+    host::job_event(job_id.py())?.call1((code::object(job_id.py(), code)?, job_id, alias))
 }
 
 /// EVENT_JOB_SUBMITTED.
@@ -77,6 +77,7 @@ fn submission_event<'py>(
     alias: &Bound<'py, PyAny>,
     run_times: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let code = code::object(job_id.py(), code)?;
     host::job_submission_event(job_id.py())?.call1((code, job_id, alias, run_times))
 }
 

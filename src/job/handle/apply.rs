@@ -68,6 +68,7 @@ impl Job {
             // The entry has left the store: the change is made to the handle alone.
             self.detach(py)?;
         }
+        self.complete(py)?;
         let old = changes.write_to(py, self.lock().fields_mut());
         drop(old);
         Ok(true)

@@ -36,6 +36,7 @@ impl Job {
         let reference = match self.seen() {
             Some(seen) => seen.record.func_ref.clone_ref(py),
             None => {
+                self.complete(py)?;
                 let reference = self.lock().fields().func_ref.as_ref().map(|r| r.clone_ref(py));
                 reference.ok_or_else(|| unset(Field::func_ref))?
             }

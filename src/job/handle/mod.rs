@@ -11,8 +11,9 @@ mod attributes;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mainspring_core::job::{JobId, JobKey};
+use mainspring_core::job::{JobId, JobKey, RunPolicy};
 use mainspring_core::store::NewJob;
+use mainspring_core::trigger::Trigger;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -37,6 +38,14 @@ struct Link {
     seen: Seen,
 }
 
+/// What `add_job` has made of a job that pends. Its objects are made when somebody asks for one of them.
+#[derive(Clone)]
+pub struct Added {
+    pub record: Arc<Record>,
+    pub trigger: Arc<Trigger>,
+    pub route: u32,
+}
+
 struct State {
     scheduler: Option<Py<PyAny>>,
     /// The id as it was last handed out.
@@ -44,6 +53,8 @@ struct State {
     alias: Option<Py<PyString>>,
     /// `None`: none is set. A linked job has none of its own.
     fields: Option<Box<Fields>>,
+    /// Of a job that pends, whose fields are those alone that are not in this.
+    added: Option<Box<Added>>,
     link: Option<Link>,
 }
 
@@ -70,13 +81,16 @@ impl Job {
     /// A job with the given fields.
     fn detached(fields: Fields) -> Self {
         let fields = Some(Box::new(fields));
-        Self { state: Mutex::new(State { scheduler: None, id_text: None, alias: None, fields, link: None }) }
+        let state = State { scheduler: None, id_text: None, alias: None, fields, added: None, link: None };
+        Self { state: Mutex::new(state) }
     }
 
-    /// A job of a scheduler that has these fields, and is in no store.
-    pub fn of(scheduler: &Bound<'_, PyAny>, fields: Fields) -> Self {
+    /// A job of a scheduler that pends, with the fields that are not in what `add_job` has made of it.
+    pub fn pending_in(scheduler: &Bound<'_, PyAny>, fields: Fields, added: Added) -> Self {
         let job = Self::detached(fields);
-        job.set_scheduler(Some(scheduler.clone().unbind()));
+        let mut state = job.lock();
+        (state.scheduler, state.added) = (Some(scheduler.clone().unbind()), Some(Box::new(added)));
+        drop(state);
         job
     }
 
@@ -89,7 +103,8 @@ impl Job {
         alias: Option<Py<PyString>>,
     ) -> Self {
         let link = Some(Link { store, key, seen });
-        Self { state: Mutex::new(State { scheduler, id_text: None, alias, fields: None, link }) }
+        let state = State { scheduler, id_text: None, alias, fields: None, added: None, link };
+        Self { state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -125,6 +140,36 @@ impl Job {
         Ok(self.seen())
     }
 
+    /// What a store needs to take in a job that pends, as `add_job` made it; with `defaults` where it was given no
+    /// policy, and no fire time. Whether it is to have one comes with it. `None`: its objects have been asked for, so
+    /// they may be other ones now, or the trigger has been an object all along.
+    pub fn as_added(&self, defaults: RunPolicy) -> Option<(NewJob<Arc<Record>>, bool)> {
+        let state = self.lock();
+        let added = state.added.as_ref().filter(|added| added.record.trigger.is_none())?;
+        let fields = state.fields();
+        let new = NewJob {
+            id: Arc::clone(fields.id.as_ref()?),
+            trigger: Arc::clone(&added.trigger),
+            policy: fields.policy(defaults),
+            route: added.route,
+            next: None,
+            payload: Arc::clone(&added.record),
+        };
+        Some((new, !fields.is_set(Field::next_run_time)))
+    }
+
+    /// Makes the objects of a job that pends, which then has all its fields.
+    fn complete(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(added) = self.lock().added.clone() else { return Ok(()) };
+        let made = added.record.completed(py, &added.trigger)?.fields(py);
+        let mut state = self.lock();
+        // Another thread may have been the first.
+        let old = state.added.take().map(|added| (added, made.write_to(py, state.fields_mut())));
+        drop(state);
+        drop(old);
+        Ok(())
+    }
+
     /// The key of the entry this job is a handle on, if it is one of `store`'s.
     pub fn key_in(&self, store: &Arc<Store>) -> Option<JobKey> {
         let state = self.lock();
@@ -145,7 +190,7 @@ impl Job {
     pub fn link(&self, store: Arc<Store>, key: JobKey, seen: Seen) {
         let old = {
             let mut state = self.lock();
-            (state.link.replace(Link { store, key, seen }), std::mem::take(&mut state.fields))
+            (state.link.replace(Link { store, key, seen }), state.fields.take(), state.added.take())
         };
         drop(old);
     }
@@ -193,7 +238,10 @@ impl Job {
     pub fn fields(&self, py: Python<'_>) -> PyResult<Fields> {
         match self.seen_complete(py)? {
             Some(seen) => self.fields_of(py, seen),
-            None => Ok(self.lock().fields().clone_ref(py)),
+            None => {
+                self.complete(py)?;
+                Ok(self.lock().fields().clone_ref(py))
+            }
         }
     }
 
@@ -204,18 +252,8 @@ impl Job {
             Some(next) => Some(self.zone(py, record)?.datetime(py, next)?.unbind()),
             None => None,
         };
-        let mut fields = Fields {
-            id: Some(seen.id),
-            func: Some(record.func.clone_ref(py)),
-            func_ref: Some(record.func_ref.clone_ref(py)),
-            args: Some(record.args.clone_ref(py)),
-            kwargs: record.kwargs.as_ref().map(|kwargs| kwargs.clone_ref(py)),
-            trigger: record.trigger.as_ref().map(|trigger| trigger.clone_ref(py)),
-            next_run_time: Some(next),
-            ..Fields::default()
-        };
+        let mut fields = Fields { id: Some(seen.id), next_run_time: Some(next), ..record.fields(py) };
         fields.set_policy(seen.policy);
-        fields.set_record(py, record);
         Ok(fields)
     }
 
@@ -246,6 +284,7 @@ impl Job {
 
     /// A field of a detached job, as Python sees it.
     pub(in crate::job) fn show<'py>(&self, py: Python<'py>, field: Field) -> PyResult<Bound<'py, PyAny>> {
+        self.complete(py)?;
         self.lock().fields().show(py, field)
     }
 }
@@ -260,11 +299,12 @@ impl Job {
         Ok(PyTuple::new(py, names)?.unbind())
     }
 
-    /// What a linked job reads through its record is not its own to visit, unless it is the last to hold that.
+    /// What a linked or pending job reads through its record is not its own to visit, unless it is the last to hold that.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(state) = self.state.try_lock() else { return Ok(()) };
         visit.call(&state.scheduler)?;
-        if let Some(record) = state.link.as_ref().map(|link| &link.seen.record) {
+        let linked = state.link.as_ref().map(|link| &link.seen.record);
+        if let Some(record) = linked.or(state.added.as_ref().map(|added| &added.record)) {
             if Arc::strong_count(record) == 1 {
                 visit.call(&record.func)?;
                 visit.call(&record.args)?;
@@ -278,7 +318,7 @@ impl Job {
 
     fn __clear__(&self) {
         let mut state = self.lock();
-        let old = (state.scheduler.take(), state.link.take(), std::mem::take(&mut state.fields));
+        let old = (state.scheduler.take(), state.link.take(), state.fields.take(), state.added.take());
         drop(state);
         drop(old);
     }
@@ -401,8 +441,7 @@ impl Job {
         let fields = Fields::from_state(state)?;
         let old = {
             let mut state = self.lock();
-            let link = state.link.take();
-            (state.fields.replace(Box::new(fields)), link)
+            (state.fields.replace(Box::new(fields)), state.link.take(), state.added.take())
         };
         drop(old);
         Ok(())

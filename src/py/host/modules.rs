@@ -45,6 +45,8 @@ imports! {
     submit_is_replaced = "mainspring._runs.submitting"."submit_is_replaced";
     new_thread = "mainspring._process.threads"."new_thread";
     get_logger = "mainspring._logs"."get_logger";
+    is_plain_logger = "mainspring._logs"."is_plain";
+    place_of_caller = "mainspring._logs"."place_of";
     tells_as_run_job = "mainspring.executors.base"."Tells"."run_job";
     tells_as_run_coroutine_job = "mainspring.executors.base"."Tells"."run_coroutine_job";
     tells_as_process_jobs = "mainspring.schedulers.base"."Tells"."_process_jobs";

@@ -244,9 +244,9 @@ impl NativeJobs {
             }
         }
 
-        let fields = spec.map_or(Ok(None), |spec| spec.pending(py, &given, &trigger));
-        let job = match or_in_python(py, fields)? {
-            Some(fields) => Py::new(py, Job::of(scheduler, fields))?,
+        let job = spec.map_or(Ok(None), |spec| spec.pending(scheduler, &given, &trigger));
+        let job = match or_in_python(py, job)? {
+            Some(job) => Py::new(py, job)?,
             None => {
                 let options = given.options(trigger.to_object(py)?)?;
                 py.get_type::<Job>().call((scheduler,), Some(&options))?.cast_into::<Job>()?.unbind()

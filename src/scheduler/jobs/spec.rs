@@ -12,7 +12,7 @@ use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 use super::call::{Call, Kind};
 use super::{ids, or_in_python, trigger};
 use crate::job::fields::{Field, Fields, Part};
-use crate::job::handle::Job;
+use crate::job::handle::{Added, Job};
 use crate::job::record::Record;
 use crate::job::seen::new_job;
 use crate::py::host;
@@ -205,29 +205,16 @@ impl<'py> Spec<'py> {
         }))
     }
 
-    /// The fields of a job that has only what is given; `None` where Python must add it, since it is given a first fire
-    /// time.
+    /// A job of a scheduler that pends, which has only what is given; `None` where Python must add it, since it is given a
+    /// first fire time.
     pub fn pending(
         &self,
-        py: Python<'py>,
+        scheduler: &Bound<'py, PyAny>,
         given: &Given<'_, 'py>,
         trigger: &NewTrigger,
-    ) -> PyResult<Option<Fields>> {
-        let record = &self.record;
-        let kwargs = match &record.kwargs {
-            Some(kwargs) => kwargs.clone_ref(py),
-            None => PyDict::new(py).into_any().unbind(),
-        };
-        let mut fields = Fields {
-            id: Some(Arc::clone(&self.id)),
-            func: Some(record.func.clone_ref(py)),
-            func_ref: Some(record.func_ref.clone_ref(py)),
-            args: Some(record.args.clone_ref(py)),
-            kwargs: Some(kwargs),
-            trigger: Some(trigger.to_object(py)?.unbind()),
-            ..Fields::default()
-        };
-        fields.set_record(py, record);
+    ) -> PyResult<Option<Job>> {
+        let Some(core) = &trigger.core else { return Ok(None) };
+        let mut fields = Fields { id: Some(Arc::clone(&self.id)), ..Fields::default() };
         for field in Field::in_part(Part::Policy) {
             if let Some(value) = defined(given.get(field))? {
                 fields.check(field, value)?;
@@ -238,21 +225,31 @@ impl<'py> Spec<'py> {
             Some(given) if given.is_none() => fields.next_run_time = Some(None),
             Some(_) => return Ok(None),
         }
-        Ok(Some(fields))
+        // One of its own, which the garbage collector sees: no store owns a job that pends.
+        let record = match Arc::strong_count(&self.record) {
+            1 => Arc::clone(&self.record),
+            _ => Arc::new(self.record.clone_ref(scheduler.py())),
+        };
+        let added = Added { record, trigger: Arc::clone(core), route: self.route };
+        Ok(Some(Job::pending_in(scheduler, fields, added)))
     }
 }
 
-/// What a native store takes in of a job that has been made: what it lacks are the defaults, and the first fire time.
-/// `None` where that is for Python to find out.
+/// What a native store takes in of a job that pends: what it lacks are the defaults, and the first fire time. `None` where
+/// that is for Python to find out.
 pub fn stored(call: &Call<'_, '_>, job: &Bound<'_, Job>) -> PyResult<Option<NewJob<Arc<Record>>>> {
-    let py = call.py;
-    let mut fields = job.get().fields(py)?;
-    fields.set_policy(fields.policy(call.open.defaults));
-    let is_planned = !fields.is_set(Field::next_run_time);
-    if is_planned {
-        fields.next_run_time = Some(None);
-    }
-    let mut new = new_job(py, fields, job.get().owner(py).0.as_ref().map(|s| s.bind(py)))?;
+    let (py, defaults) = (call.py, call.open.defaults);
+    let as_added = if trigger::classes_are_patched() { None } else { job.get().as_added(defaults) };
+    let (mut new, is_planned) = match as_added {
+        Some(added) => added,
+        None => {
+            let mut fields = job.get().fields(py)?;
+            fields.set_policy(fields.policy(defaults));
+            let is_planned = !fields.is_set(Field::next_run_time);
+            fields.next_run_time.get_or_insert(None);
+            (new_job(py, fields, job.get().owner(py).0.as_ref().map(|s| s.bind(py)))?, is_planned)
+        }
+    };
     if is_planned {
         let Some(next) = call.next(&new.trigger, None)? else { return Ok(None) };
         new.next = next;
