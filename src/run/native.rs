@@ -89,28 +89,11 @@ impl Run {
         event: SubmissionEvent,
     ) -> PyResult<Bound<'py, PyAny>> {
         let run_times = PyList::empty(env.py);
-        for index in 0..self.run_times().len() {
-            run_times.append(self.shown_run_time(env, index)?)?;
+        let mut going = Going::with(self, env);
+        for index in 0..going.run.run_times().len() {
+            run_times.append(going.run_time(index)?)?;
         }
-        let id = self.shown_id(env);
-        event(&id, self.store.alias.bind(env.py), run_times.as_any())
-    }
-
-    /// The id, made once.
-    fn shown_id<'py>(&mut self, env: &Env<'py>) -> Bound<'py, PyAny> {
-        let id = self.shown.id.get_or_insert_with(|| text::string(env.py, &self.seen.id).unbind());
-        id.bind(env.py).clone().into_any()
-    }
-
-    /// A run time, made once for all that is told of it.
-    fn shown_run_time<'py>(&mut self, env: &Env<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {
-        if let Some((_, known)) = self.shown.run_time.as_ref().filter(|(place, _)| *place == index) {
-            return Ok(known.bind(env.py).clone());
-        }
-        let at = self.run_times().get(index).copied().unwrap_or(UtcMicros::MIN);
-        let run_time = self.datetime(env, at)?;
-        self.shown.run_time = Some((index, run_time.clone().unbind()));
-        Ok(run_time)
+        event(&going.id()?, &going.alias()?, run_times.as_any())
     }
 
     /// A handle on the job, for log records and for Python executors.
@@ -245,7 +228,9 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
     }
 
     fn id(&mut self) -> PyResult<Bound<'py, PyAny>> {
-        Ok(self.run.shown_id(self.env))
+        let (py, run) = (self.env.py, &mut *self.run);
+        let id = run.shown.id.get_or_insert_with(|| text::string(py, &run.seen.id).unbind());
+        Ok(id.bind(py).clone().into_any())
     }
 
     fn alias(&self) -> PyResult<Bound<'py, PyAny>> {
@@ -253,7 +238,13 @@ impl<'py> Teller<'py> for Going<'_, 'py> {
     }
 
     fn run_time(&mut self, index: usize) -> PyResult<Bound<'py, PyAny>> {
-        self.run.shown_run_time(self.env, index)
+        if let Some((_, known)) = self.run.shown.run_time.as_ref().filter(|(place, _)| *place == index) {
+            return Ok(known.bind(self.env.py).clone());
+        }
+        let at = self.run.run_times().get(index).copied().unwrap_or(UtcMicros::MIN);
+        let run_time = self.run.datetime(self.env, at)?;
+        self.run.shown.run_time = Some((index, run_time.clone().unbind()));
+        Ok(run_time)
     }
 
     fn logs_info(&self) -> PyResult<bool> {

@@ -48,8 +48,7 @@ fn job_event<'py>(
     job_id: &Bound<'py, PyAny>,
     alias: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = job_id.py();
-    host::job_event(py)?.call1((code::object(py, code)?, job_id, alias))
+    host::job_event(job_id.py())?.call1((code::object(job_id.py(), code)?, job_id, alias))
 }
 
 /// EVENT_JOB_SUBMITTED.
@@ -78,8 +77,8 @@ fn submission_event<'py>(
     alias: &Bound<'py, PyAny>,
     run_times: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = job_id.py();
-    host::job_submission_event(py)?.call1((code::object(py, code)?, job_id, alias, run_times))
+    let code = code::object(job_id.py(), code)?;
+    host::job_submission_event(job_id.py())?.call1((code, job_id, alias, run_times))
 }
 
 /// Logs that a job has been added, given its name.
