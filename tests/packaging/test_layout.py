@@ -209,7 +209,9 @@ def test_where_a_firing_runs_is_decided_in_one_place():
 
 def test_a_field_is_checked_in_one_place():
     kinds = (ROOT / "src/job/kinds.rs").read_text("utf-8")
-    checks = {path for path, text in rust_code("src") if re.search(r"::checked\(", text)}
+    # By its kind, that is; `Fields::checked` of that file asks it.
+    pattern = r"(?<!\bFields)::checked\("
+    checks = {path for path, text in rust_code("src") if re.search(pattern, text)}
     assert checks == {"src/job/table.rs"}
     words = {
         each.strip()
