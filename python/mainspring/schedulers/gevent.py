@@ -4,24 +4,29 @@ Ground rules: the engine's inbox is drained by an asyncio loop in a native threa
 switched inside Rust code. From there everything of the user's goes to the hub: jobs and listeners run in
 greenlets of it. The loop is made, run and closed in its thread, so that its sockets, which gevent may have
 patched, belong to the hub of that thread.
+
+No thread of gevent's is used for that. It runs its tasks in a greenlet, and where it comes back to Python
+while the interpreter is being taken down CPython (up to 3.13) unwinds it through greenlet's code, which
+crashes: of 400 programs that ended soon after their scheduler three ended with a signal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mainspring._loops.find import new_own_loop
-from mainspring._process.threads import native_rlock
+from mainspring._process.threads import native_rlock, new_thread
 from mainspring._scheduler.loop_thread import LoopThread, LoopThreadScheduler
 
 try:
     import gevent
+    from gevent.event import Event
     from gevent.lock import RLock
     from gevent.monkey import is_module_patched
-    from gevent.threadpool import ThreadPool
 except ImportError as exc:
     raise ImportError(
         "GeventScheduler requires gevent installed: pip install mainspring[gevent]"
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
     from mainspring.executors.base import BaseExecutor
 
 __all__ = ("GeventScheduler",)
+
+T = TypeVar("T")
 
 
 class GeventScheduler(LoopThreadScheduler):
@@ -91,13 +98,13 @@ class GeventScheduler(LoopThreadScheduler):
 
     def _wait_for_runs(self) -> None:
         if self._is_here():
-            self._hub.threadpool.apply(super()._wait_for_runs)
+            _call_beside(super()._wait_for_runs)
         else:
             super()._wait_for_runs()
 
     def _wait_beside(self, future: Future[Any]) -> None:
         if self._is_here() and not is_module_patched("threading"):
-            self._hub.threadpool.apply(futures.wait, ((future,),))
+            _call_beside(lambda: futures.wait((future,)))
 
     def _is_here(self) -> bool:
         """Tell whether this is the hub's thread."""
@@ -134,20 +141,106 @@ class GeventLoopThread(LoopThread):
     """A native thread, whether or not :mod:`threading` has been patched."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPool(1)
-        super().__init__(self._pool.apply(new_own_loop))
-        #: A result of gevent's, which is there when the thread has ended.
-        self.ended = self._pool.spawn(self._run)
-
-    def _run(self) -> None:
+        made = CallBeside(self._make)
+        #: Set when the thread runs the loop no more.
+        self.ended = EventBeside()
+        self._thread = new_thread(self._make_and_run, (made,), "APScheduler coroutines", None)
         try:
-            super()._run()
+            self._thread.start()
+            made.result()
+        except BaseException:
+            made.done.set()
+            self.ended.set()
+            raise
+
+    def _make(self) -> None:
+        super().__init__(new_own_loop())
+
+    def _make_and_run(self, made: CallBeside[None]) -> None:
+        try:
+            if made.run():
+                self._run()
         finally:
             # Where asyncio is patched this thread's hub closes its sockets, and looks names up in threads.
-            gevent.get_hub().threadpool.kill()
+            hub = gevent.get_hub()
+            hub.threadpool.kill()
             gevent.sleep(0)
+            hub.destroy(destroy_loop=True)
+            self.ended.set()
 
     def _join(self) -> None:
-        if gevent.get_hub() is self._pool.hub:
+        if self._thread.is_current():
+            return
+        if self.ended.is_here():
             self.ended.wait()
-            self._pool.kill()
+        self._thread.join()
+
+
+class EventBeside:
+    """What greenlets wait for that comes about in another thread; until then the hub is not idle."""
+
+    def __init__(self) -> None:
+        self._hub = gevent.get_hub()
+        self._event = Event()
+        self._watcher = self._hub.loop.async_()
+        self._watcher.start(self._on_set)
+
+    def is_here(self) -> bool:
+        """Tell whether this is a thread of these greenlets."""
+        return gevent.get_hub() is self._hub
+
+    def set(self) -> None:
+        """Wake the greenlets, from any thread."""
+        with suppress(ValueError):  # of a hub that has been destroyed
+            self._watcher.send()
+
+    def wait(self) -> None:
+        """Wait for that, in the thread where this was made."""
+        self._event.wait()
+
+    def _on_set(self) -> None:
+        self._watcher.stop()
+        self._watcher.close()
+        self._event.set()
+
+
+class CallBeside(Generic[T]):
+    """A call in another thread, for which greenlets can wait.
+
+    :param func: what is called
+    """
+
+    _result: T
+    _error: BaseException | None = None
+
+    def __init__(self, func: Callable[[], T]) -> None:
+        self._func = func
+        self.done = EventBeside()
+
+    def run(self) -> bool:
+        """Make the call in this thread, and tell whether it went well."""
+        try:
+            self._result = self._func()
+        except BaseException as exc:
+            self._error = exc
+        finally:
+            self.done.set()
+        return self._error is None
+
+    def result(self) -> T:
+        """Wait for what the function returns, or raise what it raises."""
+        self.done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def _call_beside(func: Callable[[], T]) -> T:
+    """Call a function that blocks in a thread of its own, while other greenlets run."""
+    call = CallBeside(func)
+    try:
+        new_thread(call.run, (), "APScheduler waits", None).start()
+    except BaseException:
+        call.done.set()
+        raise
+    return call.result()
