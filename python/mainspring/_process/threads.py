@@ -27,6 +27,15 @@ def new_thread(
     return BareThread(target, args, name, get_original)
 
 
+def new_bare_thread(target: Callable[..., object], args: tuple[Any, ...], name: str) -> BareThread:
+    """Make a thread of which :mod:`threading` knows nothing, whatever has been patched.
+
+    Signals cannot disturb its start. :meth:`threading.Thread.start` waits for the thread, and where two
+    interrupts strike there it may raise that a lock is not locked.
+    """
+    return BareThread(target, args, name, originals_of_threads() or _as_imported)
+
+
 def native_rlock() -> AbstractContextManager[Any]:
     """Return a re-entrant lock of threads, not of greenlets, whatever has been patched.
 

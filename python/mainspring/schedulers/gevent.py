@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mainspring._loops.find import new_own_loop
-from mainspring._process.threads import native_rlock, new_thread
+from mainspring._process.threads import native_rlock, new_bare_thread
 from mainspring._scheduler.loop_thread import LoopThread, LoopThreadScheduler
 
 try:
@@ -144,7 +144,7 @@ class GeventLoopThread(LoopThread):
         made = CallBeside(self._make)
         #: Set when the thread runs the loop no more.
         self.ended = EventBeside()
-        self._thread = new_thread(self._make_and_run, (made,), "APScheduler coroutines", None)
+        self._thread = new_bare_thread(self._make_and_run, (made,), "APScheduler coroutines")
         try:
             self._thread.start()
             made.result()
@@ -239,7 +239,7 @@ def _call_beside(func: Callable[[], T]) -> T:
     """Call a function that blocks in a thread of its own, while other greenlets run."""
     call = CallBeside(func)
     try:
-        new_thread(call.run, (), "APScheduler waits", None).start()
+        new_bare_thread(call.run, (), "APScheduler waits").start()
     except BaseException:
         call.done.set()
         raise
